@@ -1,0 +1,169 @@
+"""Talk to a realtime speech model from a notebook cell; your functions are its tools, every event is a row.
+
+`%load_ext gip_nb`, then `talk()`. Without a page: `with gip_nb.connect("rehearsal") as s:
+print(s.ask("hello").text)`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from gip_nb.notebook.widget import Talk
+    from gip_nb.session.blocking import RealtimeSession
+    from gip_nb.session.session import AsyncRealtimeSession
+    from gip_nb.tools import tool
+
+__version__ = "0.1.0"
+__all__ = [
+    "__version__",
+    "connect",
+    "connect_async",
+    "current",
+    "load_ipython_extension",
+    "talk",
+    "tool",
+    "unload_ipython_extension",
+]
+
+# Public names that live elsewhere, fetched on first use: importing this package and loading the extension
+# must cost nothing.
+_ELSEWHERE = {
+    "AsyncRealtimeSession": "gip_nb.session.session",
+    "GipError": "gip_nb.errors",
+    "RealtimeSession": "gip_nb.session.blocking",
+    "Reply": "gip_nb.session.reply",
+    "Talk": "gip_nb.notebook.widget",
+    "tool": "gip_nb.tools",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_ELSEWHERE})
+
+
+def talk(
+    model: str | None = None,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    instructions: str | None = None,
+    voice: str | None = None,
+    tools: Iterable[Callable[..., Any]] = (),
+    turn_detection: str | Mapping[str, Any] | None = "server_vad",
+    transcription: bool | str | Mapping[str, Any] = True,
+    dialect: str = "auto",
+    **session: Any,
+) -> Talk:
+    """A widget to talk to a realtime model: *Start* (or the first verb on `.session`) connects.
+
+    Without a key and without a model's name it talks to the embedded rehearsal server and says so on its
+    face.
+
+    Args:
+        model: id with its provider prefix; `rehearsal` is the embedded server. Default: `GIP_MODEL`, then a
+            preview model.
+        base_url: http, https, ws or wss, with or without `/realtime`. Default: `GIP_BASE_URL`, then the
+            gateway's.
+        api_key: default: `GIP_API_KEY`, also from a `.env` beside the notebook. It stays in the kernel.
+        instructions: the system prompt.
+        voice: the model's voice.
+        tools: functions that the model may call; type hints and docstring are what it sees.
+        turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
+        transcription: of your words: on, off, a model's name or the API's object.
+        dialect: `auto`, `beta` or `ga`.
+        **session: further session fields of the API, in either dialect's name; `extra_headers`,
+            `extra_query`.
+
+    Raises:
+        UnknownOption: a keyword that is none; the nearest is named.
+        BadSetting: a value that cannot be.
+        MissingKey: a model was named and there is no key.
+    """
+    from gip_nb.notebook.widget import open_talk
+
+    return open_talk(
+        model=model,
+        base_url=base_url,
+        api_key=api_key,
+        instructions=instructions,
+        voice=voice,
+        tools=tools,
+        turn_detection=turn_detection,
+        transcription=transcription,
+        dialect=dialect,
+        **session,
+    )
+
+
+def connect(
+    model: str | None = None,
+    *,
+    tools: Iterable[Callable[..., Any]] = (),
+    **options: Any,
+) -> RealtimeSession:
+    """A session without a widget, connected. Takes what `talk()` takes; also a context manager.
+
+    Raises:
+        UnknownOption, BadSetting, MissingKey: as `talk()`.
+        KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not connect.
+    """
+    from gip_nb.session.blocking import RealtimeSession
+
+    session = RealtimeSession(connect_async(model, tools=tools, **options))
+    session.connect()
+    return session
+
+
+def connect_async(
+    model: str | None = None,
+    *,
+    tools: Iterable[Callable[..., Any]] = (),
+    **options: Any,
+) -> AsyncRealtimeSession:
+    """A session without a widget whose verbs are awaited; `async with` or the first verb connects.
+
+    Takes what `talk()` takes.
+
+    Takes what `talk()` takes.
+
+    Raises:
+        UnknownOption, BadSetting, MissingKey: as `talk()`.
+    """
+    from gip_nb.session.session import AsyncRealtimeSession
+    from gip_nb.session.settings import resolve
+    from gip_nb.tools import Toolbox
+
+    settings = resolve(model, **options)
+    functions = list(tools)
+    return AsyncRealtimeSession(settings, tools=Toolbox(functions) if functions else None)
+
+
+def current() -> Talk | None:
+    """The newest `Talk` of this kernel, None before the first."""
+    from gip_nb.notebook.widget import newest
+
+    return newest()
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """`%load_ext gip_nb`: puts `talk` into the notebook's namespace."""
+    shell.push({"talk": talk}, interactive=False)  # type: ignore[no-untyped-call]  # IPython has no types
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """`%unload_ext gip_nb`: takes `talk` out again, if it is still ours."""
+    if shell.user_ns.get("talk") is talk:
+        shell.drop_by_id({"talk": talk})  # type: ignore[no-untyped-call]  # IPython has no types

@@ -1,0 +1,184 @@
+"""Every error that a user can meet, each with its next step.
+
+An error's text names the value, the limit and what to do. `title`, `message` and `next_step` are the same
+three lines that the widget shows, so that a cell and a page never say different things.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = [
+    "AlreadyClosed",
+    "AudioFileNotFound",
+    "BadAudio",
+    "BadSetting",
+    "ConnectionDropped",
+    "ConnectionRefused",
+    "GipError",
+    "HostUnreachable",
+    "KeyRefused",
+    "MicrophoneUnavailable",
+    "MissingKey",
+    "NothingToDo",
+    "RehearsalFailed",
+    "ServerError",
+    "TimedOut",
+    "UnknownItem",
+    "UnknownOption",
+]
+
+
+class GipError(Exception):
+    """The root of all errors that this package raises on purpose.
+
+    Attributes:
+        title: what kind of trouble, in three words or so.
+        message: what happened, with the value and the limit.
+        next_step: what to do now.
+    """
+
+    title = "Something went wrong"
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message, next_step)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        """Both lines: an exception in a cell has to be enough by itself."""
+        return f"{self.message}\n→ {self.next_step}"
+
+
+class UnknownOption(GipError, TypeError):
+    """A keyword that `talk()` or `connect()` does not know; the nearest known one is offered."""
+
+    title = "Unknown option"
+
+    def __init__(self, name: str, nearest: str | None, known: Iterable[str]) -> None:
+        hint = f"did you mean {nearest!r}?" if nearest else f"known options are {', '.join(sorted(known))}."
+        super().__init__(f"unknown option {name!r}", hint)
+
+
+class BadSetting(GipError, ValueError):
+    """An option that is known, with a value that cannot be."""
+
+    title = "Setting not usable"
+
+
+class MissingKey(GipError):
+    """A model was named and there is no API key."""
+
+    title = "No API key"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"model {model!r} needs an API key and none was found",
+            "set GIP_API_KEY (in the environment or in a .env beside the notebook), pass api_key=..., "
+            'or use talk("rehearsal") to try things without a key.',
+        )
+
+
+class KeyRefused(GipError):
+    """The server did not take the API key: HTTP 401 or 403 at the handshake, or an `error` event."""
+
+    title = "Key refused"
+
+
+class ConnectionRefused(GipError):
+    """The server answered the handshake with something else than a WebSocket."""
+
+    title = "Connection refused"
+
+
+class HostUnreachable(GipError):
+    """Nothing answers at the address: no such host, no network, or nobody listening."""
+
+    title = "Server unreachable"
+
+
+class ConnectionDropped(GipError):
+    """The connection ended and nobody here had asked for it."""
+
+    title = "Connection lost"
+
+
+class ServerError(GipError):
+    """The server said `error`, or a response failed.
+
+    Attributes:
+        code: the server's own code, such as `invalid_value`, or None.
+    """
+
+    title = "The server reports an error"
+
+    def __init__(self, message: str, next_step: str, code: str | None = None) -> None:
+        super().__init__(message, next_step)
+        self.code = code
+
+
+class TimedOut(GipError, TimeoutError):
+    """What was waited for did not come in time; the text names it."""
+
+    title = "No answer in time"
+
+
+class AlreadyClosed(GipError):
+    """A verb on a session that has ended."""
+
+    title = "Session closed"
+
+    def __init__(self, why: str = "this session is closed") -> None:
+        super().__init__(why, "its tables stay readable; start a new one with talk() or connect().")
+
+
+class RehearsalFailed(GipError):
+    """The embedded realtime server did not start."""
+
+    title = "Rehearsal server did not start"
+
+
+class BadAudio(GipError, ValueError):
+    """Audio that cannot be sent: no sound file, wrong dtype, nothing in it."""
+
+    title = "Audio not usable"
+
+
+class AudioFileNotFound(BadAudio, FileNotFoundError):
+    """A path that names no file."""
+
+    title = "No such file"
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(
+            f"there is no file {str(path)!r}",
+            "check the path; it is taken relative to the notebook's folder. To send these words as text, "
+            "use send_text().",
+        )
+
+
+class NothingToDo(GipError):
+    """A verb that has nothing to work on: a commit without audio, an interruption of silence."""
+
+    title = "Nothing to do"
+
+
+class UnknownItem(GipError, KeyError):
+    """An item id that is in no row of the log."""
+
+    title = "No such item"
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(
+            f"no item {item_id!r} in this session", "session.items lists the ids of all items there are."
+        )
+
+
+class MicrophoneUnavailable(GipError):
+    """The page got no microphone."""
+
+    title = "No microphone"

@@ -1,0 +1,270 @@
+"""What crosses the comm between page and kernel, message by message.
+
+Js/src/messages.js says the same in JSDoc; one file of examples (tests/fixtures/comm_messages.json) is checked
+against both.
+
+Every message has a `kind` and the random id of a `page` (None: for every page). None has a key called `id`:
+the kernel's routing remembers string ids until they are answered. Audio travels as a binary buffer beside the
+message, int16 little endian, mono, 24 000 Hz.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+__all__ = [
+    "FROM_PAGE",
+    "TO_PAGE",
+    "Audio",
+    "Capture",
+    "ErrorView",
+    "Flush",
+    "Flushed",
+    "Hello",
+    "ItemView",
+    "Items",
+    "Microphone",
+    "MicrophoneState",
+    "Playback",
+    "Position",
+    "Reply",
+    "Request",
+    "Snapshot",
+    "TalkPatch",
+    "TalkState",
+    "TextDelta",
+    "Verb",
+]
+
+State = Literal[
+    "idle",
+    "connecting",
+    "listening",
+    "hearing",
+    "thinking",
+    "speaking",
+    "muted",
+    "reconnecting",
+    "closed",
+    "error",
+]
+Verb = Literal["start", "stop", "text", "interrupt", "mute"]
+
+
+class ErrorView(TypedDict):
+    """An error as the widget shows it: the same three lines that the exception has."""
+
+    title: str
+    message: str
+    next_step: str
+
+
+class TalkState(TypedDict):
+    """All that the bar shows."""
+
+    state: State
+    session_id: str | None
+    model: str
+    dialect: str
+    rehearsal: bool
+    muted: bool
+    error: ErrorView | None
+    audio_page: str | None
+    turn_detection: Literal["server_vad", "semantic_vad", "none"]
+    first_sound_ms: float | None
+    requests: int
+    event_count: int
+
+
+class ItemView(TypedDict):
+    """One row of the conversation. `after` is the id of the item before it, None for the first."""
+
+    item_id: str
+    type: Literal["message", "function_call", "function_call_output"]
+    role: Literal["user", "assistant", "system"] | None
+    text: str
+    status: Literal["in_progress", "completed", "incomplete", "interrupted", "failed"]
+    after: str | None
+    name: str | None
+    arguments: str | None
+    output: str | None
+    heard_ms: float | None
+    audio_ms: float | None
+
+
+class TextDelta(TypedDict):
+    """Words to add at the end of an item."""
+
+    item_id: str
+    delta: str
+
+
+# ---- page -> kernel ----------------------------------------------------------------------------------------
+
+
+class Hello(TypedDict):
+    """A page has the model, or shows its first view. Answered by a snapshot."""
+
+    kind: Literal["hello"]
+    page: str
+    secure: bool
+
+
+class Request(TypedDict):
+    """The user wants something. Always answered by a reply with the same number."""
+
+    kind: Literal["request"]
+    page: str
+    request: int
+    verb: Verb
+    args: dict[str, Any]
+
+
+class Microphone(TypedDict):
+    """40 ms from the microphone (960 samples) in the buffer; `seq` counts from 0 with each capture."""
+
+    kind: Literal["mic"]
+    page: str
+    seq: int
+    captured_at_ms: float
+
+
+class MicrophoneState(TypedDict):
+    """The microphone runs, has stopped, or was not to be had."""
+
+    kind: Literal["mic_state"]
+    page: str
+    state: Literal["on", "off", "error"]
+    error: MicrophoneError | None
+    sample_rate_hz: float | None
+
+
+class MicrophoneError(TypedDict):
+    """A DOMException's name and message."""
+
+    name: str
+    message: str
+
+
+class Playback(TypedDict):
+    """Where playback of an item is: samples that left the playback processor."""
+
+    kind: Literal["playback"]
+    page: str
+    event: Literal["started", "position", "ended"]
+    item_id: str
+    content_index: int
+    played_samples: int
+    output_latency_ms: float
+    underruns: int
+    at_ms: float
+    acked: int
+
+
+class Position(TypedDict):
+    """What of an item was played when playback was flushed."""
+
+    item_id: str
+    content_index: int
+    played_samples: int
+
+
+class Flushed(TypedDict):
+    """The answer to a flush: playback has stopped."""
+
+    kind: Literal["flushed"]
+    page: str
+    flush: int
+    positions: list[Position]
+    output_latency_ms: float
+    at_ms: float
+
+
+# ---- kernel -> page ----------------------------------------------------------------------------------------
+
+
+class Snapshot(TypedDict):
+    """Everything, for a page that said hello."""
+
+    kind: Literal["snapshot"]
+    page: str
+    talk: TalkState
+    items: list[ItemView]
+
+
+class TalkPatch(TypedDict):
+    """What changed in the bar."""
+
+    kind: Literal["talk"]
+    page: None
+    patch: dict[str, Any]
+
+
+class Items(TypedDict):
+    """What changed in the conversation; applied in this order: put, text, drop."""
+
+    kind: Literal["items"]
+    page: None
+    put: list[ItemView]
+    text: list[TextDelta]
+    drop: list[str]
+
+
+class Audio(TypedDict):
+    """100 ms or more of an answer in the buffer; less, or nothing, only where it is the last of its item."""
+
+    kind: Literal["audio"]
+    page: str
+    seq: int
+    item_id: str
+    content_index: int
+    start_sample: int
+    last: bool
+
+
+class Flush(TypedDict):
+    """Stop playing at once and say how far it was.
+
+    Audio of the items that were flushed is not played any more.
+    """
+
+    kind: Literal["flush"]
+    page: str
+    flush: int
+
+
+class Reply(TypedDict):
+    """The answer to a request."""
+
+    kind: Literal["reply"]
+    page: str
+    request: int
+    ok: bool
+    error: NotRequired[ErrorView | None]
+
+
+class Capture(TypedDict):
+    """Open or close the microphone: a cell called `start()`, or the session ended."""
+
+    kind: Literal["capture"]
+    page: str
+    on: bool
+
+
+FROM_PAGE: dict[str, type] = {
+    "hello": Hello,
+    "request": Request,
+    "mic": Microphone,
+    "mic_state": MicrophoneState,
+    "playback": Playback,
+    "flushed": Flushed,
+}
+TO_PAGE: dict[str, type] = {
+    "snapshot": Snapshot,
+    "talk": TalkPatch,
+    "items": Items,
+    "audio": Audio,
+    "flush": Flush,
+    "reply": Reply,
+    "capture": Capture,
+}

@@ -1,0 +1,454 @@
+"""`Talk`, the anywidget: traits for Python, messages for the page, and the talk's few verbs.
+
+The page draws from messages alone; the traits are for `observe`, `link` and other widgets. They are set on
+the callback thread, so that a slow observer delays the observers after it and never the sound. `_post` is the
+one function that sends to the page.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import anywidget
+import traitlets
+
+from gip_nb.errors import AlreadyClosed, GipError
+from gip_nb.notebook.page import Page
+from gip_nb.session.blocking import RealtimeSession
+from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
+from gip_nb.session.session import AsyncRealtimeSession
+from gip_nb.session.settings import resolve
+from gip_nb.tools import Toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from gip_nb.notebook import messages
+    from gip_nb.session.settings import Settings
+
+__all__ = ["Talk", "newest", "open_talk"]
+
+_STATIC = Path(__file__).parent / "static"
+_LIVE_SYNC_S = 0.25
+_LIVE_TRAITS = ("user_transcript", "assistant_transcript")
+_log = logging.getLogger(__name__)
+_newest: weakref.ref[Talk] | None = None
+
+
+def open_talk(*, tools: Iterable[Callable[..., Any]] = (), **options: Any) -> Talk:
+    """What `gip_nb.talk()` does; its docstring has the options."""
+    functions = list(tools)
+    talk = Talk(resolve(**options), Toolbox(functions) if functions else None)
+    global _newest  # noqa: PLW0603 - `current()` asks for the newest one of the kernel
+    _newest = weakref.ref(talk)
+    return talk
+
+
+def newest() -> Talk | None:
+    """The newest talk of this kernel."""
+    return _newest() if _newest is not None else None
+
+
+class EveryChunk(traitlets.Bytes):
+    """Bytes whose observers hear of every assignment: two equal chunks of sound are two chunks."""
+
+    def set(self, obj: traitlets.HasTraits, value: bytes) -> None:
+        """Set and notify, equal or not."""
+        name = str(self.name)
+        new = self._validate(obj, value)
+        old = obj._trait_values.get(name, b"")
+        obj._trait_values[name] = new
+        obj._notify_trait(name, old, new)
+
+
+class Talk(anywidget.AnyWidget):
+    """A realtime talk in an output cell.
+
+    Traits (observers run on the callback thread, in order):
+        state: `idle`, `connecting`, `listening`, `hearing`, `thinking`, `speaking`, `muted`, `reconnecting`,
+            `closed` or `error`.
+        session_id: the server's name for the session, empty before it has one.
+        model: the model's id.
+        user_transcript, assistant_transcript: of the current turn; they grow live.
+        turn: finished turns so far.
+        usage: `requests`, `input_tokens` and `output_tokens` so far.
+        error: `title`, `message` and `next_step` of the newest error, empty where there is none.
+        audio_delta: the newest chunk of the answer, PCM16 little endian mono 24 000 Hz; for Python observers
+            only, one notice a chunk.
+    """
+
+    _esm = _STATIC / "widget.js"
+    _css = _STATIC / "widget.css"
+
+    state = traitlets.Unicode("idle").tag(sync=True)
+    session_id = traitlets.Unicode("").tag(sync=True)
+    model = traitlets.Unicode("").tag(sync=True)
+    user_transcript = traitlets.Unicode("").tag(sync=True)
+    assistant_transcript = traitlets.Unicode("").tag(sync=True)
+    turn = traitlets.Int(0).tag(sync=True)
+    usage = traitlets.Dict().tag(sync=True)
+    error = traitlets.Dict().tag(sync=True)
+    audio_delta = EveryChunk(b"")
+
+    def __init__(self, settings: Settings, tools: Toolbox | None = None) -> None:
+        self._settings = settings
+        self._tools = tools
+        self._page = Page(self._post)
+        self._sessions: list[RealtimeSession] = []
+        self._told: dict[str, Any] = {}
+        self._muted = False
+        self._live_sync: Any = None
+        super().__init__(model=settings.model)
+        _cure_sticky_routing(self.comm)
+        self.on_msg(self._receive)
+        self._sessions.append(RealtimeSession(self._new_session()))
+        # The first Start should not wait for imports that take most of a second.
+        start_task(in_thread(_warm_up, settings.rehearsal))
+
+    # ---- what a cell calls ---------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> RealtimeSession:
+        """The newest session: the one that runs, or the one that ended last. Its first verb connects."""
+        return self._sessions[-1]
+
+    @property
+    def sessions(self) -> tuple[RealtimeSession, ...]:
+        """All sessions of this talk, in order: Start after Stop begins a new one."""
+        return tuple(self._sessions)
+
+    def start(self) -> None:
+        """Connect, and open the microphone in the page that shows this talk.
+
+        A browser that was not asked before may want a click on Start for that.
+
+        Raises:
+            KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not connect.
+        """
+        run_blocking(self._start(None))
+
+    def stop(self) -> None:
+        """End the talk. Its tables stay; `start()` begins a new session."""
+        run_blocking(self._stop())
+
+    def mute(self, muted: bool = True) -> None:  # noqa: FBT001, FBT002 - `mute(False)` is how people say it
+        """Send silence instead of the microphone; the model stays connected."""
+        run_blocking(self._mute(muted=muted))
+
+    def close(self) -> None:
+        """Remove the widget and end its talk."""
+        if self.session.state not in {"idle", "closed", "error"}:
+            start_task(self._stop())
+        super().close()
+
+    # ---- verbs, on the loop --------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> AsyncRealtimeSession:
+        return self._sessions[-1]._session  # noqa: SLF001 - the blocking face is a wrapper of our own
+
+    def _new_session(self) -> AsyncRealtimeSession:
+        return AsyncRealtimeSession(self._settings, tools=self._tools, speaker=self._page, listener=self)
+
+    def _fresh(self) -> AsyncRealtimeSession:
+        """The running session, or a new one where the last has ended."""
+        session = self._running
+        if session.state in {"closed", "error"}:
+            session = self._new_session()
+            self._sessions.append(RealtimeSession(session))
+            self._set(user_transcript="", assistant_transcript="", turn=0, usage={}, session_id="")
+            self._tell(session_id=None, requests=0, first_sound_ms=None, event_count=0)
+        return session
+
+    async def _start(self, page: str | None) -> None:
+        session = self._fresh()
+        if self._page.audio_page is None or page is not None:
+            self._page.audio_page = page or self._newest_page
+        self._tell(audio_page=self._page.audio_page, error=None, muted=False)
+        self._set(error={})
+        self._muted = False
+        self._page.show(session)
+        if page is None and self._page.audio_page is not None:
+            self._post({"kind": "capture", "page": self._page.audio_page, "on": True}, ())
+        try:
+            await session.connect()
+        except GipError:
+            self._end_capture()
+            raise
+
+    async def _stop(self) -> None:
+        await self._running.close()
+        self._end_capture()
+
+    def _end_capture(self) -> None:
+        if self._page.audio_page is not None:
+            self._post({"kind": "capture", "page": self._page.audio_page, "on": False}, ())
+            self._page.audio_page = None
+            self._tell(audio_page=None)
+
+    async def _mute(self, *, muted: bool) -> None:
+        self._muted = muted
+        self._running.set_muted(muted=muted)
+        self._tell(muted=muted)
+
+    async def _say(self, page: str, text: str) -> None:
+        """Typed words: they interrupt, as spoken ones do."""
+        session = self._fresh()
+        if self._page.audio_page is None:
+            # The answer is heard where the words were typed; its microphone stays as it is.
+            self._page.audio_page = page
+            self._tell(audio_page=page, error=None)
+        if session.state == "idle":
+            self._page.show(session)
+        await session.connect()
+        await session.interrupt()
+        await session.send_text(text)
+        await session.respond()
+
+    # ---- from the page: whichever thread the kernel runs handlers in ---------------------------------------
+
+    _newest_page: str | None = None
+
+    def _receive(self, _widget: object, content: object, buffers: Sequence[Any] | None) -> None:
+        """Copy the bytes and hand them to the loop: a handler that works would hold up the next message."""
+        if isinstance(content, dict):
+            audio = bytes(buffers[0]) if buffers else b""
+            loop().call_soon_threadsafe(self._on_message, content, audio)
+
+    def _on_message(self, content: dict[str, Any], audio: bytes) -> None:
+        match content.get("kind"):
+            case "mic":
+                self._page.microphone(content, audio)
+            case "playback":
+                self._page.playback(content)
+            case "flushed":
+                self._page.flushed(content)
+            case "hello":
+                self._newest_page = str(content.get("page"))
+                self._post(self._snapshot(self._newest_page), ())
+            case "mic_state":
+                self._on_microphone(content)
+            case "request":
+                start_task(self._answer(content))
+            case kind:
+                _log.warning("the page sent a message of unknown kind %r", kind)
+
+    async def _answer(self, content: dict[str, Any]) -> None:
+        """Do what the page asks, and answer by its number, whatever happens."""
+        page, number, verb = str(content.get("page")), content.get("request"), content.get("verb")
+        given = content.get("args")
+        args: dict[str, Any] = given if isinstance(given, dict) else {}
+        error: messages.ErrorView | None = None
+        try:
+            match verb:
+                case "start":
+                    await self._start(page)
+                case "stop":
+                    await self._stop()
+                case "text":
+                    await self._say(page, str(args.get("text", "")))
+                case "interrupt":
+                    await self._running.interrupt()
+                case "mute":
+                    await self._mute(muted=bool(args.get("muted")))
+                case _:
+                    error = {
+                        "title": "Unknown request",
+                        "message": f"the kernel knows no {verb!r}",
+                        "next_step": _RELOAD,
+                    }
+        except AlreadyClosed:
+            # Whatever it was meant for is over: a second click on Stop, Stop while it failed.
+            error = None
+        except GipError as problem:
+            error = error_view(problem)
+        except Exception as problem:  # noqa: BLE001 - the page waits for an answer, whatever went wrong
+            _log.exception("the page's request %r failed", verb)
+            error = {
+                "title": "Something went wrong",
+                "message": f"{type(problem).__name__}: {problem}",
+                "next_step": _RELOAD,
+            }
+        self._post(
+            {"kind": "reply", "page": page, "request": number, "ok": error is None, "error": error}, ()
+        )
+
+    def _on_microphone(self, content: dict[str, Any]) -> None:
+        session = self._running
+        state, error = content.get("state"), content.get("error")
+        if session.state not in {"idle", "closed"}:
+            fields = {"state": state, "sample_rate_hz": content.get("sample_rate_hz")}
+            if isinstance(error, dict):
+                fields["error"] = f"{error.get('name')}: {error.get('message')}"
+            session.note("mic.state", **fields)
+        if state == "error" and isinstance(error, dict):
+            problem: dict[str, Any] = {
+                "title": "No microphone",
+                "message": f"{error.get('name')}: {error.get('message')}",
+                "next_step": "allow the microphone for this page, or type instead of speaking.",
+            }
+            self._set(error=problem)
+
+    # ---- Listener: what the session says, on the loop ------------------------------------------------------
+
+    def state_changed(self, state: str) -> None:
+        """Tell the page and the trait."""
+        session = self._running
+        self._tell(
+            state=state,
+            session_id=session.session_id,
+            dialect=session.dialect,
+            turn_detection=_detection_name(session.protocol.turn_detection),
+            event_count=len(session.log),
+        )
+        self._set(state=state, session_id=session.session_id or "")
+        if state in {"closed", "error"}:
+            self._end_capture()
+
+    def item_changed(self, item_id: str) -> None:
+        """Show it, and let the transcripts of the current turn follow."""
+        self._page.item_changed(item_id)
+        self._follow_transcripts()
+
+    def text_added(self, item_id: str, delta: str) -> None:
+        """Show it, and let the transcripts of the current turn follow."""
+        self._page.text_added(item_id, delta)
+        self._follow_transcripts()
+
+    def audio_added(self, audio: bytes) -> None:
+        """For Python observers: one notice a chunk, equal ones too."""
+        if "audio_delta" in self._trait_notifiers:
+            callbacks().submit(lambda: self.set_trait("audio_delta", audio))
+
+    def turn_done(self, turn: int) -> None:
+        """Count it."""
+        conversation = self._running.protocol.conversation
+        usage = {
+            "requests": conversation.requests,
+            "input_tokens": sum(t.usage.input_tokens for t in conversation.turns),
+            "output_tokens": sum(t.usage.output_tokens for t in conversation.turns),
+        }
+        self._follow_transcripts()
+        self._set(turn=turn, usage=usage)
+        self._tell(requests=conversation.requests, event_count=len(self._running.log))
+
+    def failed(self, error: GipError) -> None:
+        """Show it in the widget too."""
+        view = error_view(error)
+        self._tell(error=view)
+        self._set(error=dict(view))
+
+    # ---- to the page and to the traits ---------------------------------------------------------------------
+
+    def _post(self, content: dict[str, Any], buffers: Sequence[bytes]) -> None:
+        """The one place that sends messages to the page."""
+        if self.comm is None:
+            return
+        try:
+            self.send(content, list(buffers))
+        except Exception:  # noqa: BLE001 - a page that is gone must not end the talk
+            _log.exception("a message of kind %r could not be sent to the page", content.get("kind"))
+
+    def _tell(self, **patch: Any) -> None:
+        """Tell the pages what changed in the bar."""
+        changed = {k: v for k, v in patch.items() if k not in self._told or self._told[k] != v}
+        self._told.update(changed)
+        if changed:
+            self._post({"kind": "talk", "page": None, "patch": changed}, ())
+
+    def _snapshot(self, page: str) -> dict[str, Any]:
+        session = self._running
+        talk: messages.TalkState = {
+            "state": "idle",
+            "session_id": session.session_id,
+            "model": self._settings.model,
+            "dialect": session.dialect,
+            "rehearsal": self._settings.rehearsal,
+            "muted": self._muted,
+            "error": None,
+            "audio_page": self._page.audio_page,
+            "turn_detection": _detection_name(session.protocol.turn_detection, self._settings),
+            "first_sound_ms": None,
+            "requests": 0,
+            "event_count": len(session.log),
+        }
+        talk.update(self._told)  # type: ignore[typeddict-item]  # holds fields of TalkState only: see `_tell`
+        return {"kind": "snapshot", "page": page, "talk": talk, "items": self._page.snapshot_items()}
+
+    def _set(self, **traits: Any) -> None:
+        """Set traits on the callback thread: observers are the user's code."""
+
+        def set_them() -> None:
+            for name, value in traits.items():
+                self.set_trait(name, value)
+
+        callbacks().submit(set_them)
+
+    def _follow_transcripts(self) -> None:
+        conversation = self._running.protocol.conversation
+        turn = conversation.current_turn
+        if turn is None:
+            return
+        self._set(
+            user_transcript=conversation.texts(turn, "user"),
+            assistant_transcript=conversation.texts(turn, "assistant"),
+        )
+        if self._live_sync is None:
+            self._live_sync = loop().call_later(_LIVE_SYNC_S, self._sync_live)
+
+    def _sync_live(self) -> None:
+        self._live_sync = None
+        callbacks().submit(lambda: self.send_state(list(_LIVE_TRAITS)))
+
+    def _should_send_property(self, key: str, value: object) -> bool:
+        """Growing transcripts are synced by `_sync_live` at most four times a second, not at each change."""
+        return key not in _LIVE_TRAITS and bool(super()._should_send_property(key, value))
+
+    def __repr__(self) -> str:
+        return f"<Talk {self.state} model={self._settings.model!r}>"
+
+
+_RELOAD = "reload the page; if it happens again, the kernel's log has the details."
+
+
+def error_view(error: GipError) -> messages.ErrorView:
+    """The three lines of an error."""
+    return {"title": error.title, "message": error.message, "next_step": error.next_step}
+
+
+def _detection_name(
+    detection: dict[str, Any] | None, settings: Settings | None = None
+) -> Literal["server_vad", "semantic_vad", "none"]:
+    if settings is not None and detection is None:
+        detection = ((settings.session.get("audio") or {}).get("input") or {}).get("turn_detection")
+    kind = detection.get("type") if detection else None
+    if kind == "semantic_vad":
+        return "semantic_vad"
+    return "server_vad" if kind is not None else "none"
+
+
+def _warm_up(rehearsal: bool) -> None:  # noqa: FBT001 - runs in a worker thread, where only plain arguments go
+    """Import what connecting needs, and start the rehearsal server, while the user still reads the cell."""
+    from gip_nb.session import embedded, transport
+
+    if rehearsal:
+        try:
+            embedded.address()
+        except GipError:
+            _log.info("the rehearsal server did not start yet; Start will say why")
+    transport.import_openai()
+
+
+def _cure_sticky_routing(comm: Any) -> None:  # noqa: ANN401 - ipykernel's comm
+    """Keep the microphone off the main thread.
+
+    ipykernel 7.4 sends a comm's messages to the thread that published on it last: after any publish from a
+    cell that is the main thread, where they wait until the cell ends (measured: microphone frames up to 5 s
+    late). Without this method of the comm it routes by the message's own header, which names the comm's
+    subshell. Private, so looked for first; tests/browser has the regression test.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = None  # noqa: SLF001 - see above

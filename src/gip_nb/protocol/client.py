@@ -1,0 +1,602 @@
+"""The client's end of the Realtime protocol: what to send, what to play, when to stop.
+
+Pure: events in, outputs out.
+
+The shell (session/) feeds it every event of the server and every wish of the user, and performs what `take()`
+gives, in order. All rules of turn-taking are here: one active response at a time, interruption with what was
+*heard*, each tool call answered once. Source of the rules: the Realtime API's guides on conversations and on
+interruption; where servers differ from them, the comment says so.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from gip_nb.protocol.conversation import Conversation, Direction, Item, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from gip_nb.protocol.frames import Event
+
+__all__ = [
+    "ClientProtocol",
+    "Failed",
+    "Flush",
+    "ItemChanged",
+    "Output",
+    "Phase",
+    "Play",
+    "PlayEnd",
+    "Send",
+    "SendAudio",
+    "TextAdded",
+    "ToolCall",
+    "TurnDone",
+    "Wish",
+]
+
+Phase = Literal["listening", "hearing", "thinking", "speaking"]
+# Losing these races is part of the protocol, not trouble: the response was over before our cancel arrived.
+_LOST_RACES = frozenset({"response_cancel_not_active"})
+_ACTIVE_RESPONSE = "conversation_already_has_active_response"
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send this canonical client event."""
+
+    fields: dict[str, Any]
+
+
+class SendAudio(msgspec.Struct, frozen=True):
+    """Append this audio to the server's input buffer; wire format of the session."""
+
+    audio: bytes
+
+
+class Play(msgspec.Struct, frozen=True):
+    """Play this audio: PCM16 mono 24 000 Hz, beginning at `start_sample` of its item."""
+
+    item_id: str
+    content_index: int
+    start_sample: int
+    audio: bytes
+
+
+class PlayEnd(msgspec.Struct, frozen=True):
+    """No more audio comes for this item."""
+
+    item_id: str
+    content_index: int
+    samples: int
+
+
+class Flush(msgspec.Struct, frozen=True):
+    """Stop playing at once and report, by `flushed()`, what of each item was played."""
+
+
+class ItemChanged(msgspec.Struct, frozen=True):
+    """Something of this item changed (or it was made or deleted)."""
+
+    item_id: str
+
+
+class TextAdded(msgspec.Struct, frozen=True):
+    """Text was added at the end of this item."""
+
+    item_id: str
+    delta: str
+
+
+class TurnDone(msgspec.Struct, frozen=True):
+    """All responses of the turn are finished and no tool is being waited for."""
+
+    turn: int
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """The model calls a function; answer with `tool_output(call_id, ...)`."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The server said `error`, or a response failed."""
+
+    message: str
+    code: str | None
+    event_id: str | None
+
+
+class Wish(msgspec.Struct):
+    """One `response.create` that was asked for, from the asking to the end of the last tool follow-up.
+
+    Attributes:
+        fields: what goes under `response`.
+        response_ids: the responses that came of it, in order.
+        done: nothing more will come of it.
+        failure: why it came to nothing, else None.
+    """
+
+    fields: dict[str, Any] = msgspec.field(default_factory=dict)
+    response_ids: list[str] = msgspec.field(default_factory=list)
+    done: bool = False
+    failure: Failed | None = None
+    follow_up: bool = False
+
+
+Output = Send | SendAudio | Play | PlayEnd | Flush | ItemChanged | TextAdded | TurnDone | ToolCall | Failed
+
+
+class ClientProtocol:
+    """One session, one side. Not thread-safe: it lives on the loop.
+
+    Args:
+        new_id: makes ids from a prefix (`evt`, `item`).
+        player: whether somebody plays the answers and reports positions; without one, an answer counts as
+            heard when it is received.
+        conversation: what is known already (after a reconnect), else an empty one.
+    """
+
+    def __init__(
+        self, new_id: Callable[[str], str], *, player: bool = True, conversation: Conversation | None = None
+    ) -> None:
+        self.player = player
+        self.conversation = conversation or Conversation()
+        self._new_id = new_id
+        self._outputs: list[Output] = []
+        self._queue: deque[dict[str, Any] | Wish] = deque()
+        self._asked: Wish | None = None
+        self._wish_of: dict[str, Wish] = {}
+        self._active: str | None = None
+        self._awaiting_auto = False
+        self._hearing = False
+        self._playing: set[str] = set()
+        self._muted_responses: set[str] = set()
+        self._cut: list[str] = []
+        self._delete_when_done: dict[str, list[str]] = {}
+        self._calls: dict[str, str | None] = {}
+        self._open_calls: dict[str, set[str]] = {}
+        self._turn_reported = 0
+        self._appended_since_commit = 0
+
+    # ---- reading -------------------------------------------------------------------------------------------
+
+    def take(self) -> list[Output]:
+        """What is to be done now, in order; each output is given once."""
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    @property
+    def phase(self) -> Phase:
+        """What the talk looks like to the user at this moment."""
+        if self._hearing:
+            return "hearing"
+        if self._playing:
+            return "speaking"
+        if self._asked is not None or self._active is not None or self._awaiting_auto or self._open_calls:
+            return "thinking"
+        return "listening"
+
+    @property
+    def answering(self) -> bool:
+        """Whether a response is being generated, or asked for."""
+        return self._active is not None or self._asked is not None
+
+    @property
+    def turn_detection(self) -> dict[str, Any] | None:
+        """The turn detection that the server has in force, None for push to talk."""
+        audio = self.conversation.session.get("audio")
+        found = (audio.get("input") or {}).get("turn_detection") if isinstance(audio, dict) else None
+        return found if isinstance(found, dict) else None
+
+    @property
+    def uncommitted_samples(self) -> int:
+        """Samples appended since the last commit or clear."""
+        return self._appended_since_commit
+
+    # ---- what the user wants -------------------------------------------------------------------------------
+
+    def append_audio(self, audio: bytes) -> None:
+        """Microphone or file audio, PCM16 mono 24 000 Hz."""
+        self._appended_since_commit += len(audio) // 2
+        self._outputs.append(SendAudio(audio))
+
+    def commit(self) -> None:
+        """The user's utterance ends here (with turn detection off)."""
+        self._appended_since_commit = 0
+        self._hearing = False
+        self._send({"type": "input_audio_buffer.commit"})
+
+    def clear(self) -> None:
+        """Forget the audio appended since the last commit."""
+        self._appended_since_commit = 0
+        self._hearing = False
+        self._send({"type": "input_audio_buffer.clear"})
+
+    def press(self) -> None:
+        """Push to talk: the user begins to speak."""
+        self._hearing = True
+
+    def send_text(self, text: str, role: str = "user") -> str:
+        """Add a text message; waits for its turn while a response is active. Returns the item's id."""
+        kind = "text" if role == "assistant" else "input_text"
+        kind = "output_text" if role == "assistant" else kind
+        return self.add_item({"type": "message", "role": role, "content": [{"type": kind, "text": text}]})
+
+    def add_item(self, item: dict[str, Any]) -> str:
+        """Add any item, canonical shape. Returns its id."""
+        item_id = item.get("id") or self._new_id("item")
+        self._queue.append({"type": "conversation.item.create", "item": {"id": item_id, **item}})
+        self._drain()
+        return str(item_id)
+
+    def respond(self, fields: Mapping[str, Any] | None = None) -> Wish:
+        """Ask for a response; waits for its turn while one is active.
+
+        Args:
+            fields: canonical `response` fields that override the session's.
+        """
+        wish = Wish(fields=dict(fields or {}))
+        self._queue.append(wish)
+        self._drain()
+        return wish
+
+    def update(self, session: dict[str, Any]) -> None:
+        """Change the session; canonical fields, only those that change."""
+        self._send({"type": "session.update", "session": session})
+
+    def delete(self, item_id: str) -> None:
+        """Delete an item from the server's conversation."""
+        self._send({"type": "conversation.item.delete", "item_id": item_id})
+
+    def send(self, fields: dict[str, Any]) -> None:
+        """Any client event as it is, canonical or wire names."""
+        self._send(dict(fields))
+
+    def interrupt(self) -> bool:
+        """Stop the answer, wherever it is. Returns False where there is nothing to stop."""
+        return self._interrupt(server_cancels=False)
+
+    def tool_output(self, call_id: str, output: str) -> bool:
+        """Answer a function call.
+
+        Returns False where it was answered before, or never asked: each gets exactly one output.
+        """
+        response_id = self._calls.get(call_id)
+        if response_id is None:
+            return False
+        self._calls[call_id] = None
+        item = {"type": "function_call_output", "call_id": call_id, "output": output}
+        self.add_item(item)
+        waiting = self._open_calls.get(response_id, set())
+        waiting.discard(call_id)
+        if not waiting and self._open_calls.pop(response_id, None) is not None:
+            self._follow_up(response_id)
+        return True
+
+    # ---- what the player says ------------------------------------------------------------------------------
+
+    def playback(self, event: Event) -> None:
+        """The player's own row (`local.playback.*`), as it was logged."""
+        item_id = event.item_id
+        before = self.phase
+        if item_id is None:
+            return
+        if event.type == "local.playback.ended":
+            self._playing.discard(item_id)
+        elif item_id not in self._cut:
+            self._playing.add(item_id)
+        self.conversation.apply(event, "local")
+        if event.type == "local.playback.ended" or before != self.phase:
+            self._outputs.append(ItemChanged(item_id))
+
+    @property
+    def cut_items(self) -> tuple[str, ...]:
+        """The items whose playback was cut by a `Flush` that the player has not answered yet."""
+        return tuple(self._cut)
+
+    @property
+    def playing_items(self) -> tuple[str, ...]:
+        """The items that the player is at, or has still to play."""
+        items = self.conversation.items
+        return tuple(
+            i
+            for r in self.conversation.responses.values()
+            if r.response_id not in self._muted_responses
+            for i in r.item_ids
+            if i in items and self._still_to_hear(items[i], r)
+        )
+
+    def stopped(self, rows: Iterable[Event]) -> None:
+        """The player stopped for good: note what was heard, and tell nobody."""
+        self._playing.clear()
+        for row in rows:
+            self.conversation.apply(row, "local")
+
+    def flushed(self, rows: Iterable[Event]) -> None:
+        """The player stopped: settle each item that was cut, so that the model remembers only what was heard.
+
+        Args:
+            rows: `local.playback.flushed`, one for each of `cut_items`, with `played_samples` (what left the
+                playback processor) and `output_latency_ms` (how long a sample takes from there to the ear).
+        """
+        self._playing.clear()
+        self._cut.clear()
+        for row in rows:
+            self.conversation.apply(row, "local")
+            item = self.conversation.items.get(row.item_id or "")
+            if item is not None and not item.deleted:
+                self._settle(item)
+                self._outputs.append(ItemChanged(item.item_id))
+
+    def _settle(self, item: Item) -> None:
+        response = self.conversation.responses.get(item.response_id or "")
+        if not item.generated_samples or not item.playback_cut:
+            return
+        if not item.heard_ms:
+            # Deleting an item that is still being written is an error at some servers: wait for its
+            # response's end.
+            if response is not None and response.active:
+                self._delete_when_done.setdefault(response.response_id, []).append(item.item_id)
+            else:
+                self.delete(item.item_id)
+            return
+        self._send(
+            {
+                "type": "conversation.item.truncate",
+                "item_id": item.item_id,
+                "content_index": 0,
+                # Rounded down: a position beyond the audio is refused.
+                "audio_end_ms": int(item.heard_ms),
+            }
+        )
+
+    # ---- what the server says ------------------------------------------------------------------------------
+
+    def receive(self, event: Event, at_s: float = 0.0) -> None:
+        """One event of the server, canonical.
+
+        Args:
+            event: never trusted to be complete.
+            at_s: when it came, on the log's clock.
+        """
+        self.observe(event, "received", at_s)
+        rule = _RULES.get(event.type)
+        if rule is not None:
+            rule(self, event)
+        elif event.item_id is not None and event.audio is None:
+            self._outputs.append(ItemChanged(event.item_id))
+
+    def observe(self, event: Event, direction: Direction, at_s: float) -> None:
+        """Fold an event into the conversation without acting on it: what was sent, and local rows."""
+        self.conversation.apply(event, direction, at_s)
+        if direction == "sent" and event.type == "conversation.item.create" and event.item_id is not None:
+            self._outputs.append(ItemChanged(event.item_id))
+
+    def connection_lost(self) -> None:
+        """Nothing that was asked for will be answered any more."""
+        failure = Failed("the connection ended before the answer did", None, None)
+        pending = [w for w in self._queue if isinstance(w, Wish)]
+        self._queue.clear()
+        for wish in [*pending, *([self._asked] if self._asked else []), *self._wish_of.values()]:
+            if not wish.done:
+                wish.done, wish.failure = True, failure
+        self._asked = self._active = None
+        self._awaiting_auto = self._hearing = False
+        self._wish_of.clear()
+        self._open_calls.clear()
+
+    # ---- inside --------------------------------------------------------------------------------------------
+
+    def _send(self, fields: dict[str, Any]) -> None:
+        fields.setdefault("event_id", self._new_id("evt"))
+        self._outputs.append(Send(fields))
+
+    def _drain(self) -> None:
+        """Send what waits, up to and including the next `response.create`."""
+        while self._queue and not self.answering:
+            head = self._queue.popleft()
+            if isinstance(head, Wish):
+                self._asked = head
+                event: dict[str, Any] = {"type": "response.create"}
+                if head.fields:
+                    event["response"] = head.fields
+                self._send(event)
+            else:
+                self._send(head)
+
+    def _interrupt(self, *, server_cancels: bool) -> bool:
+        items = self.conversation.items
+        audible = self.playing_items
+        active = self._active
+        if not audible and active is None:
+            return False
+        for item_id in audible:
+            response_id = items[item_id].response_id
+            if response_id is not None:
+                self._muted_responses.add(response_id)
+        if active is not None:
+            self._muted_responses.add(active)
+        if active is not None and not server_cancels:
+            self._send({"type": "response.cancel"})
+        if audible:
+            self._cut.extend(audible)
+            self._outputs.append(Flush())
+        return True
+
+    def _still_to_hear(self, item: Item, response: Response) -> bool:
+        if not item.generated_samples or item.interrupted or item.deleted:
+            return False
+        if response.active:
+            return True
+        return self.player and (
+            item.item_id in self._playing or (item.played_samples or 0) < item.generated_samples
+        )
+
+    def _follow_up(self, response_id: str) -> None:
+        wish = self._wish_of.get(response_id)
+        if wish is None:
+            wish = Wish()
+        wish.follow_up = True
+        self._queue.append(wish)
+        self._drain()
+
+    def _finish(self, wish: Wish, failure: Failed | None = None) -> None:
+        wish.done, wish.failure = True, failure
+        for response_id in wish.response_ids:
+            self._wish_of.pop(response_id, None)
+
+    def _report_turn(self) -> None:
+        turn = self.conversation.current_turn
+        if turn is None or self.answering or self._open_calls or turn.turn <= self._turn_reported:
+            return
+        if any(isinstance(q, Wish) for q in self._queue):
+            return
+        self._turn_reported = turn.turn
+        self._outputs.append(TurnDone(turn.turn))
+
+
+def _on_speech_started(p: ClientProtocol, e: Event) -> None:
+    p._hearing = True
+    detection = p.turn_detection or {}
+    if detection.get("interrupt_response", True):
+        p._interrupt(server_cancels=True)
+    if e.item_id is not None:
+        p._outputs.append(ItemChanged(e.item_id))
+
+
+def _on_speech_stopped(p: ClientProtocol, e: Event) -> None:
+    p._hearing = False
+    detection = p.turn_detection
+    p._awaiting_auto = detection is not None and detection.get("create_response", True) is not False
+    if e.item_id is not None:
+        p._outputs.append(ItemChanged(e.item_id))
+
+
+def _on_committed(p: ClientProtocol, e: Event) -> None:
+    p._hearing = False
+    p._appended_since_commit = 0
+    if e.item_id is not None:
+        p._outputs.append(ItemChanged(e.item_id))
+
+
+def _on_response_created(p: ClientProtocol, e: Event) -> None:
+    p._awaiting_auto = False
+    response_id = e.response_id
+    if response_id is None:
+        return
+    p._active = response_id
+    if p._asked is not None:
+        p._asked.response_ids.append(response_id)
+        p._wish_of[response_id] = p._asked
+        p._asked = None
+
+
+def _on_response_done(p: ClientProtocol, e: Event) -> None:
+    response_id = e.response_id
+    response = p.conversation.responses.get(response_id or "")
+    if p._active is not None and (response_id is None or response_id == p._active):
+        p._active = None
+    if response is None:
+        return
+    for item_id in response.item_ids:
+        p._outputs.append(ItemChanged(item_id))
+    for item_id in p._delete_when_done.pop(response.response_id, []):
+        p.delete(item_id)
+    calls = _calls_of(p, response)
+    wish = p._wish_of.get(response.response_id)
+    if calls:
+        p._open_calls[response.response_id] = {c.call_id for c in calls}
+        for call in calls:
+            p._calls[call.call_id] = response.response_id
+        p._outputs.extend(calls)
+    elif wish is not None:
+        failed = response.status == "failed"
+        p._finish(wish, Failed(response.error or "the response failed", None, None) if failed else None)
+    if response.status == "failed":
+        p._outputs.append(Failed(response.error or "the response failed", None, None))
+    p._drain()
+    p._report_turn()
+
+
+def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
+    if response.status in {"cancelled", "failed"}:
+        return []
+    items = [p.conversation.items[i] for i in response.item_ids if i in p.conversation.items]
+    return [
+        ToolCall(i.call_id, i.name or "", i.arguments)
+        for i in items
+        if i.type == "function_call" and i.call_id is not None and i.call_id not in p._calls
+    ]
+
+
+def _on_answer_audio(p: ClientProtocol, e: Event) -> None:
+    item = p.conversation.items.get(e.item_id or "")
+    if item is None or not e.audio or (item.response_id or "") in p._muted_responses:
+        return
+    samples = len(e.audio) // 2
+    if item.generated_samples == samples:
+        p._outputs.append(ItemChanged(item.item_id))
+    p._outputs.append(
+        Play(item.item_id, e.whole("content_index") or 0, item.generated_samples - samples, e.audio)
+    )
+
+
+def _on_answer_audio_done(p: ClientProtocol, e: Event) -> None:
+    item = p.conversation.items.get(e.item_id or "")
+    if item is not None and item.generated_samples and (item.response_id or "") not in p._muted_responses:
+        p._outputs.append(PlayEnd(item.item_id, e.whole("content_index") or 0, item.generated_samples))
+
+
+def _on_text_delta(p: ClientProtocol, e: Event) -> None:
+    delta = e.text("delta")
+    if e.item_id is not None and delta:
+        p._outputs.append(TextAdded(e.item_id, delta))
+
+
+def _on_error(p: ClientProtocol, e: Event) -> None:
+    error = e.part("error")
+    code = error.get("code")
+    code = code if isinstance(code, str) else None
+    if code in _LOST_RACES:
+        return
+    if code == _ACTIVE_RESPONSE and p._asked is not None:
+        # The server's own turn detection was quicker: what we asked for is kept and asked again after that
+        # response.
+        wish, p._asked = p._asked, None
+        p._queue.appendleft(wish)
+        p._awaiting_auto = p._active is None
+        return
+    message = error.get("message")
+    caused_by = error.get("event_id")
+    failed = Failed(
+        message if isinstance(message, str) and message else "the server gave no reason",
+        code,
+        caused_by if isinstance(caused_by, str) else None,
+    )
+    if p._asked is not None and p._active is None:
+        wish, p._asked = p._asked, None
+        p._finish(wish, failed)
+    p._outputs.append(failed)
+    p._drain()
+
+
+_RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
+    "input_audio_buffer.speech_started": _on_speech_started,
+    "input_audio_buffer.speech_stopped": _on_speech_stopped,
+    "input_audio_buffer.committed": _on_committed,
+    "response.created": _on_response_created,
+    "response.done": _on_response_done,
+    "response.output_audio.delta": _on_answer_audio,
+    "response.output_audio.done": _on_answer_audio_done,
+    "response.output_audio_transcript.delta": _on_text_delta,
+    "response.output_text.delta": _on_text_delta,
+    "conversation.item.input_audio_transcription.delta": _on_text_delta,
+    "error": _on_error,
+}

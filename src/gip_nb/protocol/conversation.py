@@ -1,0 +1,592 @@
+"""The conversation as the events tell it: items in their order, responses, turns.
+
+One reducer, two users: the live client keeps one to act on, and the tables rebuild one from the log. So the
+tables of a live session, of a closed one and of a loaded recording cannot differ. It never raises: whatever a
+server sends is folded in as far as it makes sense.
+
+`reduce` changes the conversation in place and returns it: an hour of talk is thousands of items, and copying
+them for each of fifty events a second would cost more than everything else here together.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from gip_nb.protocol.items import SAMPLES_PER_MS, Item, fill_item, heard_samples, heard_text
+from gip_nb.protocol.usage import Usage, usage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.protocol.frames import Event
+
+__all__ = ["SAMPLES_PER_MS", "Conversation", "Direction", "Item", "Response", "Turn", "heard_text", "reduce"]
+
+Direction = Literal["sent", "received", "local"]
+_ENDED = frozenset({"completed", "cancelled", "failed", "incomplete"})
+
+
+class Response(msgspec.Struct, kw_only=True):
+    """One answer of the server, finished or not. Times are seconds on the log's own clock (`elapsed_s`)."""
+
+    response_id: str
+    turn: int
+    status: str = "in_progress"
+    reason: str | None = None
+    error: str | None = None
+    item_ids: list[str] = msgspec.field(default_factory=list)
+    created_s: float | None = None
+    done_s: float | None = None
+    first_audio_s: float | None = None
+    usage: Usage | None = None
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the server may still send parts of it."""
+        return self.status not in _ENDED
+
+
+class Turn(msgspec.Struct, kw_only=True):
+    """What one utterance of the user (or a greeting) led to. Times are seconds on the log's own clock."""
+
+    turn: int
+    started_s: float
+    item_ids: list[str] = msgspec.field(default_factory=list)
+    response_ids: list[str] = msgspec.field(default_factory=list)
+    speech_end_s: float | None = None
+    first_event_s: float | None = None
+    first_audio_s: float | None = None
+    first_sound_s: float | None = None
+    interrupted: bool = False
+    requests: int = 0
+    usage: Usage = msgspec.field(default_factory=Usage)
+    billed_model: str = ""
+
+
+class Conversation:
+    """Items, responses and turns so far. Not thread-safe: each user keeps its own.
+
+    Attributes:
+        items: by item id, in order of arrival; deleted ones stay, marked.
+        order: ids of the items there are, in the conversation's order.
+        responses: by response id.
+        turns: in order; `turn` numbers count from 1.
+        session: the newest canonical session that the server told.
+    """
+
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+        self.order: list[str] = []
+        self.responses: dict[str, Response] = {}
+        self.turns: list[Turn] = []
+        self.session: dict[str, Any] = {}
+        self.session_id: str | None = None
+        self.model = ""
+        self.requests = 0
+        self.connection = 0
+        self._orphans: dict[str, list[str]] = {}
+        self._unconfirmed: list[str] = []
+        # Of this connection: samples appended so far, and when (a list of each, ascending), to find real
+        # times of audio positions.
+        self._appended_samples: list[int] = [0]
+        self._appended_s: list[float] = [0.0]
+        self._speech_end: dict[str, float] = {}
+        # Where the audio of a manual commit begins and ends: what was appended since the commit (or clear)
+        # before it.
+        self._committed_samples = 0
+        self._manual: list[tuple[int, int]] = []
+
+    def reset_input(self) -> None:
+        """A new connection: its audio time starts at zero."""
+        self._appended_samples = [0]
+        self._appended_s = [0.0]
+        self._committed_samples = 0
+        self._manual.clear()
+        self._unconfirmed.clear()
+
+    # ---- reading -------------------------------------------------------------------------------------------
+
+    @property
+    def current_turn(self) -> Turn | None:
+        """The turn that is open: the last one."""
+        return self.turns[-1] if self.turns else None
+
+    def ordered(self) -> list[Item]:
+        """The items that there are, in the conversation's order."""
+        return [self.items[item_id] for item_id in self.order]
+
+    def turn_of(self, response_id: str | None, item_id: str | None) -> int | None:
+        """The turn that an event with these ids belongs to."""
+        if response_id is not None and response_id in self.responses:
+            return self.responses[response_id].turn
+        if item_id is not None and item_id in self.items:
+            return self.items[item_id].turn
+        return None
+
+    def texts(self, turn: Turn, role: str) -> str:
+        """What `role` said in `turn`, its items joined."""
+        return " ".join(t for i in self._said(turn, role) if (t := i.text.strip()))
+
+    def heard(self, turn: Turn) -> str:
+        """What the user heard of the assistant's words in `turn`, an estimate where it was cut."""
+        return " ".join(t for i in self._said(turn, "assistant") if (t := heard_text(i).strip()))
+
+    def _said(self, turn: Turn, role: str) -> list[Item]:
+        found = [self.items[i] for i in turn.item_ids]
+        return [i for i in found if i.type == "message" and i.role == role]
+
+    # ---- writing -------------------------------------------------------------------------------------------
+
+    def apply(self, event: Event, direction: Direction, at_s: float = 0.0) -> None:
+        """Fold one event in.
+
+        Args:
+            event: canonical.
+            direction: who spoke: `sent` by this client, `received` from the server, `local` for this
+                package's own rows.
+            at_s: when, in seconds on the log's clock.
+        """
+        rule = _RULES.get((direction, event.type))
+        if rule is not None:
+            rule(self, event, at_s)
+        if direction == "received" and event.type.startswith(("response.", "conversation.item.")):
+            self._note_first_event(event, at_s)
+
+    def _note_first_event(self, event: Event, at_s: float) -> None:
+        response = self.responses.get(event.response_id or "")
+        turn = self.turns[response.turn - 1] if response is not None else None
+        if turn is not None and turn.first_event_s is None:
+            turn.first_event_s = at_s
+
+    def _open_turn(self, at_s: float) -> Turn:
+        turn = Turn(turn=len(self.turns) + 1, started_s=at_s, billed_model=self.model)
+        self.turns.append(turn)
+        return turn
+
+    def _the_turn(self, at_s: float) -> Turn:
+        return self.turns[-1] if self.turns else self._open_turn(at_s)
+
+    def item(self, item_id: str) -> Item:
+        """The item with this id; made, empty, where a server speaks of one that it never announced."""
+        found = self.items.get(item_id)
+        if found is None:
+            found = self.items[item_id] = Item(item_id=item_id)
+        return found
+
+    def _claim(self, item: Item, turn: Turn) -> None:
+        if item.turn is None:
+            item.turn = turn.turn
+            turn.item_ids.append(item.item_id)
+
+    def _place(self, item_id: str, after: str | None, *, first: bool = False) -> None:
+        """Put the item where `previous_item_id` says, however late or early that item itself arrives."""
+        item = self.items[item_id]
+        if item_id in self.order:
+            if after is None or item.after == after:
+                return
+            self.order.remove(item_id)
+        item.after = after
+        if first:
+            self.order.insert(0, item_id)
+        elif after is None or after not in self.order:
+            self.order.append(item_id)
+            if after is not None:
+                self._orphans.setdefault(after, []).append(item_id)
+        else:
+            self.order.insert(self.order.index(after) + 1, item_id)
+        for child in self._orphans.pop(item_id, []):
+            if child in self.order:
+                self.order.remove(child)
+                self.order.insert(self.order.index(item_id) + 1, child)
+
+    def _response(self, response_id: str, at_s: float) -> Response:
+        found = self.responses.get(response_id)
+        if found is None:
+            turn = self._the_turn(at_s)
+            found = self.responses[response_id] = Response(response_id=response_id, turn=turn.turn)
+            turn.response_ids.append(response_id)
+        return found
+
+    def _answer_item(self, event: Event, at_s: float) -> Item | None:
+        """The item that a `response.*` event is about, bound to its response and turn."""
+        if event.item_id is None:
+            return None
+        item = self.item(event.item_id)
+        if event.response_id is not None:
+            response = self._response(event.response_id, at_s)
+            item.response_id = response.response_id
+            if item.item_id not in response.item_ids:
+                response.item_ids.append(item.item_id)
+            self._claim(item, self.turns[response.turn - 1])
+            item.role = item.role or ("assistant" if item.type == "message" else None)
+        if item.item_id not in self.order and not item.deleted:
+            self._place(item.item_id, None)
+        return item
+
+    def real_time_of(self, audio_ms: float) -> float | None:
+        """When the audio at this position was sent, on the log's clock, seconds; None if not known."""
+        index = bisect_right(self._appended_samples, audio_ms * SAMPLES_PER_MS) - 1
+        if index + 1 >= len(self._appended_s):
+            return self._appended_s[-1] if len(self._appended_s) > 1 else None
+        # A frame leaves when its last sample is taken: count back from there.
+        end = self._appended_samples[index + 1]
+        return self._appended_s[index + 1] - (end - audio_ms * SAMPLES_PER_MS) / (SAMPLES_PER_MS * 1000)
+
+
+def reduce(conversation: Conversation, event: Event, direction: Direction, at_s: float = 0.0) -> Conversation:
+    """Fold `event` into `conversation`, in place, and give it back."""
+    conversation.apply(event, direction, at_s)
+    return conversation
+
+
+# ---- one rule an event; an event without one changes nothing -----------------------------------------------
+
+
+def _on_session(c: Conversation, e: Event, _at_s: float) -> None:
+    session = e.part("session")
+    if session:
+        c.session = session
+        c.session_id = _string(session.get("id")) or c.session_id
+        c.model = _string(session.get("model")) or c.model
+
+
+def _on_append(c: Conversation, e: Event, at_s: float) -> None:
+    if e.audio:
+        c._appended_samples.append(c._appended_samples[-1] + len(e.audio) // 2)
+        c._appended_s.append(at_s)
+
+
+def _on_commit_sent(c: Conversation, _e: Event, _at_s: float) -> None:
+    end = c._appended_samples[-1]
+    c._manual.append((c._committed_samples, end))
+    c._committed_samples = end
+
+
+def _on_clear_sent(c: Conversation, _e: Event, _at_s: float) -> None:
+    c._committed_samples = c._appended_samples[-1]
+
+
+def _on_speech_started(c: Conversation, e: Event, _at_s: float) -> None:
+    if e.item_id is not None:
+        item = c.item(e.item_id)
+        item.role = "user"
+        item.audio_start_ms = e.whole("audio_start_ms")
+
+
+def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
+    if e.item_id is None:
+        return
+    item = c.item(e.item_id)
+    item.audio_end_ms = e.whole("audio_end_ms")
+    detection = (c.session.get("audio") or {}).get("input", {}).get("turn_detection") or {}
+    silence_ms = detection.get("silence_duration_ms")
+    end_s = None
+    if item.audio_end_ms is not None and isinstance(silence_ms, int | float):
+        end_s = c.real_time_of(item.audio_end_ms - silence_ms)
+    # Semantic turn detection names no silence: then the event itself is the best there is.
+    c._speech_end[e.item_id] = at_s if end_s is None else min(end_s, at_s)
+
+
+def _on_committed(c: Conversation, e: Event, at_s: float) -> None:
+    if e.item_id is None:
+        return
+    item = c.item(e.item_id)
+    item.role, item.spoken = "user", True
+    turn = c._open_turn(at_s)
+    turn.speech_end_s = c._speech_end.pop(e.item_id, at_s)
+    if item.audio_start_ms is None and c._manual:
+        start, end = c._manual.pop(0)
+        item.audio_start_ms, item.audio_end_ms = start // SAMPLES_PER_MS, end // SAMPLES_PER_MS
+    item.connection = c.connection
+    if item.audio_start_ms is not None and item.audio_end_ms is not None:
+        item.audio_ms = float(item.audio_end_ms - item.audio_start_ms)
+    c._claim(item, turn)
+    c._place(e.item_id, e.text("previous_item_id") or None)
+
+
+def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
+    source = e.part("item")
+    if e.item_id is None or e.item_id in c.items:
+        return
+    item = c.item(e.item_id)
+    fill_item(item, source)
+    item.status = "in_progress"
+    c._unconfirmed.append(e.item_id)
+    turn = c._open_turn(at_s) if _opens_turn(item) else c._the_turn(at_s)
+    if _opens_turn(item):
+        turn.speech_end_s = at_s
+    c._claim(item, turn)
+    after = e.text("previous_item_id")
+    c._place(e.item_id, None if after == "root" else after or None, first=after == "root")
+
+
+def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
+    if e.item_id is None:
+        return
+    known = e.item_id in c._unconfirmed
+    if known:
+        c._unconfirmed.remove(e.item_id)
+    elif e.item_id not in c.items:
+        _adopt_name(c, e)
+    item = c.item(e.item_id)
+    fill_item(item, e.part("item"))
+    if e.type == "conversation.item.done" or item.role in {"user", "system"}:
+        item.status = _string(e.part("item").get("status")) or "completed"
+    if (
+        item.turn is None
+        and item.role == "user"
+        and item.type == "message"
+        and not item.spoken
+        and _opens_turn(item)
+    ):
+        c._claim(item, c._open_turn(at_s))
+    elif item.turn is None and c.turns and item.role != "system":
+        c._claim(item, c.turns[-1])
+    if not item.deleted:
+        c._place(e.item_id, e.text("previous_item_id") or None)
+
+
+def _adopt_name(c: Conversation, e: Event) -> None:
+    """A server may give an item of ours another id: then ours takes that name, or it would count twice."""
+    source = e.part("item")
+    for ours in c._unconfirmed:
+        mine = c.items[ours]
+        if mine.role == source.get("role") and mine.type == source.get("type") and mine.says_the_same(source):
+            c._unconfirmed.remove(ours)
+            new_id = e.item_id or ours
+            c.items[new_id] = c.items.pop(ours)
+            mine.item_id = new_id
+            c.order[c.order.index(ours)] = new_id
+            for turn in c.turns:
+                turn.item_ids[:] = [new_id if i == ours else i for i in turn.item_ids]
+            return
+
+
+def _on_item_deleted(c: Conversation, e: Event, _at_s: float) -> None:
+    if e.item_id in c.items:
+        c.items[e.item_id].deleted = True
+    if e.item_id in c.order:
+        c.order.remove(e.item_id)
+
+
+def _on_truncate_sent(c: Conversation, e: Event, _at_s: float) -> None:
+    item = c.items.get(e.item_id or "")
+    if item is not None:
+        item.heard_ms = float(e.whole("audio_end_ms") or 0)
+        _mark_interrupted(c, item)
+
+
+def _on_delete_sent(c: Conversation, e: Event, _at_s: float) -> None:
+    item = c.items.get(e.item_id or "")
+    if item is not None and item.playback_cut:
+        item.heard_ms = 0.0
+        _mark_interrupted(c, item)
+
+
+def _mark_interrupted(c: Conversation, item: Item) -> None:
+    item.interrupted = True
+    if item.turn is not None:
+        c.turns[item.turn - 1].interrupted = True
+
+
+def _on_transcript_delta(c: Conversation, e: Event, _at_s: float) -> None:
+    if e.item_id is not None:
+        c.item(e.item_id).add_text(e.whole("content_index") or 0, e.text("delta"))
+
+
+def _on_transcript_done(c: Conversation, e: Event, _at_s: float) -> None:
+    if e.item_id is not None:
+        item = c.item(e.item_id)
+        item.set_text(e.whole("content_index") or 0, e.text("transcript"))
+        item.transcribed = True
+
+
+def _on_transcript_failed(c: Conversation, e: Event, _at_s: float) -> None:
+    if e.item_id is not None:
+        item = c.item(e.item_id)
+        item.transcribed = True
+        item.problem = _string(e.part("error").get("message")) or "transcription failed"
+
+
+def _on_response_created(c: Conversation, e: Event, at_s: float) -> None:
+    if e.response_id is None:
+        return
+    response = c._response(e.response_id, at_s)
+    response.created_s = at_s
+    metadata = e.part("response").get("metadata")
+    response.metadata = metadata if isinstance(metadata, dict) else None
+
+
+def _on_response_done(c: Conversation, e: Event, at_s: float) -> None:
+    source = e.part("response")
+    response = c._response(e.response_id or f"(unnamed response {len(c.responses) + 1})", at_s)
+    turn = c.turns[response.turn - 1]
+    repeated = response.done_s is not None
+    response.done_s = at_s
+    status = _string(source.get("status")) or "completed"
+    response.status = status if status in _ENDED else "completed"
+    details = source.get("status_details")
+    if isinstance(details, dict):
+        response.reason = _string(details.get("reason")) or _string(details.get("type"))
+        error = details.get("error")
+        if isinstance(error, dict):
+            response.error = _string(error.get("message")) or _string(error.get("code"))
+    output = source.get("output")
+    for one in output if isinstance(output, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("id"), str):
+            item = c.item(one["id"])
+            fill_item(item, one)
+            item.response_id = response.response_id
+            if one["id"] not in response.item_ids:
+                response.item_ids.append(one["id"])
+            c._claim(item, turn)
+            if one["id"] not in c.order and not item.deleted:
+                c._place(one["id"], None)
+    for item in (c.items[i] for i in response.item_ids):
+        # Some servers never say that an item is done; its response's end says it.
+        if item.status == "in_progress":
+            item.status = "completed" if response.status == "completed" else "incomplete"
+    if response.reason in {"turn_detected", "client_cancelled"}:
+        turn.interrupted = True
+    if not repeated:
+        response.usage = usage_of(source)
+        turn.requests += 1
+        turn.usage = turn.usage + response.usage
+        turn.billed_model = c.model
+        c.requests += 1
+
+
+def _on_output_item(c: Conversation, e: Event, at_s: float) -> None:
+    item = c._answer_item(e, at_s)
+    if item is not None:
+        fill_item(item, e.part("item"))
+        if e.type == "response.output_item.done":
+            item.status = _string(e.part("item").get("status")) or "completed"
+
+
+def _on_answer_text(c: Conversation, e: Event, at_s: float) -> None:
+    item = c._answer_item(e, at_s)
+    if item is not None:
+        item.add_text(e.whole("content_index") or 0, e.text("delta"))
+
+
+def _on_answer_text_done(c: Conversation, e: Event, at_s: float) -> None:
+    item = c._answer_item(e, at_s)
+    if item is not None:
+        item.set_text(e.whole("content_index") or 0, e.text("transcript") or e.text("text"))
+
+
+def _on_answer_audio(c: Conversation, e: Event, at_s: float) -> None:
+    item = c._answer_item(e, at_s)
+    if item is None or not e.audio:
+        return
+    item.spoken = True
+    item.generated_samples += len(e.audio) // 2
+    response = c.responses.get(item.response_id or "")
+    if response is not None and response.first_audio_s is None:
+        response.first_audio_s = at_s
+    if item.turn is not None and c.turns[item.turn - 1].first_audio_s is None:
+        c.turns[item.turn - 1].first_audio_s = at_s
+
+
+def _on_arguments(c: Conversation, e: Event, at_s: float) -> None:
+    item = c._answer_item(e, at_s)
+    if item is None:
+        return
+    item.type, item.role = "function_call", None
+    item.call_id = e.call_id or item.call_id
+    item.name = e.text("name") or item.name
+    item.arguments = e.text("arguments") if e.type.endswith(".done") else item.arguments + e.text("delta")
+
+
+def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
+    item = c.items.get(e.item_id or "")
+    if item is None:
+        return
+    played = e.whole("played_samples") or 0
+    item.played_samples = max(item.played_samples or 0, played)
+    item.heard_ms = max(item.heard_ms or 0.0, min(played, item.generated_samples) / SAMPLES_PER_MS)
+
+
+def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
+    _on_playback(c, e, at_s)
+    item = c.items.get(e.item_id or "")
+    # The page's own moment, on this log's clock, where the two clocks are related; a message's arrival says
+    # nothing of sound.
+    sounded = e.fields.get("sounded_s")
+    if item is not None and item.turn is not None and isinstance(sounded, int | float):
+        turn = c.turns[item.turn - 1]
+        turn.first_sound_s = float(sounded) if turn.first_sound_s is None else turn.first_sound_s
+
+
+def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
+    item = c.items.get(e.item_id or "")
+    if item is None:
+        return
+    response = c.responses.get(item.response_id or "")
+    generating = response is not None and response.active
+    item.played_samples = e.whole("played_samples") or 0
+    latency_ms = e.fields.get("output_latency_ms")
+    latency_ms = float(latency_ms) if isinstance(latency_ms, int | float) else 0.0
+    heard = heard_samples(item, item.played_samples, latency_ms, generating=generating)
+    item.heard_ms = heard / SAMPLES_PER_MS
+    item.playback_cut = generating or heard < item.generated_samples
+    if item.playback_cut:
+        _mark_interrupted(c, item)
+
+
+def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
+    c.reset_input()
+    c.connection += 1
+    c.model = e.text("model") or c.model
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+_RULES: dict[tuple[Direction, str], Callable[[Conversation, Event, float], None]] = {
+    ("local", "local.connection.opened"): _on_connection_opened,
+    ("local", "local.playback.started"): _on_playback_started,
+    ("local", "local.playback.position"): _on_playback,
+    ("local", "local.playback.ended"): _on_playback,
+    ("local", "local.playback.flushed"): _on_flushed,
+    ("sent", "input_audio_buffer.append"): _on_append,
+    ("sent", "input_audio_buffer.commit"): _on_commit_sent,
+    ("sent", "input_audio_buffer.clear"): _on_clear_sent,
+    ("sent", "conversation.item.create"): _on_item_sent,
+    ("sent", "conversation.item.truncate"): _on_truncate_sent,
+    ("sent", "conversation.item.delete"): _on_delete_sent,
+    ("received", "session.created"): _on_session,
+    ("received", "session.updated"): _on_session,
+    ("received", "input_audio_buffer.speech_started"): _on_speech_started,
+    ("received", "input_audio_buffer.speech_stopped"): _on_speech_stopped,
+    ("received", "input_audio_buffer.committed"): _on_committed,
+    ("received", "conversation.item.added"): _on_item_added,
+    ("received", "conversation.item.created"): _on_item_added,
+    ("received", "conversation.item.done"): _on_item_added,
+    ("received", "conversation.item.retrieved"): _on_item_added,
+    ("received", "conversation.item.deleted"): _on_item_deleted,
+    ("received", "conversation.item.input_audio_transcription.delta"): _on_transcript_delta,
+    ("received", "conversation.item.input_audio_transcription.completed"): _on_transcript_done,
+    ("received", "conversation.item.input_audio_transcription.failed"): _on_transcript_failed,
+    ("received", "response.created"): _on_response_created,
+    ("received", "response.done"): _on_response_done,
+    ("received", "response.output_item.added"): _on_output_item,
+    ("received", "response.output_item.done"): _on_output_item,
+    ("received", "response.output_text.delta"): _on_answer_text,
+    ("received", "response.output_text.done"): _on_answer_text_done,
+    ("received", "response.output_audio_transcript.delta"): _on_answer_text,
+    ("received", "response.output_audio_transcript.done"): _on_answer_text_done,
+    ("received", "response.output_audio.delta"): _on_answer_audio,
+    ("received", "response.function_call_arguments.delta"): _on_arguments,
+    ("received", "response.function_call_arguments.done"): _on_arguments,
+}
+
+
+def _opens_turn(item: Item) -> bool:
+    return item.type == "message" and item.role == "user"

@@ -1,0 +1,143 @@
+"""One item of a conversation: what was said, by whom, how much of it was made and how much was heard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["SAMPLES_PER_MS", "Item", "fill_item", "heard_samples", "heard_share", "heard_text"]
+
+SAMPLES_PER_MS = 24
+
+
+class Item(msgspec.Struct, kw_only=True):
+    """An item as far as it is known. Audio counts are samples at 24 000 Hz, mono.
+
+    Attributes:
+        status: `in_progress`, `completed` or `incomplete`, as the server says.
+        texts: by content index, the pieces of text or transcript in order.
+        spoken: whether it has audio.
+        transcribed: for the user's audio, whether its transcript came (or failed), else False.
+        generated_samples: audio received of it.
+        played_samples: audio that the page says it played, None where nobody plays.
+        heard_ms: what of it was heard, None where nobody plays.
+        playback_cut: playback was stopped before its end.
+        audio_start_ms, audio_end_ms: where the user's speech lies in the input audio, as the server's VAD
+            says.
+    """
+
+    item_id: str
+    type: str = "message"
+    role: str | None = None
+    status: str = "in_progress"
+    texts: dict[int, list[str]] = msgspec.field(default_factory=dict)
+    spoken: bool = False
+    transcribed: bool = False
+    response_id: str | None = None
+    turn: int | None = None
+    after: str | None = None
+    name: str | None = None
+    call_id: str | None = None
+    arguments: str = ""
+    output: str | None = None
+    generated_samples: int = 0
+    played_samples: int | None = None
+    heard_ms: float | None = None
+    playback_cut: bool = False
+    interrupted: bool = False
+    deleted: bool = False
+    audio_start_ms: int | None = None
+    audio_end_ms: int | None = None
+    audio_ms: float | None = None
+    connection: int = 0
+    problem: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Text and transcripts of all content parts, in order of their index."""
+        return "".join(piece for index in sorted(self.texts) for piece in self.texts[index])
+
+    def add_text(self, index: int, delta: str) -> None:
+        """A further piece of content part `index`."""
+        if delta:
+            self.texts.setdefault(index, []).append(delta)
+
+    def set_text(self, index: int, text: str) -> None:
+        """The final text of part `index`; it replaces the pieces, which some servers send twice or never."""
+        if text:
+            self.texts[index] = [text]
+
+    def says_the_same(self, source: dict[str, Any]) -> bool:
+        """Whether a wire item carries the same text as this one."""
+        other = Item(item_id="")
+        fill_item(other, source)
+        return other.text == self.text
+
+
+def fill_item(item: Item, source: dict[str, Any]) -> None:
+    """Take from a canonical wire item what it tells.
+
+    What it leaves out stays; a transcript already longer is not shortened to nothing.
+    """
+    for name in ("type", "role", "status", "name", "call_id"):
+        value = source.get(name)
+        if isinstance(value, str):
+            setattr(item, name, value)
+    for name in ("arguments", "output"):
+        value = source.get(name)
+        if isinstance(value, str) and value:
+            setattr(item, name, value)
+    content = source.get("content")
+    for index, part in enumerate(content if isinstance(content, list) else []):
+        if not isinstance(part, dict):
+            continue
+        if str(part.get("type", "")).endswith("audio"):
+            item.spoken = True
+        text = part.get("text") or part.get("transcript")
+        if isinstance(text, str):
+            item.set_text(index, text)
+            item.transcribed = item.transcribed or (item.spoken and item.role == "user")
+
+
+def heard_samples(item: Item, played_samples: int, output_latency_ms: float, *, generating: bool) -> int:
+    """How many samples of the item reached an ear when playback was stopped.
+
+    What left the processor less than the output latency ago was not heard yet; an item that was played to its
+    end was heard whole. Never more than was received.
+    """
+    received = item.generated_samples
+    if played_samples >= received and not generating:
+        return received
+    return max(0, min(played_samples, received) - round(max(0.0, output_latency_ms) * SAMPLES_PER_MS))
+
+
+def heard_share(item: Item) -> float:
+    """Between 0 and 1: which part of the generated audio was heard.
+
+    1 where nobody plays, or where there is no audio.
+    """
+    if item.heard_ms is None or not item.generated_samples:
+        return 1.0
+    return min(1.0, item.heard_ms * SAMPLES_PER_MS / item.generated_samples)
+
+
+def heard_text(item: Item) -> str:
+    """The words that were heard, estimated: the transcript cut at the heard share of the audio, after a word.
+
+    Only an answer that was cut short is shortened; one that is still being played is on its way to be heard
+    whole.
+    """
+    if not (item.playback_cut or item.interrupted):
+        return item.text
+    words = item.text.split(" ")
+    budget = heard_share(item) * len(item.text)
+    taken: list[str] = []
+    length = 0
+    for word in words:
+        # A word counts when most of it was sounded.
+        if length + len(word) / 2 > budget or budget <= 0:
+            break
+        taken.append(word)
+        length += len(word) + 1
+    return " ".join(taken)

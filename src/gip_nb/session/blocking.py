@@ -1,0 +1,161 @@
+"""`RealtimeSession`: the verbs of a session from any cell, each waiting for what it does, and its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from gip_nb.session.loop import run_blocking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+    from IPython.display import Audio
+    from numpy.typing import NDArray
+
+    from gip_nb.errors import GipError
+    from gip_nb.journal.log import EventLog
+    from gip_nb.session.reply import Reply
+    from gip_nb.session.session import AsyncRealtimeSession
+
+__all__ = ["RealtimeSession"]
+
+
+class RealtimeSession:
+    """One talk with a realtime model.
+
+    Every verb may be called from any cell or thread; the first one connects.
+
+    Also a context manager: `with gip_nb.connect("rehearsal") as s: print(s.ask("hello").text)`.
+    """
+
+    def __init__(self, session: AsyncRealtimeSession) -> None:
+        self._session = session
+
+    def __repr__(self) -> str:
+        return repr(self._session).replace("Async", "", 1)
+
+    def __enter__(self) -> Self:
+        """Connect."""
+        self.connect()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close."""
+        self.close()
+
+    # ---- verbs: see AsyncRealtimeSession for what each does and raises -------------------------------------
+
+    def connect(self) -> None:
+        """Connect, unless connected; see `AsyncRealtimeSession.connect`."""
+        run_blocking(self._session.connect())
+
+    def ask(
+        self, what: str | Path | NDArray[Any], *, sample_rate_hz: int = 24_000, timeout_s: float = 60.0
+    ) -> Reply:
+        """Ask by text, WAV file or array, and wait for the whole answer; see `AsyncRealtimeSession.ask`."""
+        return run_blocking(self._session.ask(what, sample_rate_hz=sample_rate_hz, timeout_s=timeout_s))
+
+    def send_text(self, text: str) -> str:
+        """Add a message of the user; returns its item id. `respond()` asks for the answer."""
+        return run_blocking(self._session.send_text(text))
+
+    def send_audio(self, what: Path | str | NDArray[Any] | bytes, sample_rate_hz: int = 24_000) -> None:
+        """Append audio to the input buffer, as the microphone does."""
+        run_blocking(self._session.send_audio(what, sample_rate_hz))
+
+    def commit(self) -> None:
+        """End the user's utterance (with turn detection off)."""
+        run_blocking(self._session.commit())
+
+    def respond(self, /, **overrides: Any) -> None:
+        """Ask for a response; it waits while another one is active."""
+        run_blocking(self._session.respond(**overrides))
+
+    def interrupt(self) -> bool:
+        """Stop the answer. Returns False where there was nothing to stop."""
+        return run_blocking(self._session.interrupt())
+
+    def clear(self) -> None:
+        """Forget the audio appended since the last commit."""
+        run_blocking(self._session.clear())
+
+    def update(self, /, **fields: Any) -> None:
+        """Change the session: any field of the API, in either dialect."""
+        run_blocking(self._session.update(**fields))
+
+    def delete(self, item_id: str) -> None:
+        """Delete an item from the server's conversation."""
+        run_blocking(self._session.delete(item_id))
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Send any client event as it is."""
+        run_blocking(self._session.send(event))
+
+    def wait(self, event_type: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Wait for the next event of this type and return it."""
+        return run_blocking(self._session.wait(event_type, timeout_s))
+
+    def on(self, event_type: str, callback: Callable[[dict[str, Any]], object]) -> None:
+        """Call `callback(event)` on the callback thread for each event of this type; `*` is every one."""
+        self._session.on(event_type, callback)
+
+    def close(self) -> None:
+        """End the talk. Its tables stay."""
+        run_blocking(self._session.close())
+
+    # ---- what it is ----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
+        return self._session.state
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's name for this session."""
+        return self._session.session_id
+
+    @property
+    def error(self) -> GipError | None:
+        """What ended the session, if something did."""
+        return self._session.error
+
+    @property
+    def log(self) -> EventLog:
+        """The raw log that the tables are made of."""
+        return self._session.log
+
+    # ---- tables: complete at any moment, after close too ---------------------------------------------------
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """Every event both ways and this side's own rows, one row each; see `journal.tables`."""
+        return self._session.events
+
+    @property
+    def items(self) -> pd.DataFrame:
+        """The conversation's items, one row each; see `journal.tables`."""
+        return self._session.items
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """The turns, one row each; see `journal.tables`."""
+        return self._session.turns
+
+    def payload(self, n: int) -> dict[str, Any]:
+        """The JSON of event `n`, whole, its audio included.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        return self._session.log.payload(n)
+
+    def audio(self, item_id: str) -> Audio:
+        """An item's sound as a player for the notebook.
+
+        Raises:
+            UnknownItem: there is none with this id, or it has no sound.
+        """
+        return self._session.audio(item_id)

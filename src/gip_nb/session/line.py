@@ -1,0 +1,144 @@
+"""The line to the server: one connection at a time, in the dialect it speaks, with the log at its door.
+
+Every frame is written down, in the wire's form, before anyone interprets it. On the loop only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from gip_nb.protocol import dialects
+from gip_nb.protocol.frames import Event, encode_event, event_of, read_frame
+from gip_nb.session.loop import loop
+from gip_nb.session.transport import TransportClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.journal.log import EventLog, Row
+    from gip_nb.protocol.conversation import Direction
+    from gip_nb.protocol.dialects import Dialect
+    from gip_nb.protocol.frames import Frame
+    from gip_nb.session.settings import Settings
+    from gip_nb.session.transport import Transport
+
+__all__ = ["Line"]
+
+_DRAIN_TIMEOUT_S = 1.0
+
+
+class Line:
+    """One connection at a time.
+
+    Args:
+        log: where every frame goes first.
+        transport: makes a connection.
+        on_event: gets each event in canonical form, with who spoke and its row.
+        on_closed: gets the end of a connection that had opened.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        transport: Callable[[Settings, Dialect], Transport],
+        on_event: Callable[[Event, Direction, Row], None],
+        on_closed: Callable[[TransportClosed], None],
+    ) -> None:
+        self._log = log
+        self._make_transport = transport
+        self._on_event = on_event
+        self._on_closed = on_closed
+        self._transport: Transport | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._outgoing: asyncio.Queue[Frame | dict[str, Any]] = asyncio.Queue()
+
+    async def open(self, settings: Settings, dialect: Dialect) -> None:
+        """Connect in this dialect and begin to read and write.
+
+        Raises:
+            KeyRefused, ConnectionRefused, HostUnreachable: see `Transport.open`.
+        """
+        transport = self._make_transport(settings, dialect)
+        await transport.open()
+        self._transport = transport
+        row, event = self._log.local(
+            "connection.opened", dialect=dialect, model=settings.model, url=settings.websocket_base_url
+        )
+        self._on_event(event, "local", row)
+        self._outgoing = asyncio.Queue()
+        # The tasks are kept: the loop holds them only weakly.
+        self._reader = loop().create_task(self._read(transport, settings))
+        self._writer = loop().create_task(self._write(transport))
+
+    def send(self, what: Frame | dict[str, Any]) -> None:
+        """Send a frame or an event (canonical or wire names), after all that was sent before; never waits."""
+        self._outgoing.put_nowait(what)
+
+    async def close(self) -> None:
+        """Send what waits, close, and read what the server had sent before: every frame is a row."""
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        if self._writer is not None and not self._writer.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._outgoing.join(), _DRAIN_TIMEOUT_S)
+        await transport.close()
+        if self._reader is not None:
+            await asyncio.wait({self._reader}, timeout=_DRAIN_TIMEOUT_S)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop reading and writing at once."""
+        for task in (self._reader, self._writer):
+            if task is not None and task is not asyncio.current_task() and not task.done():
+                task.cancel()
+
+    async def _read(self, transport: Transport, settings: Settings) -> None:
+        scrub = settings.api_key.scrub if settings.api_key is not None else bytes
+        try:
+            while True:
+                self._on_frame(read_frame(scrub(await transport.recv())), settings)
+        except TransportClosed as closed:
+            self._on_closed(closed)
+
+    def _on_frame(self, frame: Frame, settings: Settings) -> None:
+        if frame.type == "session.created" and settings.dialect == "auto":
+            self._notice_dialect(frame)
+        row = self._log.append("received", frame)
+        if frame.problem is not None:
+            self._log.local("frame.unreadable", row=len(self._log) - 1, problem=frame.problem)
+            return
+        if frame.audio is not None:
+            event = event_of(frame, frame.fields)
+        else:
+            fields = dialects.server_event_to_canonical(frame.fields, self._log.dialect)
+            event = Event(str(fields.get("type", "")), fields)
+        self._on_event(event, "received", row)
+
+    def _notice_dialect(self, frame: Frame) -> None:
+        """A server may answer in the other dialect than we asked in: only GA sessions name their type."""
+        session = frame.fields.get("session")
+        told: Dialect = "ga" if isinstance(session, dict) and "type" in session else "beta"
+        if told != self._log.dialect:
+            self._log.local("connection.dialect", dialect=told)
+
+    async def _write(self, transport: Transport) -> None:
+        while True:
+            what = await self._outgoing.get()
+            try:
+                if isinstance(what, dict):
+                    frame = encode_event(dialects.client_event_to_wire(what, self._log.dialect))
+                    event = Event(dialects.canonical_type(frame.type), what)
+                else:
+                    frame = what
+                    event = event_of(frame, frame.fields)
+                self._on_event(event, "sent", self._log.append("sent", frame))
+                await transport.send(frame.wire())
+            except TransportClosed:
+                # The reader hears of it too, and tells.
+                return
+            finally:
+                self._outgoing.task_done()

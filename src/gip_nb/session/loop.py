@@ -1,0 +1,153 @@
+"""The one loop thread and the one callback thread of the process: nothing else here starts a thread.
+
+One loop serves every session (measured: 200 sessions cost half the CPU of a thread each). What users hang on
+a session (`on`, `observe`) runs on the callback thread, in order, so that a slow callback never stops sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from gip_nb.errors import GipError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
+
+__all__ = ["callbacks", "in_thread", "loop", "on_loop", "run_blocking", "start_task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+_log = logging.getLogger(__name__)
+_lock = threading.Lock()
+
+
+class _LoopThread:
+    """An asyncio loop that runs for ever on a daemon thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._run, name="gip_nb-loop", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+
+class Callbacks:
+    """Runs what it is given, in order, on a daemon thread of its own."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[
+            tuple[Callable[[], object], Callable[[BaseException], object] | None]
+        ] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="gip_nb-callbacks", daemon=True).start()
+
+    def submit(
+        self, call: Callable[[], object], on_error: Callable[[BaseException], object] | None = None
+    ) -> None:
+        """Run `call` after all that was submitted before. Any thread may call.
+
+        Args:
+            call: what to run.
+            on_error: gets the exception, on the callback thread, if there is one.
+        """
+        self._queue.put((call, on_error))
+
+    def _run(self) -> None:
+        while True:
+            call, on_error = self._queue.get()
+            try:
+                call()
+            except BaseException as error:  # noqa: BLE001 - a callback is the user's code: whatever it raises, the next one still runs
+                if on_error is None:
+                    _log.warning("a callback failed", exc_info=error)
+                else:
+                    on_error(error)
+
+
+_loop_thread: _LoopThread | None = None
+_callbacks: Callbacks | None = None
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """The process's loop, started on first use. Any thread may call."""
+    global _loop_thread  # noqa: PLW0603 - one per process is the point
+    with _lock:
+        if _loop_thread is None:
+            _loop_thread = _LoopThread()
+        return _loop_thread.loop
+
+
+def callbacks() -> Callbacks:
+    """The process's callback thread, started on first use. Any thread may call."""
+    global _callbacks  # noqa: PLW0603 - one per process is the point
+    with _lock:
+        if _callbacks is None:
+            _callbacks = Callbacks()
+        return _callbacks
+
+
+def _on_the_loop_thread() -> bool:
+    return _loop_thread is not None and threading.current_thread() is _loop_thread.thread
+
+
+def run_blocking(coroutine: Coroutine[Any, Any, R]) -> R:
+    """Run `coroutine` on the loop and wait for its result.
+
+    Any thread but the loop's own may call. An interrupt of the kernel cancels the coroutine.
+
+    Raises:
+        GipError: called on the loop's thread, where waiting would wait for itself.
+    """
+    if _on_the_loop_thread():
+        coroutine.close()
+        raise GipError(
+            "a blocking verb was called on the loop's own thread (from an async tool, for example)",
+            "await the verbs of `connect_async()` there, or call this one from a plain function.",
+        )
+    future: Future[R] = asyncio.run_coroutine_threadsafe(coroutine, loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def start_task(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Run `coroutine` on the loop and do not wait for it. Any thread may call; its failure is logged."""
+
+    async def watched() -> None:
+        try:
+            await coroutine
+        except Exception:  # noqa: BLE001 - nobody waits for it: the log is the only place where it can be told
+            _log.exception("a background task failed")
+
+    asyncio.run_coroutine_threadsafe(watched(), loop())
+
+
+async def in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a blocking function in a worker thread, from a coroutine."""
+    return await asyncio.to_thread(call, *args, **kwargs)
+
+
+def on_loop(
+    method: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
+    """Make an async method run on the process's loop, whichever loop awaits it: a cell has one of its own."""
+
+    async def hop(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        coroutine = method(self, *args, **kwargs)
+        if asyncio.get_running_loop() is loop():
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop()))
+
+    return functools.update_wrapper(hop, method)  # type: ignore[return-value]  # typeshed's wrapper hides the method it makes

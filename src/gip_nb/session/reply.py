@@ -1,0 +1,136 @@
+"""What `ask` gives back, and what may be asked."""
+
+from __future__ import annotations
+
+import base64
+import html
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gip_nb import audio
+from gip_nb.errors import AudioFileNotFound, BadAudio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from gip_nb.protocol.conversation import Conversation
+
+__all__ = ["Question", "Reply", "read_question", "reply_of"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a text, or audio (PCM16 mono 24 000 Hz)."""
+
+    text: str | None = None
+    pcm: bytes | None = None
+
+
+def read_question(what: str | Path | NDArray[Any], sample_rate_hz: int = audio.SAMPLE_RATE_HZ) -> Question:
+    """Tell text from a file from an array.
+
+    Args:
+        what: a `Path`, or a string that ends in .wav, is a file; any other string is text; an array is sound,
+            int16 or float32 in [-1, 1], shape (n,) or (n, channels).
+        sample_rate_hz: of an array. A file tells its own.
+
+    Raises:
+        AudioFileNotFound: the file is not there.
+        BadAudio: the file or array is no audio, or there is nothing in it; or the text is empty.
+    """
+    if isinstance(what, Path) or (isinstance(what, str) and what.strip().lower().endswith(".wav")):
+        path = Path(what).expanduser()
+        if not path.is_file():
+            raise AudioFileNotFound(path)
+        return Question(pcm=audio.pcm16_from_wav(path))
+    if isinstance(what, str):
+        if not what.strip():
+            raise BadAudio(
+                "the question is empty", "pass some text, a WAV file's path or an array of samples."
+            )
+        return Question(text=what)
+    if isinstance(what, np.ndarray):
+        return Question(pcm=audio.pcm16_from_array(what, sample_rate_hz))
+    raise BadAudio(
+        f"cannot ask a {type(what).__name__}",
+        "pass text, a path to a WAV file, or a numpy array of samples (int16, or float32 in [-1, 1]).",
+    )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, whole.
+
+    Attributes:
+        text: what was said or written.
+        pcm: the spoken answer, PCM16 little endian mono 24 000 Hz; empty for a text-only one.
+        item_id: of the last item that has words; None where there is none.
+        status: `completed`, `incomplete` or `cancelled`.
+        turn: its number in `session.turns`.
+        usage: tokens and billed requests of the turn.
+        latency: milliseconds from the end of the question: `first_event_ms`, `first_audio_ms` (None where
+            there was no audio).
+    """
+
+    text: str
+    pcm: bytes = field(repr=False)
+    item_id: str | None
+    status: str
+    turn: int | None
+    usage: dict[str, int] = field(repr=False)
+    latency: dict[str, float | None] = field(repr=False)
+
+    @property
+    def audio(self) -> NDArray[np.int16]:
+        """The spoken answer: int16, shape (n,), mono, 24 000 Hz."""
+        return np.frombuffer(self.pcm, dtype="<i2").astype(np.int16)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        words = f"<p>{html.escape(self.text)}</p>"
+        if not self.pcm:
+            return words
+        sound = base64.b64encode(audio.wav_bytes(self.pcm)).decode("ascii")
+        return f'{words}<audio controls src="data:audio/wav;base64,{sound}"></audio>'
+
+
+def reply_of(conversation: Conversation, sound: Callable[[str], bytes], response_ids: Sequence[str]) -> Reply:
+    """The reply that these responses make together.
+
+    Args:
+        conversation: they are in.
+        sound: gives an item's audio by its id, PCM16 mono 24 000 Hz.
+        response_ids: in order: the answer, then the follow-ups of its tool calls.
+    """
+    responses = [conversation.responses[r] for r in response_ids if r in conversation.responses]
+    items = [conversation.items[i] for r in responses for i in r.item_ids if i in conversation.items]
+    spoken = [i for i in items if i.type == "message"]
+    turn = conversation.turns[responses[-1].turn - 1] if responses else None
+    end_s = turn.speech_end_s if turn is not None else None
+
+    def since_end(moment_s: float | None) -> float | None:
+        return None if moment_s is None or end_s is None else round((moment_s - end_s) * 1000, 1)
+
+    return Reply(
+        text="\n".join(t for i in spoken if (t := i.text.strip())),
+        pcm=b"".join(sound(i.item_id) for i in spoken if i.generated_samples),
+        item_id=spoken[-1].item_id if spoken else None,
+        status=responses[-1].status if responses else "cancelled",
+        turn=turn.turn if turn is not None else None,
+        usage={
+            "requests": turn.requests if turn is not None else 0,
+            "input_tokens": turn.usage.input_tokens if turn is not None else 0,
+            "output_tokens": turn.usage.output_tokens if turn is not None else 0,
+        },
+        latency={
+            "first_event_ms": since_end(turn.first_event_s if turn is not None else None),
+            "first_audio_ms": since_end(turn.first_audio_s if turn is not None else None),
+        },
+    )

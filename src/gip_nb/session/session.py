@@ -1,0 +1,660 @@
+"""One talk, joined together: line, protocol, journal, tools and speaker.
+
+The public verbs may be awaited from any loop and hop to the process's own; everything else runs there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from gip_nb.audio import frames, wav_bytes
+from gip_nb.errors import (
+    AlreadyClosed,
+    BadAudio,
+    ConnectionDropped,
+    GipError,
+    KeyRefused,
+    NothingToDo,
+    ServerError,
+    TimedOut,
+    UnknownItem,
+)
+from gip_nb.journal.log import EventLog
+from gip_nb.journal.tables import Tables
+from gip_nb.protocol import client, dialects
+from gip_nb.protocol.frames import append_frame
+from gip_nb.session.line import Line
+from gip_nb.session.loop import in_thread, loop, on_loop
+from gip_nb.session.reply import read_question, reply_of
+from gip_nb.session.settings import canonical_session
+from gip_nb.session.speaker import Flushed, NoSpeaker
+from gip_nb.session.transport import OpenAITransport
+from gip_nb.session.waits import Waits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    import pandas as pd
+    from IPython.display import Audio
+    from numpy.typing import NDArray
+
+    from gip_nb.journal.log import Row
+    from gip_nb.protocol.client import Wish
+    from gip_nb.protocol.conversation import Direction
+    from gip_nb.protocol.dialects import Dialect
+    from gip_nb.protocol.frames import Event
+    from gip_nb.session.reply import Reply
+    from gip_nb.session.settings import Settings
+    from gip_nb.session.speaker import Speaker
+    from gip_nb.session.transport import Transport, TransportClosed
+    from gip_nb.tools import Toolbox
+
+__all__ = ["AsyncRealtimeSession", "Listener"]
+
+_CREATED_TIMEOUT_S = 15.0
+_UPDATED_TIMEOUT_S = 10.0
+_FLUSH_TIMEOUT_S = 1.0
+_ASK_CHUNK_BYTES = 9600
+_SHAPE_DISABLED = "beta_api_shape_disabled"
+_KEY_CODES = frozenset({"invalid_api_key", "invalid_authentication", "unauthorized"})
+_AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
+
+
+class Listener(Protocol):
+    """Whoever shows the talk. Called on the loop; must be quick."""
+
+    def state_changed(self, state: str) -> None:
+        """The talk's state in a word."""
+
+    def item_changed(self, item_id: str) -> None:
+        """An item was made, changed or deleted."""
+
+    def text_added(self, item_id: str, delta: str) -> None:
+        """Words were added to an item."""
+
+    def audio_added(self, audio: bytes) -> None:
+        """A chunk of the answer came: PCM16 mono 24 000 Hz."""
+
+    def turn_done(self, turn: int) -> None:
+        """A turn is finished."""
+
+    def failed(self, error: GipError) -> None:
+        """Something went wrong that the user should see; the session may go on."""
+
+
+def new_id(prefix: str) -> str:
+    """An id that no server takes exception to: at most 32 characters."""
+    return f"{prefix}_{uuid.uuid4().hex[:20]}"
+
+
+class AsyncRealtimeSession:
+    """A session whose verbs are awaited. Connects with the first verb (or `async with`), ends with `close()`.
+
+    Args:
+        settings: where to, with what.
+        tools: the functions that the model may call.
+        transport: makes the connection; tests give a scripted one.
+        speaker: who plays the answers; nobody by default.
+        listener: who shows the talk.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tools: Toolbox | None = None,
+        transport: Callable[[Settings, Dialect], Transport] = OpenAITransport,
+        speaker: Speaker | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.settings = settings
+        self.log = EventLog()
+        self.tables = Tables(self.log)
+        self.error: GipError | None = None
+        self._tools = tools
+        self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
+        self._listener = listener
+        self.protocol = client.ClientProtocol(new_id, player=self._speaker.plays)
+        self._line = Line(self.log, transport, self._on_event, self._on_closed)
+        self._waits = Waits(self._callback_failed)
+        # What the connection is at; while it is "open", the protocol's phase is the state.
+        self._at = "idle"
+        self._told_state = ""
+        self._muted = False
+        self._microphone_held = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._connecting = asyncio.Lock()
+        self._asking = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        told = self.session_id or "no session yet"
+        name, model = type(self).__name__, self.settings.model
+        return f"<{name} {told} {self.state} model={model!r} events={len(self.log)}>"
+
+    # ---- what it is ----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
+        if self._at != "open":
+            return "closed" if self._at == "closing" else self._at
+        phase = self.protocol.phase
+        return "muted" if self._muted and phase == "listening" else phase
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's name for this session, None before it has one."""
+        return self.protocol.conversation.session_id
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that is spoken, or that will be tried first."""
+        return self.log.dialect if self.log.connection else self.settings.first_dialect
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """Every event, one row each; see `journal.tables`."""
+        return self.tables.events()
+
+    @property
+    def items(self) -> pd.DataFrame:
+        """The conversation's items, one row each; see `journal.tables`."""
+        return self.tables.items()
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """The turns, one row each; see `journal.tables`."""
+        return self.tables.turns()
+
+    def payload(self, n: int) -> dict[str, Any]:
+        """The JSON of event `n`, whole, its audio included.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        return self.log.payload(n)
+
+    def audio(self, item_id: str) -> Audio:
+        """An item's sound as a player for the notebook.
+
+        Raises:
+            UnknownItem: there is none with this id, or it has no sound.
+        """
+        from IPython.display import Audio
+
+        pcm = self.tables.sound(item_id)
+        if not pcm:
+            raise UnknownItem(item_id)
+        return Audio(data=wav_bytes(pcm))  # type: ignore[no-untyped-call]  # IPython has no types
+
+    # ---- opening -------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close."""
+        await self.close()
+
+    @on_loop
+    async def connect(self) -> None:
+        """Connect, unless connected. Each verb does so by itself.
+
+        Raises:
+            AlreadyClosed: the session has ended.
+            KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not.
+        """
+        async with self._connecting:
+            if self._at == "open":
+                return
+            self._raise_if_ended()
+            self._move("connecting")
+            try:
+                await self._open()
+            except GipError as error:
+                await self._line.close()
+                self._end("error", error)
+                raise
+            except BaseException:
+                self._line.abandon()
+                self._end("closed", None)
+                raise
+
+    async def _open(self) -> None:
+        if self.settings.rehearsal and not self.settings.base_url:
+            from gip_nb.session.embedded import with_rehearsal_address
+
+            self.settings = await in_thread(with_rehearsal_address, self.settings)
+        first = self.settings.first_dialect
+        if not await self._open_in(first):
+            if self.settings.dialect != "auto":
+                raise ServerError(
+                    f"the server does not speak the {first} dialect",
+                    f"leave out dialect={first!r}.",
+                    _SHAPE_DISABLED,
+                )
+            other: Dialect = "ga" if first == "beta" else "beta"
+            if not await self._open_in(other):
+                raise ServerError("the server speaks neither dialect", "check base_url.", _SHAPE_DISABLED)
+        self._move("open")
+        session = dict(self.settings.session)
+        if self._tools is not None:
+            session["tools"] = self._tools.schemas()
+        self.protocol.update(session)
+        self._pump()
+
+    async def _open_in(self, dialect: Dialect) -> bool:
+        """Connect in this dialect. Returns False where the server does not speak it."""
+        await self._line.open(self.settings, dialect)
+        try:
+            first = await self._waits.next({"session.created", "error"}, _CREATED_TIMEOUT_S)
+        except ConnectionDropped:
+            # Some servers turn a dialect away by closing without a word.
+            if dialect == "beta" and self.settings.dialect == "auto":
+                return False
+            raise
+        if first["type"] == "session.created":
+            return True
+        await self._line.close()
+        if (first.get("error") or {}).get("code") == _SHAPE_DISABLED:
+            return False
+        raise error_of(first.get("error"))
+
+    # ---- verbs ---------------------------------------------------------------------------------------------
+
+    @on_loop
+    async def ask(
+        self, what: str | Path | NDArray[Any], *, sample_rate_hz: int = 24_000, timeout_s: float = 60.0
+    ) -> Reply:
+        """Ask and wait for the whole answer, tool calls and their follow-ups included.
+
+        Audio is sent as one utterance: turn detection is off for the call and restored after it, so that a
+        pause does not split it. The microphone is not heard meanwhile.
+
+        Args:
+            what: text, a WAV file (a `Path`, or a string that ends in .wav) of any rate and channel count, or
+                an array (int16, or float32 in [-1, 1]; shape (n,) or (n, channels)).
+            sample_rate_hz: of an array.
+            timeout_s: for all of it.
+
+        Raises:
+            BadAudio, AudioFileNotFound: there is nothing to ask.
+            TimedOut: the answer did not come in time.
+            ServerError: the response failed.
+            ConnectionDropped: the connection ended.
+        """
+        question = await in_thread(read_question, what, sample_rate_hz)
+        await self.connect()
+        try:
+            async with asyncio.timeout(timeout_s), self._asking:
+                if question.text is not None:
+                    self.protocol.send_text(question.text)
+                    wish = self.protocol.respond()
+                    self._pump()
+                    await self._settled(wish)
+                else:
+                    wish = await self._ask_aloud(question.pcm or b"")
+        except TimedOut:
+            raise
+        except TimeoutError:
+            raise TimedOut(
+                f"no whole answer within {timeout_s:g} s (state: {self.state})",
+                "pass a larger timeout_s, or look at session.events for what did come.",
+            ) from None
+        return reply_of(self.protocol.conversation, self.tables.sound, wish.response_ids)
+
+    async def _ask_aloud(self, pcm: bytes) -> Wish:
+        protocol = self.protocol
+        detection = protocol.turn_detection
+        self._microphone_held = True
+        try:
+            if detection is not None:
+                protocol.update({"audio": {"input": {"turn_detection": None}}})
+                self._pump()
+                await self._waits.until(
+                    lambda: protocol.turn_detection is None, "session.updated", _UPDATED_TIMEOUT_S
+                )
+            if protocol.uncommitted_samples:
+                protocol.clear()
+            self._append(pcm)
+            protocol.commit()
+            wish = protocol.respond()
+            self._pump()
+            await self._settled(wish)
+            return wish
+        finally:
+            self._microphone_held = False
+            if detection is not None and self._at == "open":
+                protocol.update({"audio": {"input": {"turn_detection": detection}}})
+                self._pump()
+
+    async def _settled(self, wish: Wish) -> None:
+        await self._waits.until(lambda: wish.done, "the answer", None)
+        if wish.failure is not None:
+            raise error_of({"message": wish.failure.message, "code": wish.failure.code})
+
+    @on_loop
+    async def send_text(self, text: str) -> str:
+        """Add a message of the user; `respond()` asks for the answer. Returns the item's id."""
+        await self.connect()
+        item_id = self.protocol.send_text(text)
+        self._pump()
+        return item_id
+
+    @on_loop
+    async def send_audio(self, what: Path | str | NDArray[Any] | bytes, sample_rate_hz: int = 24_000) -> None:
+        """Append audio to the input buffer, as the microphone does; turn detection hears it.
+
+        Args:
+            what: as in `ask`, or PCM16 little endian mono 24 000 Hz bytes.
+            sample_rate_hz: of an array.
+
+        Raises:
+            BadAudio: it is no audio.
+        """
+        pcm = what if isinstance(what, bytes) else (await in_thread(read_question, what, sample_rate_hz)).pcm
+        if pcm is None:
+            raise BadAudio("a text is no audio", "use send_text() for text.")
+        await self.connect()
+        self._append(pcm)
+        self._pump()
+
+    def _append(self, pcm: bytes) -> None:
+        for chunk in frames(pcm, _ASK_CHUNK_BYTES):
+            self.protocol.append_audio(chunk)
+
+    @on_loop
+    async def commit(self) -> None:
+        """End the user's utterance (with turn detection off).
+
+        Raises:
+            NothingToDo: no audio was appended.
+        """
+        await self.connect()
+        if not self.protocol.uncommitted_samples:
+            raise NothingToDo("there is no audio to commit", "send_audio() first, or let the microphone run.")
+        self.protocol.commit()
+        self._pump()
+
+    @on_loop
+    async def respond(self, /, **overrides: Any) -> None:
+        """Ask for a response. While one is active it waits and goes out after it.
+
+        Args:
+            **overrides: fields of the response that differ from the session's (`instructions`, ...).
+        """
+        await self.connect()
+        self.protocol.respond(overrides)
+        self._pump()
+
+    @on_loop
+    async def interrupt(self) -> bool:
+        """Stop the answer; the model will remember only what was heard.
+
+        Returns:
+            False where there was nothing to stop.
+        """
+        self._raise_if_ended()
+        stopped = self.protocol.interrupt()
+        self._pump()
+        return stopped
+
+    @on_loop
+    async def clear(self) -> None:
+        """Forget the audio appended since the last commit."""
+        await self.connect()
+        self.protocol.clear()
+        self._pump()
+
+    @on_loop
+    async def update(self, /, **fields: Any) -> None:
+        """Change the session: `instructions`, `voice`, `turn_detection` or any other field of the API.
+
+        Raises:
+            BadSetting: a value that cannot be.
+        """
+        session = canonical_session(**fields)
+        await self.connect()
+        self.protocol.update(session)
+        self._pump()
+
+    @on_loop
+    async def delete(self, item_id: str) -> None:
+        """Delete an item from the server's conversation.
+
+        Raises:
+            UnknownItem: there is none with this id.
+        """
+        await self.connect()
+        if item_id not in self.protocol.conversation.items:
+            raise UnknownItem(item_id)
+        self.protocol.delete(item_id)
+        self._pump()
+
+    @on_loop
+    async def send(self, event: dict[str, Any]) -> None:
+        """Send any client event as it is."""
+        await self.connect()
+        self._line.send(dict(event))
+
+    @on_loop
+    async def wait(self, event_type: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Wait for the next event of this type (either dialect's name) and return it.
+
+        Raises:
+            TimedOut: it did not come.
+            ConnectionDropped: the connection ended first.
+        """
+        self._raise_if_ended()
+        return await self._waits.next({dialects.canonical_type(event_type)}, timeout_s)
+
+    def on(self, event_type: str, callback: Callable[[dict[str, Any]], object]) -> None:
+        """Call `callback(event)` for each event of this type, received or local; `*` is every one.
+
+        Runs on the callback thread, in order; what it raises becomes a `local.callback.error` row. Any thread
+        may call this.
+        """
+        self._waits.on(dialects.canonical_type(event_type), callback)
+
+    @on_loop
+    async def close(self) -> None:
+        """End the talk. Its tables stay. Closing twice is no error."""
+        if self._at in {"closing", "closed", "error"}:
+            return
+        if self._at == "open":
+            await self._note_what_was_heard()
+        self._at = "closing"
+        try:
+            await self._line.close()
+        finally:
+            self._end("closed", None)
+
+    # ---- for the page: on the loop only --------------------------------------------------------------------
+
+    def push_microphone(self, pcm: bytes) -> None:
+        """A frame from the microphone, PCM16 mono 24 000 Hz."""
+        if self._at == "open" and not self._microphone_held:
+            self.protocol.append_audio(pcm)
+            self._pump()
+
+    def note(self, kind: str, **fields: Any) -> None:
+        """Log a local row; the protocol sees it where it is the player's."""
+        row, event = self.log.local(kind, **fields)
+        self._on_event(event, "local", row)
+        if kind.startswith("playback."):
+            self.protocol.playback(event)
+            self._pump()
+
+    def set_muted(self, *, muted: bool) -> None:
+        """The page's microphone sends silence, or sound again."""
+        self._muted = muted
+        self._tell_state()
+
+    # ---- inside: what comes --------------------------------------------------------------------------------
+
+    def _on_event(self, event: Event, direction: Direction, row: Row) -> None:
+        at_s = row.elapsed_ns / 1e9
+        if direction == "received":
+            self.protocol.receive(event, at_s)
+        elif not event.type.startswith("local.playback."):
+            self.protocol.observe(event, direction, at_s)
+        if direction != "sent":
+            self._waits.tell(event)
+        self._pump()
+
+    def _on_closed(self, closed: TransportClosed) -> None:
+        asked_for = self._at in {"closing", "closed"}
+        self.note("connection.closed", code=closed.code, reason=closed.reason, asked_for=asked_for)
+        self.protocol.connection_lost()
+        if asked_for:
+            return
+        reason = f": {closed.reason}" if closed.reason else ""
+        error: GipError = ConnectionDropped(
+            f"the server ended the connection (code {closed.code}{reason})", _AGAIN
+        )
+        if isinstance(self.error, KeyRefused):
+            error = self.error
+        if self._at == "connecting":
+            self._waits.fail(error)
+        else:
+            self._end("error", error)
+
+    def _end(self, at: str, error: GipError | None) -> None:
+        if self._at in {"closed", "error"}:
+            return
+        self.error = error or self.error
+        self._line.abandon()
+        self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
+        if error is not None and self._listener is not None:
+            self._listener.failed(error)
+        self._move(at)
+
+    def _callback_failed(self, error: BaseException) -> None:
+        loop().call_soon_threadsafe(
+            lambda: self.log.local("callback.error", error=type(error).__name__, message=str(error)[:2000])
+        )
+
+    # ---- inside: doing what the protocol says --------------------------------------------------------------
+
+    def _pump(self) -> None:
+        while outputs := self.protocol.take():
+            for output in outputs:
+                self._perform(output)
+        self._waits.check()
+        self._tell_state()
+
+    def _perform(self, output: client.Output) -> None:  # noqa: C901 - one arm an output
+        listener = self._listener
+        match output:
+            case client.SendAudio(audio):
+                self._line.send(append_frame(audio))
+            case client.Send(fields):
+                self._line.send(fields)
+            case client.Play(item_id, content_index, start_sample, audio):
+                self._speaker.play(item_id, content_index, start_sample, audio)
+                if listener is not None:
+                    listener.audio_added(audio)
+            case client.PlayEnd(item_id, content_index, samples):
+                self._speaker.end(item_id, content_index, samples)
+            case client.Flush():
+                self._start(self._flush())
+            case client.ToolCall(call_id, name, arguments):
+                self._start(self._call_tool(call_id, name, arguments))
+            case client.Failed(message, code):
+                self._on_failed(error_of({"message": message, "code": code}))
+            case client.ItemChanged(item_id) if listener is not None:
+                listener.item_changed(item_id)
+            case client.TextAdded(item_id, delta) if listener is not None:
+                listener.text_added(item_id, delta)
+            case client.TurnDone(turn) if listener is not None:
+                listener.turn_done(turn)
+
+    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = loop().create_task(coroutine)
+        # The loop keeps only weak references to its tasks.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _flush(self) -> None:
+        stopped = await self._stopped_player(self.protocol.cut_items)
+        self.protocol.flushed([self._note_flushed(item_id, stopped) for item_id in self.protocol.cut_items])
+        self._pump()
+
+    async def _note_what_was_heard(self) -> None:
+        """At the end of a talk: how far the answer was played is a row; the server is not told any more."""
+        playing = self.protocol.playing_items
+        if playing:
+            stopped = await self._stopped_player(playing)
+            self.protocol.stopped([self._note_flushed(item_id, stopped) for item_id in playing])
+
+    def _note_flushed(self, item_id: str, stopped: Flushed) -> Event:
+        _, event = self.log.local(
+            "playback.flushed",
+            item_id=item_id,
+            played_samples=stopped.played_samples.get(item_id, 0),
+            output_latency_ms=stopped.output_latency_ms,
+        )
+        self._waits.tell(event)
+        return event
+
+    async def _stopped_player(self, item_ids: tuple[str, ...]) -> Flushed:
+        try:
+            return await asyncio.wait_for(self._speaker.flush(), _FLUSH_TIMEOUT_S)
+        except TimeoutError:
+            # A page that does not answer: what it said last is the most that is known to have been heard.
+            items = self.protocol.conversation.items
+            return Flushed({i: items[i].played_samples or 0 for i in item_ids if i in items})
+
+    async def _call_tool(self, call_id: str, name: str, arguments: str) -> None:
+        self.note("tool.started", call_id=call_id, name=name)
+        if self._tools is None:
+            output = f"error: this client has no tool named {name!r}"
+        else:
+            output = await in_thread(self._tools.call, name, arguments)
+        self.note("tool.finished", call_id=call_id, name=name)
+        if self._at == "open":
+            self.protocol.tool_output(call_id, output)
+            self._pump()
+
+    def _on_failed(self, error: GipError) -> None:
+        if isinstance(error, KeyRefused):
+            # The server closes next: this is why, and not that it closed.
+            self.error = error
+        if self._listener is not None and self._at == "open":
+            self._listener.failed(error)
+
+    # ---- inside: where it is -------------------------------------------------------------------------------
+
+    def _raise_if_ended(self) -> None:
+        if self._at in {"closing", "closed", "error"}:
+            raise self.error or AlreadyClosed
+
+    def _move(self, at: str) -> None:
+        self._at = at
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        state = self.state
+        if state != self._told_state and self._at != "closing":
+            self._told_state = state
+            if self._listener is not None:
+                self._listener.state_changed(state)
+
+
+def error_of(told: object) -> GipError:
+    """The exception for an `error` object of the server."""
+    fields = told if isinstance(told, dict) else {}
+    code = fields.get("code")
+    message = str(fields.get("message") or "the server gave no reason")
+    if code in _KEY_CODES or "Incorrect API key" in message:
+        return KeyRefused(message, "check GIP_API_KEY (or api_key=...): is it for this gateway?")
+    return ServerError(
+        f"{message} ({code})" if code else message,
+        "session.events shows what was sent before it.",
+        code if isinstance(code, str) else None,
+    )

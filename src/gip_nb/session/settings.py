@@ -1,0 +1,306 @@
+"""Where model, address, key and options come from: arguments, environment, a `.env` beside the notebook."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from gip_nb.errors import BadSetting, MissingKey, UnknownOption
+from gip_nb.protocol.dialects import session_to_canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "DEFAULT_MODEL",
+    "REHEARSAL",
+    "Secret",
+    "Settings",
+    "canonical_session",
+    "check_options",
+    "resolve",
+]
+
+DEFAULT_BASE_URL = "https://api.platform.a15t.com/v1"
+DEFAULT_MODEL = "openai/gpt-4o-realtime-preview-2024-12-17"
+REHEARSAL = "rehearsal"
+_TRANSCRIPTION_MODEL = "whisper-1"
+_DIALECTS = ("auto", "beta", "ga")
+_TURN_DETECTION = ("server_vad", "semantic_vad", "none")
+
+# What may stand in `**session`, in either dialect's name, beside the named arguments of talk() and connect().
+SESSION_OPTIONS = frozenset(
+    {
+        "audio",
+        "include",
+        "input_audio_format",
+        "input_audio_noise_reduction",
+        "input_audio_transcription",
+        "max_output_tokens",
+        "max_response_output_tokens",
+        "modalities",
+        "output_audio_format",
+        "output_modalities",
+        "parallel_tool_calls",
+        "prompt",
+        "reasoning",
+        "speed",
+        "temperature",
+        "tool_choice",
+        "tracing",
+        "truncation",
+    }
+)
+NAMED_OPTIONS = frozenset(
+    {
+        "api_key",
+        "base_url",
+        "dialect",
+        "extra_headers",
+        "extra_query",
+        "instructions",
+        "model",
+        "tools",
+        "transcription",
+        "turn_detection",
+        "voice",
+    }
+)
+
+
+class Secret:
+    """A key that shows itself to nobody by accident: not in a repr, a log line, a traceback or a pickle."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself. Only the transport has a use for it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "[key]"
+
+    def __reduce__(self) -> str:
+        """Refuse to be pickled: a pickle would carry the key away.
+
+        Raises:
+            TypeError: always.
+        """
+        message = "a Secret is not pickled"
+        raise TypeError(message)
+
+    def scrub(self, text: bytes) -> bytes:
+        """`text` with the literal key written `[key]`."""
+        return text.replace(self._value.encode(), b"[key]") if self._value else text
+
+    def scrub_text(self, text: str) -> str:
+        """`text` with the literal key written `[key]`."""
+        return text.replace(self._value, "[key]") if self._value else text
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a session needs to know before it connects.
+
+    Attributes:
+        model: the id as the server knows it, its provider prefix included.
+        base_url: http or https, without `/realtime`; empty for the rehearsal server, whose address is known
+            once it runs.
+        api_key: None for the rehearsal server, which tells its own.
+        dialect: `auto`, `beta` or `ga`.
+        rehearsal: talk to the embedded realtime server.
+        session: canonical session fields to ask for.
+        extra_headers, extra_query: go along with the handshake.
+    """
+
+    model: str
+    base_url: str
+    api_key: Secret | None
+    dialect: Literal["auto", "beta", "ga"]
+    rehearsal: bool
+    session: dict[str, Any] = field(default_factory=dict)
+    extra_headers: dict[str, str] = field(default_factory=dict, repr=False)
+    extra_query: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def first_dialect(self) -> Literal["beta", "ga"]:
+        """The dialect to try first: preview models were made for beta."""
+        if self.dialect != "auto":
+            return self.dialect
+        return "beta" if self.rehearsal or "-preview" in self.model else "ga"
+
+    @property
+    def websocket_base_url(self) -> str:
+        """`base_url` as ws or wss."""
+        return "ws" + self.base_url.removeprefix("http")
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Raise for a keyword that is none of the session's.
+
+    Raises:
+        UnknownOption: with the nearest known name.
+    """
+    known = SESSION_OPTIONS | NAMED_OPTIONS
+    for name in options:
+        if name not in SESSION_OPTIONS | {"extra_headers", "extra_query"}:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            raise UnknownOption(name, near[0] if near else None, known)
+
+
+def resolve(
+    model: str | None = None,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    instructions: str | None = None,
+    voice: str | None = None,
+    turn_detection: str | Mapping[str, Any] | None = "server_vad",
+    transcription: bool | str | Mapping[str, Any] = True,
+    dialect: str = "auto",
+    environment: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Settings:
+    """Settings from arguments, environment and `.env`, in that order.
+
+    Args:
+        model: id with its provider prefix, or `rehearsal`.
+        base_url: http, https, ws or wss, with or without `/realtime`.
+        api_key: the gateway's key.
+        instructions: the system prompt.
+        voice: the model's voice.
+        turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
+        transcription: of the user's words: on, off, a model's name or the API's object.
+        dialect: `auto`, `beta` or `ga`.
+        environment: instead of `os.environ` and `.env` (tests).
+        **options: further session fields in either dialect's name; `extra_headers`, `extra_query`.
+
+    Raises:
+        UnknownOption: for a keyword that is none.
+        BadSetting: for a value that cannot be.
+        MissingKey: for a model without a key.
+    """
+    check_options(options)
+    given = _environment() if environment is None else environment
+    key = api_key or given.get("GIP_API_KEY") or None
+    address = base_url or given.get("GIP_BASE_URL") or ""
+    named = model or given.get("GIP_MODEL") or None
+    if dialect not in _DIALECTS:
+        raise BadSetting(f"dialect {dialect!r}", "use 'auto', 'beta' or 'ga'.")
+    rehearsal = named == REHEARSAL or (named is None and key is None and not address)
+    if not rehearsal and key is None:
+        raise MissingKey(named or DEFAULT_MODEL)
+    session = canonical_session(
+        instructions=instructions,
+        voice=voice,
+        turn_detection=turn_detection,
+        transcription=transcription,
+        **{k: v for k, v in options.items() if k in SESSION_OPTIONS},
+    )
+    return Settings(
+        model=REHEARSAL if rehearsal else named or DEFAULT_MODEL,
+        base_url="" if rehearsal else _base_url(address or DEFAULT_BASE_URL),
+        api_key=None if rehearsal or key is None else Secret(key),
+        dialect=dialect,  # type: ignore[arg-type]  # checked against _DIALECTS above
+        rehearsal=rehearsal,
+        session=session,
+        extra_headers={str(k): str(v) for k, v in (options.get("extra_headers") or {}).items()},
+        extra_query={str(k): str(v) for k, v in (options.get("extra_query") or {}).items()},
+    )
+
+
+def _environment() -> Mapping[str, str]:
+    from dotenv import dotenv_values
+
+    beside = Path.cwd() / ".env"
+    from_file = {k: v for k, v in dotenv_values(beside).items() if v} if beside.is_file() else {}
+    return {**from_file, **os.environ}
+
+
+def _base_url(given: str) -> str:
+    """Any form of the address as http(s), without `/realtime` and without a closing slash.
+
+    Raises:
+        BadSetting: for an address of another scheme, or without a host.
+    """
+    parts = urlsplit(given.strip())
+    scheme = {"http": "http", "ws": "http", "https": "https", "wss": "https"}.get(parts.scheme)
+    if scheme is None or not parts.hostname:
+        raise BadSetting(
+            f"base_url {given!r}", f"give an address such as {DEFAULT_BASE_URL!r}: http, https, ws or wss."
+        )
+    path = parts.path.rstrip("/").removesuffix("/realtime").rstrip("/")
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+
+
+def canonical_session(
+    *,
+    instructions: str | None = None,
+    voice: str | None = None,
+    turn_detection: object = ...,
+    transcription: bool | str | Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Canonical session fields from our short options and the API's own, either dialect; only what is given.
+
+    Args:
+        instructions: the system prompt.
+        voice: the model's voice.
+        turn_detection: as in `resolve`; `...` is "not given", since None means push to talk.
+        transcription: as in `resolve`; None is "not given".
+        **fields: session fields in either dialect's name.
+
+    Raises:
+        BadSetting: for a value that cannot be.
+    """
+    session = session_to_canonical(dict(fields), None)
+    if instructions is not None:
+        session["instructions"] = instructions
+    if voice is not None:
+        _input_or_output(session, "output")["voice"] = voice
+    if turn_detection is not ...:
+        _input_or_output(session, "input").setdefault("turn_detection", _turn_detection(turn_detection))
+    if transcription is not None:
+        _input_or_output(session, "input").setdefault("transcription", _transcription(transcription))
+    return session
+
+
+def _transcription(given: bool | str | Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: FBT001 - the option's own form
+    if given is False:
+        return None
+    if given is True:
+        return {"model": _TRANSCRIPTION_MODEL}
+    return {"model": given} if isinstance(given, str) else dict(given)
+
+
+def _input_or_output(session: dict[str, Any], side: str) -> dict[str, Any]:
+    audio = session.setdefault("audio", {})
+    found: dict[str, Any] = audio.setdefault(side, {})
+    return found
+
+
+def _turn_detection(given: object) -> dict[str, Any] | None:
+    if given is None or given == "none":
+        return None
+    if isinstance(given, str):
+        if given not in _TURN_DETECTION:
+            near = difflib.get_close_matches(given, _TURN_DETECTION, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise BadSetting(
+                f"turn_detection {given!r}",
+                f"{hint}use 'server_vad', 'semantic_vad', None or the API's object.",
+            )
+        return {"type": given}
+    if isinstance(given, dict):
+        return dict(given)
+    raise BadSetting(
+        f"turn_detection {given!r}", "use 'server_vad', 'semantic_vad', None or the API's object."
+    )

@@ -1,0 +1,106 @@
+"""Who waits for what in one session, and who wants to be told. On the loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import TYPE_CHECKING, Any
+
+from gip_nb.errors import TimedOut
+from gip_nb.session.loop import callbacks, loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.errors import GipError
+    from gip_nb.protocol.frames import Event
+
+__all__ = ["Waits"]
+
+_LOOK = "look at session.events for what did come."
+
+
+class Waits:
+    """Futures that an event or a condition fulfils, and callbacks of the user.
+
+    Args:
+        on_callback_error: gets what a callback raised, on the callback thread.
+    """
+
+    def __init__(self, on_callback_error: Callable[[BaseException], object]) -> None:
+        self._conditions: dict[asyncio.Future[None], Callable[[], bool]] = {}
+        self._events: dict[asyncio.Future[dict[str, Any]], set[str]] = {}
+        self._callbacks: list[tuple[str, Callable[[dict[str, Any]], object]]] = []
+        self._on_callback_error = on_callback_error
+
+    def on(self, event_type: str, callback: Callable[[dict[str, Any]], object]) -> None:
+        """Tell `callback` of each event of this canonical type, `*` for all. Any thread may call."""
+        self._callbacks.append((event_type, callback))
+
+    async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
+        """Wait until `condition()` holds; it is looked at after each event.
+
+        Raises:
+            TimedOut: it did not come to hold; the text names `what`.
+            GipError: what ended the session meanwhile.
+        """
+        if condition():
+            return
+        future: asyncio.Future[None] = loop().create_future()
+        self._conditions[future] = condition
+        try:
+            await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            raise TimedOut(f"{what} did not come within {timeout_s:g} s", _LOOK) from None
+        finally:
+            self._conditions.pop(future, None)
+
+    async def next(self, types: set[str], timeout_s: float) -> dict[str, Any]:
+        """The next event of one of these canonical types, canonical.
+
+        Raises:
+            TimedOut: none came.
+            GipError: what ended the session meanwhile.
+        """
+        future: asyncio.Future[dict[str, Any]] = loop().create_future()
+        self._events[future] = types
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            raise TimedOut(
+                f"{' or '.join(sorted(types))} did not come within {timeout_s:g} s", _LOOK
+            ) from None
+        finally:
+            self._events.pop(future, None)
+
+    def tell(self, event: Event) -> None:
+        """An event happened: wake who waits for it, and submit the callbacks."""
+        waiting = [f for f, types in self._events.items() if event.type in types and not f.done()]
+        wanted = [callback for kind, callback in tuple(self._callbacks) if kind in {event.type, "*"}]
+        if not waiting and not wanted:
+            return
+        fields = {**event.fields, "type": event.type}
+        if event.audio is not None:
+            # Whoever asks for the event gets it whole; nobody else pays for writing its audio out again.
+            name = "audio" if event.type == "input_audio_buffer.append" else "delta"
+            fields[name] = base64.b64encode(event.audio).decode("ascii")
+        for future in waiting:
+            future.set_result(fields)
+        for callback in wanted:
+            self._submit(callback, dict(fields))
+
+    def _submit(self, callback: Callable[[dict[str, Any]], object], fields: dict[str, Any]) -> None:
+        callbacks().submit(lambda: callback(fields), self._on_callback_error)
+
+    def check(self) -> None:
+        """Something changed: wake who waits for a condition that holds now."""
+        for future, condition in tuple(self._conditions.items()):
+            if not future.done() and condition():
+                future.set_result(None)
+
+    def fail(self, error: GipError) -> None:
+        """Nothing comes any more: whoever waits gets `error`."""
+        futures: list[asyncio.Future[Any]] = [*self._conditions, *self._events]
+        for future in futures:
+            if not future.done():
+                future.set_exception(error)

@@ -1,0 +1,157 @@
+"""Your functions as the model's tools: their signature becomes a JSON schema and checks the arguments.
+
+pydantic makes schema and check from the signature alone, so that what the model is told and what is enforced
+cannot differ.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gip_nb.errors import BadSetting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pydantic
+
+__all__ = ["Toolbox", "result_text", "tool"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+MAX_RESULT_CHARS = 16_000
+
+
+def tool(function: F) -> F:
+    """Mark a function as a tool. Optional: `talk(tools=[f])` takes a plain function too.
+
+    Raises:
+        BadSetting: at once, where the function is defined, if no schema can be made of its signature.
+    """
+    _schema(function)
+    return function
+
+
+class Toolbox:
+    """The tools of one talk.
+
+    Args:
+        functions: plain functions; their type hints and docstring are what the model sees.
+
+    Raises:
+        BadSetting: one of them is no function, has no usable signature, or two have the same name.
+    """
+
+    def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
+        self._functions: dict[str, Callable[..., Any]] = {}
+        for function in functions:
+            if not hasattr(function, "__name__") or not hasattr(function, "__call__"):  # noqa: B004 - mypy knows that it is callable; users do not
+                raise BadSetting(f"tools holds {function!r}", "pass functions: talk(tools=[f, g]).")
+            if function.__name__ in self._functions:
+                raise BadSetting(
+                    f"two tools are called {function.__name__!r}", "give one of them another name."
+                )
+            self._functions[function.__name__] = function
+        # Made here, so that a function without a schema is named in the cell that passes it.
+        self.schemas()
+
+    def schemas(self) -> list[dict[str, Any]]:
+        """What goes under `tools` in the session, canonical shape."""
+        return [_schema(self._newest(f)) for f in self._functions.values()]
+
+    @staticmethod
+    def _newest(function: Callable[..., Any]) -> Callable[..., Any]:
+        """The latest definition under this name: a cell that was run again changes the next call."""
+        found = getattr(function, "__globals__", {}).get(function.__name__, function)
+        return found if callable(found) else function
+
+    def call(self, name: str, arguments: str) -> str:
+        """Call a tool and give the model's text of its result.
+
+        Never raises: what goes wrong is told to the model.
+
+        Args:
+            name: as the model wrote it.
+            arguments: JSON, as the model wrote it.
+        """
+        function = self._functions.get(name)
+        if function is None:
+            known = ", ".join(self._functions)
+            return f"error: there is no tool named {name!r}; there is {known}"
+        function = self._newest(function)
+        try:
+            given = json.loads(arguments or "{}")
+        except ValueError as error:
+            return f"error: the arguments are not JSON: {error}"
+        if not isinstance(given, dict):
+            return "error: the arguments are no JSON object"
+        import pydantic
+
+        try:
+            checked = _model(function).model_validate(given)
+        except pydantic.ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            return f"error: bad arguments: {problems}"
+        try:
+            # Attributes and not a dump: nested models reach the function as what its hints say.
+            return result_text(function(**{n: getattr(checked, n) for n in type(checked).model_fields}))
+        except Exception as error:  # noqa: BLE001 - the user's code: whatever it raises, the model gets an answer
+            return f"error: {type(error).__name__}: {error}"
+
+
+def _model(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
+    import pydantic
+
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except (NameError, TypeError, ValueError) as error:
+        raise BadSetting(
+            f"tool {getattr(function, '__name__', function)!r}: its signature cannot be read ({error})",
+            "write its type hints with names that are defined in the notebook.",
+        ) from error
+    fields: dict[str, Any] = {}
+    for parameter in signature.parameters.values():
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            raise BadSetting(
+                f"tool {function.__name__!r} takes {parameter}",
+                "give each argument a name: a model cannot fill *args, **kwargs or positional-only ones.",
+            )
+        hint = Any if parameter.annotation is parameter.empty else parameter.annotation
+        fields[parameter.name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
+    try:
+        return pydantic.create_model(
+            function.__name__, __config__=pydantic.ConfigDict(extra="forbid"), **fields
+        )
+    except (pydantic.errors.PydanticSchemaGenerationError, NameError) as error:
+        raise BadSetting(
+            f"tool {function.__name__!r}: no JSON schema for its type hints ({error})",
+            "use hints that JSON can carry.",
+        ) from error
+
+
+def _schema(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = _model(function).model_json_schema()
+    parameters.pop("title", None)
+    for one in parameters.get("properties", {}).values():
+        one.pop("title", None)
+    return {
+        "type": "function",
+        "name": function.__name__,
+        "description": inspect.getdoc(function) or "",
+        "parameters": {"properties": {}, **parameters},
+    }
+
+
+def result_text(result: object, limit: int = MAX_RESULT_CHARS) -> str:
+    """A tool's result as text for the model, at most `limit` characters; a cut is said."""
+    if isinstance(result, str):
+        text = result
+    else:
+        try:
+            text = json.dumps(result, ensure_ascii=False)
+        except (TypeError, ValueError):
+            text = str(result)
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n[cut: {len(text)} characters in all]"
