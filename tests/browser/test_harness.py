@@ -1,0 +1,141 @@
+"""The page object itself: if these fail, no other browser test says anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.lab import CellFailed, Notebook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.conftest import OpenNotebook
+
+COUNTER = '''
+import anywidget, traitlets
+
+class Counter(anywidget.AnyWidget):
+    _esm = """
+    function render({ model, el }) {
+      const button = document.createElement("button");
+      button.textContent = "count";
+      button.className = "counter";
+      button.addEventListener("click", () => {
+        model.set("count", model.get("count") + 1);
+        model.save_changes();
+      });
+      el.append(button);
+    }
+    export default { render };
+    """
+    count = traitlets.Int(0).tag(sync=True)
+
+counter = Counter()
+counter
+'''
+
+
+def test_a_cell_runs_and_its_output_comes_back(notebook: Notebook) -> None:
+    assert notebook.run("print('hello'); 6 * 7") == [
+        {"output_type": "stream", "name": "stdout", "text": "hello\n"},
+        {"output_type": "execute_result", "data": {"text/plain": "42"}, "metadata": {}, "execution_count": 1},
+    ]
+
+
+def test_a_cell_that_raises_fails_the_test_with_its_traceback(notebook: Notebook) -> None:
+    with pytest.raises(CellFailed, match="ZeroDivisionError"):
+        notebook.run("1 / 0")
+    (output,) = notebook.run("1 / 0", may_fail=True)
+    assert output["ename"] == "ZeroDivisionError"
+
+
+def test_the_kernel_answers_beside_the_cells(notebook: Notebook) -> None:
+    notebook.run("numbers = {'one': 1}")
+    assert notebook.kernel("numbers") == {"one": 1}
+    assert notebook.run("7")[0]["execution_count"] == 2  # the question left no trace
+
+
+def test_a_running_cell_can_be_looked_at_and_waited_for(notebook: Notebook) -> None:
+    cell = notebook.run_without_waiting(
+        "import time; print('begun', flush=True); time.sleep(1); print('done')"
+    )
+    notebook.page.get_by_text("begun").last.wait_for()
+    assert "done" not in str(notebook.outputs_now(cell))
+    assert "done" in str(notebook.finish(cell))
+
+
+def test_a_widget_in_a_cell_changes_the_kernel(notebook: Notebook) -> None:
+    notebook.run(COUNTER)
+    notebook.page.locator("button.counter").click()
+    notebook.wait_for("counter.count == 1")
+
+
+def test_a_restarted_kernel_has_forgotten(notebook: Notebook) -> None:
+    notebook.run("kept = 1")
+    notebook.restart_kernel()
+    assert notebook.kernel("'kept' in globals()") is False
+
+
+def test_a_saved_notebook_is_a_file(notebook: Notebook) -> None:
+    notebook.run("'something to find'")
+    assert "something to find" in notebook.save().read_text("utf-8")
+
+
+def test_a_screenshot_in_either_theme(notebook: Notebook, tmp_path: Path) -> None:
+    notebook.theme("dark")
+    dark = notebook.screenshot(tmp_path / "dark.png").read_bytes()
+    notebook.theme("light")
+    light = notebook.screenshot(tmp_path / "light.png").read_bytes()
+    assert dark[:4] == light[:4] == b"\x89PNG"
+    assert dark != light
+
+
+LISTEN = """async (seconds) => {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const context = new AudioContext({ sampleRate: 24000 });
+  const source = `registerProcessor("level", class extends AudioWorkletProcessor {
+    process([[channel]]) {
+      if (channel) this.port.postMessage(Math.max(...channel.map(Math.abs)));
+      return true;
+    }
+  });`;
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const node = new AudioWorkletNode(context, "level");
+  const levels = [];
+  node.port.onmessage = ({ data }) => levels.push(data);
+  context.createMediaStreamSource(stream).connect(node);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  stream.getTracks().forEach((track) => track.stop());
+  await context.close();
+  const first = levels.findIndex((level) => level > 0.05);
+  const last = levels.findLastIndex((level) => level > 0.05);
+  return { first_ms: first * 128 / 24, last_ms: last * 128 / 24, total_ms: levels.length * 128 / 24 };
+}"""
+
+
+def test_the_microphone_plays_its_file_from_the_start_each_time_and_once(notebook: Notebook) -> None:
+    for _ in range(2):
+        heard = notebook.page.evaluate(LISTEN, 4)
+        assert 0 <= heard["first_ms"] < 900
+        assert 1300 < heard["last_ms"] - heard["first_ms"] < 1900
+        assert heard["total_ms"] > 3500
+
+
+def test_a_page_can_be_refused_the_microphone(open_a_notebook: OpenNotebook) -> None:
+    notebook = open_a_notebook(microphone="denied")
+    name = notebook.page.evaluate(
+        "() => navigator.mediaDevices.getUserMedia({ audio: true }).then(() => 'granted', (e) => e.name)"
+    )
+    assert name == "NotAllowedError"
+
+
+def test_a_scripted_microphone_says_what_it_is_told(open_a_notebook: OpenNotebook, fixtures: Path) -> None:
+    notebook = open_a_notebook(microphone="scripted")
+    notebook.page.evaluate(f"() => {{ window.heard = ({LISTEN})(3.5) }}")
+    notebook.page.wait_for_function("() => window.gipMicrophone.open() === 1")
+    assert 1.2 < notebook.say(fixtures / "stop_slt.wav") < 1.4
+    heard = notebook.page.evaluate("() => window.heard")
+    assert 800 < heard["last_ms"] - heard["first_ms"] < 1400
+    assert notebook.page.evaluate("() => window.gipMicrophone.open()") == 0

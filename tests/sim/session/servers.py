@@ -1,0 +1,138 @@
+"""Small servers on this machine for tests of the transport, and scripts for `ScriptedTransport`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from websockets.sync.server import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from websockets.http11 import Request, Response
+    from websockets.sync.server import ServerConnection
+
+Event = dict[str, Any]
+GREETING: Event = {"type": "session.created", "event_id": "event_0", "session": {"id": "sess_test"}}
+GREETING_GA: Event = {**GREETING, "session": {"id": "sess_test", "type": "realtime"}}
+
+
+class Recorder:
+    """What a server saw.
+
+    Attributes:
+        requests: the handshakes, as (path with query, headers).
+        frames: the events that came, in order.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.frames: list[Event] = []
+
+
+@contextmanager
+def realtime_server(
+    answers: Callable[[Event], Iterable[Event | int]] = lambda _event: (),
+    *,
+    greeting: Callable[[dict[str, str]], Iterable[Event | int]] = lambda _headers: (GREETING,),
+    refuse: tuple[int, str] | None = None,
+) -> Iterator[tuple[str, Recorder]]:
+    """A WebSocket server that answers events by a script; an int in the script is a close code.
+
+    Yields:
+        Its base URL (http, without `/realtime`) and what it saw.
+    """
+    seen = Recorder()
+
+    def process_request(connection: ServerConnection, request: Request) -> Response | None:
+        seen.requests.append((request.path, dict(request.headers.raw_items())))
+        return connection.respond(*refuse) if refuse is not None else None
+
+    def say(connection: ServerConnection, what: Iterable[Event | int]) -> bool:
+        for one in what:
+            if isinstance(one, int):
+                connection.close(one, "as the script says")
+                return False
+            connection.send(json.dumps(one))
+        return True
+
+    def handle(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        if say(connection, greeting(dict(connection.request.headers.raw_items()))):
+            for message in connection:
+                event = json.loads(message)
+                seen.frames.append(event)
+                if not say(connection, answers(event)):
+                    return
+
+    with serve(handle, "127.0.0.1", 0, process_request=process_request) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.socket.getsockname()[1]
+        try:
+            yield f"http://127.0.0.1:{port}/v1", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Model:
+    """Answers of a small model in the beta dialect: says "word 0 ... word n" in as many chunks of 100 ms.
+
+    Args:
+        chunks: of audio and text in an answer.
+        stop_after: chunks after which the connection ends with this close code, as (chunks, code).
+    """
+
+    def __init__(self, chunks: int = 5, stop_after: tuple[int, int] | None = None) -> None:
+        self.chunks = chunks
+        self.stop_after = stop_after
+        self.answers = 0
+        self.items = 0
+
+    def __call__(self, event: Event) -> Iterator[Event | int]:
+        match event["type"]:
+            case "session.update":
+                yield {"type": "session.updated", "session": {"id": "sess_test", **event["session"]}}
+            case "conversation.item.create":
+                yield {"type": "conversation.item.created", "item": {**event["item"], "status": "completed"}}
+            case "input_audio_buffer.commit":
+                self.items += 1
+                item_id = f"item_user{self.items}"
+                yield {"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None}
+                item = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+                yield {"type": "conversation.item.created", "item": item}
+            case "response.create":
+                yield from self.answer()
+
+    def answer(self) -> Iterator[Event | int]:
+        """One response, whole or cut."""
+        self.answers += 1
+        ids = {"response_id": f"resp_{self.answers}", "item_id": f"item_{self.answers}"}
+        yield {"type": "response.created", "response": {"id": ids["response_id"], "status": "in_progress"}}
+        item = {"id": ids["item_id"], "type": "message", "role": "assistant", "content": []}
+        yield {"type": "response.output_item.added", "response_id": ids["response_id"], "item": item}
+        for chunk in range(self.chunks):
+            if self.stop_after is not None and chunk == self.stop_after[0]:
+                yield self.stop_after[1]
+                return
+            yield {"type": "response.audio_transcript.delta", **ids, "content_index": 0, "delta": f"word {chunk} "}
+            pcm = bytes([chunk, 0]) * 2400
+            yield {
+                **{"type": "response.audio.delta", **ids, "content_index": 0},
+                "delta": base64.b64encode(pcm).decode(),
+            }
+        yield {"type": "response.audio.done", **ids, "content_index": 0}
+        yield {
+            "type": "response.done",
+            "response": {
+                "id": ids["response_id"],
+                "status": "completed",
+                "output": [{**item, "status": "completed"}],
+                "usage": {"total_tokens": 12, "input_tokens": 5, "output_tokens": 7},
+            },
+        }

@@ -1,0 +1,155 @@
+"""The wire as the openai package dials it: where, with what, and what each failure is called."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+import gip_nb
+from gip_nb.errors import ConnectionDropped, ConnectionRefused, HostUnreachable, KeyRefused, ServerError
+from tests.sim.session.servers import GREETING, GREETING_GA, Event, Model, realtime_server
+
+KEY = "sk-secret-0123456789"
+PREVIEW = "openai/gpt-4o-realtime-preview-2024-12-17"
+
+
+def test_a_preview_model_is_dialled_in_beta_with_model_and_key() -> None:
+    with realtime_server(Model()) as (url, seen):
+        with gip_nb.connect(PREVIEW, base_url=url, api_key=KEY, extra_headers={"X-Team": "voice"}) as session:
+            assert session.ask("hello").text == "word 0 word 1 word 2 word 3 word 4"
+    ((path, headers),) = seen.requests
+    assert urlsplit(path).path == "/v1/realtime"
+    assert parse_qs(urlsplit(path).query) == {"model": [PREVIEW]}
+    assert headers["Authorization"] == f"Bearer {KEY}"
+    assert headers["OpenAI-Beta"] == "realtime=v1"
+    assert headers["X-Team"] == "voice"
+    # Beta's flat session, not GA's.
+    assert seen.frames[0]["session"]["turn_detection"] == {"type": "server_vad"}
+
+
+def test_another_model_is_dialled_in_ga() -> None:
+    with realtime_server(greeting=lambda _headers: (GREETING_GA,)) as (url, seen):
+        gip_nb.connect("openai/gpt-realtime", base_url=url, api_key=KEY).close()
+    ((_, headers),) = seen.requests
+    assert "OpenAI-Beta" not in headers
+    assert seen.frames[0]["session"]["type"] == "realtime"
+    assert seen.frames[0]["session"]["audio"]["input"]["turn_detection"] == {"type": "server_vad"}
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/realtime", "/realtime/"])
+def test_the_address_may_be_written_in_every_form(suffix: str) -> None:
+    with realtime_server() as (url, seen):
+        for base_url in (url + suffix, url.replace("http", "ws") + suffix):
+            gip_nb.connect(PREVIEW, base_url=base_url, api_key=KEY).close()
+    assert [urlsplit(path).path for path, _ in seen.requests] == ["/v1/realtime"] * 2
+
+
+def test_a_server_that_no_longer_speaks_beta_is_asked_in_ga() -> None:
+    def greeting(headers: dict[str, str]) -> list[Event | int]:
+        if "OpenAI-Beta" in headers:
+            error = {"type": "invalid_request_error", "code": "beta_api_shape_disabled", "message": "no beta"}
+            return [{"type": "error", "error": error}, 4000]
+        return [GREETING_GA]
+
+    with realtime_server(greeting=greeting) as (url, seen):
+        session = gip_nb.connect(PREVIEW, base_url=url, api_key=KEY)
+        session.close()
+    assert len(seen.requests) == 2
+    assert seen.frames[0]["session"]["type"] == "realtime"
+    events = session.events
+    # The attempt that failed is in the tables too.
+    assert (events.type == "local.connection.opened").sum() == 2
+    assert "no beta" in set(events.text.dropna())
+
+
+def test_a_server_that_closes_on_beta_without_a_word_is_asked_in_ga() -> None:
+    with realtime_server(greeting=lambda h: [1000] if "OpenAI-Beta" in h else [GREETING_GA]) as (url, seen):
+        gip_nb.connect(PREVIEW, base_url=url, api_key=KEY).close()
+    assert len(seen.requests) == 2
+
+
+def test_a_named_dialect_is_not_given_up() -> None:
+    error = {"type": "error", "error": {"code": "beta_api_shape_disabled", "message": "no beta"}}
+    with realtime_server(greeting=lambda _headers: [error, 4000]) as (url, seen):
+        with pytest.raises(ServerError, match="beta dialect"):
+            gip_nb.connect(PREVIEW, base_url=url, api_key=KEY, dialect="beta")
+    assert len(seen.requests) == 1
+
+
+def test_a_server_that_answers_ga_in_beta_is_understood_in_beta() -> None:
+    """`session.created` without a session type means beta, whatever was asked for."""
+    with realtime_server(Model(), greeting=lambda _headers: (GREETING,)) as (url, seen):
+        with gip_nb.connect("openai/some-realtime", base_url=url, api_key=KEY) as session:
+            assert session.ask("hello").text.startswith("word 0")
+    assert "audio" not in seen.frames[0]["session"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_named_and_not_shown(status: int) -> None:
+    body = f'{{"error": {{"message": "Incorrect API key provided: {KEY}"}}}}'
+    with realtime_server(refuse=(status, body)) as (url, _):
+        with pytest.raises(KeyRefused, match=f"HTTP {status}") as caught:
+            gip_nb.connect(PREVIEW, base_url=url, api_key=KEY)
+    assert KEY not in str(caught.value)
+    assert "[key]" in str(caught.value)
+    assert "GIP_API_KEY" in caught.value.next_step
+
+
+def test_a_key_refused_by_an_error_event_is_the_same_error() -> None:
+    error = {"type": "error", "error": {"code": "invalid_api_key", "message": f"Incorrect API key provided: {KEY}"}}
+    with realtime_server(greeting=lambda _headers: [error, 3000]) as (url, _):
+        session = gip_nb.connect_async(PREVIEW, base_url=url, api_key=KEY)
+        with pytest.raises(KeyRefused) as caught:
+            gip_nb.RealtimeSession(session).connect()
+    assert KEY not in str(caught.value)
+    assert KEY not in session.events.to_csv()
+    assert session.state == "error"
+
+
+def test_another_refusal_names_its_status() -> None:
+    with realtime_server(refuse=(404, "no such route")) as (url, _):
+        with pytest.raises(ConnectionRefused, match="HTTP 404.*no such route"):
+            gip_nb.connect(PREVIEW, base_url=url, api_key=KEY)
+
+
+def test_nobody_listening_is_said() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(HostUnreachable, match="127.0.0.1"):
+            gip_nb.connect(PREVIEW, base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1", api_key=KEY)
+
+
+def test_a_host_that_is_no_realtime_server_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        import threading
+
+        def hang_up() -> None:
+            connection, _ = silent.accept()
+            connection.recv(4096)
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(ConnectionRefused, match="not as a realtime server"):
+            gip_nb.connect(PREVIEW, base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", api_key=KEY)
+        thread.join()
+
+
+@pytest.mark.parametrize("code", [1000, 1011])
+def test_a_connection_dropped_in_mid_answer_raises_and_keeps_every_row(code: int) -> None:
+    with realtime_server(Model(chunks=5, stop_after=(3, code))) as (url, _):
+        session = gip_nb.connect(PREVIEW, base_url=url, api_key=KEY)
+        with pytest.raises(ConnectionDropped, match=f"code {code}"):
+            session.ask("hello")
+    assert session.state == "error"
+    events = session.events
+    assert (events.type == "response.audio.delta").sum() == 3
+    assert events.iloc[-1].type == "local.connection.closed"
+    assert events.iloc[-1].payload["code"] == code
+    assert session.turns.assistant_text.tolist() == ["word 0 word 1 word 2"]
+    # A verb after it says the same, and says it at once.
+    with pytest.raises(ConnectionDropped):
+        session.ask("again")
