@@ -1,0 +1,1 @@
+"""The Realtime protocol, both ends and both dialects, without I/O."""
