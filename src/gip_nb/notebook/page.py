@@ -49,8 +49,6 @@ class Page:
         post: sends one message, with its buffers, to every page.
     """
 
-    plays = True
-
     def __init__(self, post: Callable[[dict[str, Any], Sequence[bytes]], None]) -> None:
         self._post = post
         self._session: AsyncRealtimeSession | None = None
@@ -69,6 +67,8 @@ class Page:
 
     def show(self, session: AsyncRealtimeSession) -> None:
         """From now on this session is the one that the pages show; what they showed before goes."""
+        if session is self._session:
+            return
         self._drop_audio()
         self._session = session
         self._put.clear()
@@ -76,6 +76,11 @@ class Page:
         gone, self._shown = sorted(self._shown), set()
         if gone:
             self._post({"kind": "items", "page": None, "put": [], "text": [], "drop": gone}, ())
+
+    @property
+    def plays(self) -> bool:
+        """Whether some page has the audio."""
+        return self.audio_page is not None
 
     # ---- Speaker: answers to the page ----------------------------------------------------------------------
 

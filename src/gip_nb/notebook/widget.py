@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import anywidget
 import traitlets
 
-from gip_nb.errors import AlreadyClosed, GipError
+from gip_nb.errors import AlreadyClosed, GipError, NothingToDo
 from gip_nb.notebook.page import Page
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
@@ -195,7 +195,13 @@ class Talk(anywidget.AnyWidget):
         self._tell(muted=muted)
 
     async def _say(self, page: str, text: str) -> None:
-        """Typed words: they interrupt, as spoken ones do."""
+        """Typed words: they interrupt, as spoken ones do.
+
+        Raises:
+            NothingToDo: there are none.
+        """
+        if not text.strip():
+            raise NothingToDo("there is nothing to send", "type some words first.")
         session = self._fresh()
         if self._page.audio_page is None:
             # The answer is heard where the words were typed; its microphone stays as it is.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from gip_nb.protocol.conversation import Conversation, Direction, Item, Response
+from gip_nb.protocol.conversation import SAMPLES_PER_MS, Conversation, Direction, Item, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -121,6 +121,9 @@ class Wish(msgspec.Struct):
         response_ids: the responses that came of it, in order.
         done: nothing more will come of it.
         failure: why it came to nothing, else None.
+        follow_up: it goes on after tool calls.
+        cancelled: it was interrupted before the server had begun.
+        event_id: of the newest `response.create` that was sent for it.
     """
 
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -128,6 +131,8 @@ class Wish(msgspec.Struct):
     done: bool = False
     failure: Failed | None = None
     follow_up: bool = False
+    cancelled: bool = False
+    event_id: str | None = None
 
 
 Output = Send | SendAudio | Play | PlayEnd | Flush | ItemChanged | TextAdded | TurnDone | ToolCall | Failed
@@ -138,8 +143,8 @@ class ClientProtocol:
 
     Args:
         new_id: makes ids from a prefix (`evt`, `item`).
-        player: whether somebody plays the answers and reports positions; without one, an answer counts as
-            heard when it is received.
+        player: whether somebody plays the answers and reports positions; may change. An answer that came while
+            nobody did counts as heard.
         conversation: what is known already (after a reconnect), else an empty one.
     """
 
@@ -152,18 +157,26 @@ class ClientProtocol:
         self._outputs: list[Output] = []
         self._queue: deque[dict[str, Any] | Wish] = deque()
         self._asked: Wish | None = None
+        self._newest: Wish | None = None
         self._wish_of: dict[str, Wish] = {}
         self._active: str | None = None
+        self._ended: set[str] = set()
+        self._cancelled: set[str] = set()
         self._awaiting_auto = False
+        self._created_since_speech = False
         self._hearing = False
         self._playing: set[str] = set()
+        # Items that were given to a player: only of these can something be left to hear.
+        self._handed: set[str] = set()
         self._muted_responses: set[str] = set()
         self._cut: list[str] = []
         self._delete_when_done: dict[str, list[str]] = {}
         self._calls: dict[str, str | None] = {}
         self._open_calls: dict[str, set[str]] = {}
         self._turn_reported = 0
-        self._appended_since_commit = 0
+        # Samples of this connection's input: all of it, and how far it is committed or cleared.
+        self._appended_samples = 0
+        self._used_samples = 0
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -191,31 +204,29 @@ class ClientProtocol:
     @property
     def turn_detection(self) -> dict[str, Any] | None:
         """The turn detection that the server has in force, None for push to talk."""
-        audio = self.conversation.session.get("audio")
-        found = (audio.get("input") or {}).get("turn_detection") if isinstance(audio, dict) else None
-        return found if isinstance(found, dict) else None
+        return self.conversation.turn_detection
 
     @property
     def uncommitted_samples(self) -> int:
         """Samples appended since the last commit or clear."""
-        return self._appended_since_commit
+        return self._appended_samples - self._used_samples
 
     # ---- what the user wants -------------------------------------------------------------------------------
 
     def append_audio(self, audio: bytes) -> None:
         """Microphone or file audio, PCM16 mono 24 000 Hz."""
-        self._appended_since_commit += len(audio) // 2
+        self._appended_samples += len(audio) // 2
         self._outputs.append(SendAudio(audio))
 
     def commit(self) -> None:
         """The user's utterance ends here (with turn detection off)."""
-        self._appended_since_commit = 0
+        self._used_samples = self._appended_samples
         self._hearing = False
         self._send({"type": "input_audio_buffer.commit"})
 
     def clear(self) -> None:
         """Forget the audio appended since the last commit."""
-        self._appended_since_commit = 0
+        self._used_samples = self._appended_samples
         self._hearing = False
         self._send({"type": "input_audio_buffer.clear"})
 
@@ -232,7 +243,7 @@ class ClientProtocol:
     def add_item(self, item: dict[str, Any]) -> str:
         """Add any item, canonical shape. Returns its id."""
         item_id = item.get("id") or self._new_id("item")
-        self._queue.append({"type": "conversation.item.create", "item": {"id": item_id, **item}})
+        self._queue.append({"type": "conversation.item.create", "item": {**item, "id": item_id}})
         self._drain()
         return str(item_id)
 
@@ -290,11 +301,20 @@ class ClientProtocol:
             return
         if event.type == "local.playback.ended":
             self._playing.discard(item_id)
-        elif item_id not in self._cut:
+        elif item_id not in self._cut and self._may_play(item_id):
             self._playing.add(item_id)
         self.conversation.apply(event, "local")
         if event.type == "local.playback.ended" or before != self.phase:
             self._outputs.append(ItemChanged(item_id))
+
+    def _may_play(self, item_id: str) -> bool:
+        """Whether there is such an item and it was not stopped: a report may come late."""
+        item = self.conversation.items.get(item_id)
+        return item is not None and not item.playback_cut
+
+    def has_player(self, item_id: str) -> bool:
+        """Whether the item was given to a player. One that was not counts as heard when it was received."""
+        return item_id in self._handed
 
     @property
     def cut_items(self) -> tuple[str, ...]:
@@ -339,7 +359,8 @@ class ClientProtocol:
         response = self.conversation.responses.get(item.response_id or "")
         if not item.generated_samples or not item.playback_cut:
             return
-        if not item.heard_ms:
+        # Less than a millisecond is no position to truncate at.
+        if item.heard_ms is None or item.heard_ms < 1:
             # Deleting an item that is still being written is an error at some servers: wait for its
             # response's end.
             if response is not None and response.active:
@@ -351,7 +372,7 @@ class ClientProtocol:
             {
                 "type": "conversation.item.truncate",
                 "item_id": item.item_id,
-                "content_index": 0,
+                "content_index": item.audio_index,
                 # Rounded down: a position beyond the audio is refused.
                 "audio_end_ms": int(item.heard_ms),
             }
@@ -390,7 +411,10 @@ class ClientProtocol:
         self._asked = self._active = None
         self._awaiting_auto = self._hearing = False
         self._wish_of.clear()
+        for call_id in [c for calls in self._open_calls.values() for c in calls]:
+            self._calls[call_id] = None
         self._open_calls.clear()
+        self._appended_samples = self._used_samples = 0
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -403,19 +427,29 @@ class ClientProtocol:
         while self._queue and not self.answering:
             head = self._queue.popleft()
             if isinstance(head, Wish):
-                self._asked = head
-                event: dict[str, Any] = {"type": "response.create"}
-                if head.fields:
-                    event["response"] = head.fields
-                self._send(event)
+                self._ask(head)
             else:
                 self._send(head)
+
+    def _ask(self, wish: Wish) -> None:
+        fields = wish.fields
+        if wish.follow_up:
+            # What forced the call would force it again for ever, and a given input knows nothing of its
+            # output.
+            fields = {k: v for k, v in fields.items() if k not in {"tool_choice", "input"}}
+        event: dict[str, Any] = {"type": "response.create"}
+        if fields:
+            event["response"] = fields
+        self._send(event)
+        self._asked = self._newest = wish
+        wish.event_id = event["event_id"]
 
     def _interrupt(self, *, server_cancels: bool) -> bool:
         items = self.conversation.items
         audible = self.playing_items
         active = self._active
-        if not audible and active is None:
+        asked = None if server_cancels else self._asked
+        if not audible and active is None and asked is None:
             return False
         for item_id in audible:
             response_id = items[item_id].response_id
@@ -423,7 +457,11 @@ class ClientProtocol:
                 self._muted_responses.add(response_id)
         if active is not None:
             self._muted_responses.add(active)
-        if active is not None and not server_cancels:
+        if not server_cancels and active is not None and active not in self._cancelled:
+            self._cancelled.add(active)
+            self._send({"type": "response.cancel"})
+        if asked is not None and not asked.cancelled:
+            asked.cancelled = True
             self._send({"type": "response.cancel"})
         if audible:
             self._cut.extend(audible)
@@ -435,9 +473,7 @@ class ClientProtocol:
             return False
         if response.active:
             return True
-        return self.player and (
-            item.item_id in self._playing or (item.played_samples or 0) < item.generated_samples
-        )
+        return item.item_id in self._handed and (item.played_samples or 0) < item.generated_samples
 
     def _follow_up(self, response_id: str) -> None:
         wish = self._wish_of.get(response_id)
@@ -452,6 +488,36 @@ class ClientProtocol:
         for response_id in wish.response_ids:
             self._wish_of.pop(response_id, None)
 
+    def _refused(self, event_id: str | None) -> Wish | None:
+        """The wish whose `response.create` an error is about, if it is about one.
+
+        The server's own response may have been taken for the one that was asked for: an error names the event
+        that caused it, and then we know better.
+        """
+        wish = self._newest
+        if wish is None or wish.done or (event_id is not None and event_id != wish.event_id):
+            return None
+        return wish
+
+    def _take_back(self, wish: Wish) -> None:
+        """No response came of the newest `response.create`."""
+        if wish is self._asked:
+            self._asked = None
+        elif wish.response_ids:
+            self._wish_of.pop(wish.response_ids.pop(), None)
+
+    def _cut_late(self, response: Response) -> None:
+        """What came of an interrupted answer after the player was stopped was never heard: settle it too."""
+        items = self.conversation.items
+        late = [
+            i
+            for i in response.item_ids
+            if i in self._handed and i not in self._cut and not items[i].playback_cut and not items[i].deleted
+        ]
+        if late and response.response_id in self._muted_responses:
+            self._cut.extend(late)
+            self._outputs.append(Flush())
+
     def _report_turn(self) -> None:
         turn = self.conversation.current_turn
         if turn is None or self.answering or self._open_calls or turn.turn <= self._turn_reported:
@@ -464,8 +530,9 @@ class ClientProtocol:
 
 def _on_speech_started(p: ClientProtocol, e: Event) -> None:
     p._hearing = True
+    p._created_since_speech = False
     detection = p.turn_detection or {}
-    if detection.get("interrupt_response", True):
+    if detection.get("interrupt_response") is not False:
         p._interrupt(server_cancels=True)
     if e.item_id is not None:
         p._outputs.append(ItemChanged(e.item_id))
@@ -474,41 +541,68 @@ def _on_speech_started(p: ClientProtocol, e: Event) -> None:
 def _on_speech_stopped(p: ClientProtocol, e: Event) -> None:
     p._hearing = False
     detection = p.turn_detection
-    p._awaiting_auto = detection is not None and detection.get("create_response", True) is not False
+    # Some servers say that the speech stopped after they began to answer it.
+    p._awaiting_auto = (
+        not p._created_since_speech
+        and detection is not None
+        and detection.get("create_response") is not False
+    )
     if e.item_id is not None:
         p._outputs.append(ItemChanged(e.item_id))
 
 
 def _on_committed(p: ClientProtocol, e: Event) -> None:
     p._hearing = False
-    p._appended_since_commit = 0
     if e.item_id is not None:
+        # The server's own commit ends where the speech did; what came after is still in its buffer.
+        end_ms = p.conversation.item(e.item_id).audio_end_ms
+        end = p._appended_samples if end_ms is None else end_ms * SAMPLES_PER_MS
+        p._used_samples = max(p._used_samples, min(end, p._appended_samples))
         p._outputs.append(ItemChanged(e.item_id))
 
 
 def _on_response_created(p: ClientProtocol, e: Event) -> None:
     p._awaiting_auto = False
+    p._created_since_speech = True
     response_id = e.response_id
-    if response_id is None:
+    response = p.conversation.responses.get(response_id or "")
+    # Told after its end, or again: nothing begins.
+    if response_id is None or response is None or not response.active:
         return
     p._active = response_id
-    if p._asked is not None:
-        p._asked.response_ids.append(response_id)
-        p._wish_of[response_id] = p._asked
-        p._asked = None
+    _answer_wish(p, response_id)
+
+
+def _answer_wish(p: ClientProtocol, response_id: str) -> None:
+    """This response is what was asked for, as far as one can tell."""
+    wish = p._asked
+    if wish is None:
+        return
+    p._asked = None
+    wish.response_ids.append(response_id)
+    p._wish_of[response_id] = wish
+    if wish.cancelled:
+        p._muted_responses.add(response_id)
+        p._cancelled.add(response_id)
 
 
 def _on_response_done(p: ClientProtocol, e: Event) -> None:
-    response_id = e.response_id
+    response_id = e.response_id or p.conversation.last_done
     response = p.conversation.responses.get(response_id or "")
-    if p._active is not None and (response_id is None or response_id == p._active):
+    if p._active is not None and (e.response_id is None or response_id == p._active):
         p._active = None
-    if response is None:
+    if response is None or response.response_id in p._ended:
         return
+    p._ended.add(response.response_id)
+    if response.created_s is None:
+        # Some servers never said that it began.
+        p._awaiting_auto = False
+        _answer_wish(p, response.response_id)
     for item_id in response.item_ids:
         p._outputs.append(ItemChanged(item_id))
     for item_id in p._delete_when_done.pop(response.response_id, []):
         p.delete(item_id)
+    p._cut_late(response)
     calls = _calls_of(p, response)
     wish = p._wish_of.get(response.response_id)
     if calls:
@@ -529,16 +623,21 @@ def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
     if response.status in {"cancelled", "failed"}:
         return []
     items = [p.conversation.items[i] for i in response.item_ids if i in p.conversation.items]
-    return [
-        ToolCall(i.call_id, i.name or "", i.arguments)
+    calls = {
+        i.call_id: ToolCall(i.call_id, i.name or "", i.arguments)
         for i in items
         if i.type == "function_call" and i.call_id is not None and i.call_id not in p._calls
-    ]
+    }
+    return list(calls.values())
 
 
 def _on_answer_audio(p: ClientProtocol, e: Event) -> None:
     item = p.conversation.items.get(e.item_id or "")
-    if item is None or not e.audio or (item.response_id or "") in p._muted_responses:
+    if item is None or not e.audio:
+        return
+    if p.player:
+        p._handed.add(item.item_id)
+    if (item.response_id or "") in p._muted_responses:
         return
     samples = len(e.audio) // 2
     if item.generated_samples == samples:
@@ -566,25 +665,37 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     code = code if isinstance(code, str) else None
     if code in _LOST_RACES:
         return
-    if code == _ACTIVE_RESPONSE and p._asked is not None:
-        # The server's own turn detection was quicker: what we asked for is kept and asked again after that
-        # response.
-        wish, p._asked = p._asked, None
-        p._queue.appendleft(wish)
-        p._awaiting_auto = p._active is None
-        return
     message = error.get("message")
     caused_by = error.get("event_id")
+    caused_by = caused_by if isinstance(caused_by, str) else None
+    wish = p._refused(caused_by)
+    if code == _ACTIVE_RESPONSE and p._newest is not None and caused_by in {None, p._newest.event_id}:
+        # The server's own turn detection was quicker: what we asked for is kept and asked again after that
+        # response.
+        if wish is not None:
+            p._take_back(wish)
+            p._awaiting_auto = p._active is None
+            if wish.cancelled:
+                p._finish(wish)
+            else:
+                p._queue.appendleft(wish)
+        return
     failed = Failed(
-        message if isinstance(message, str) and message else "the server gave no reason",
-        code,
-        caused_by if isinstance(caused_by, str) else None,
+        message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
-    if p._asked is not None and p._active is None:
-        wish, p._asked = p._asked, None
-        p._finish(wish, failed)
     p._outputs.append(failed)
-    p._drain()
+    # An error that names no event may be about anything; while we wait for a response, it is about that.
+    if wish is not None and (wish is p._asked or caused_by is not None):
+        p._take_back(wish)
+        p._finish(wish, failed)
+        p._drain()
+        p._report_turn()
+
+
+def _on_item(p: ClientProtocol, e: Event) -> None:
+    if e.item_id is not None:
+        p._outputs += [ItemChanged(old) for old, new in p.conversation.renamed.items() if new == e.item_id]
+        p._outputs.append(ItemChanged(e.item_id))
 
 
 _RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
@@ -598,5 +709,7 @@ _RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
     "response.output_audio_transcript.delta": _on_text_delta,
     "response.output_text.delta": _on_text_delta,
     "conversation.item.input_audio_transcription.delta": _on_text_delta,
+    "conversation.item.added": _on_item,
+    "conversation.item.done": _on_item,
     "error": _on_error,
 }

@@ -500,6 +500,7 @@ class AsyncRealtimeSession:
     def _on_event(self, event: Event, direction: Direction, row: Row) -> None:
         at_s = row.elapsed_ns / 1e9
         if direction == "received":
+            self.protocol.player = self._speaker.plays
             self.protocol.receive(event, at_s)
         elif not event.type.startswith("local.playback."):
             self.protocol.observe(event, direction, at_s)
@@ -593,10 +594,13 @@ class AsyncRealtimeSession:
             self.protocol.stopped([self._note_flushed(item_id, stopped) for item_id in playing])
 
     def _note_flushed(self, item_id: str, stopped: Flushed) -> Event:
+        played_samples = stopped.played_samples.get(item_id, 0)
+        if not self.protocol.has_player(item_id):
+            played_samples = self.protocol.conversation.items[item_id].generated_samples
         _, event = self.log.local(
             "playback.flushed",
             item_id=item_id,
-            played_samples=stopped.played_samples.get(item_id, 0),
+            played_samples=played_samples,
             output_latency_ms=stopped.output_latency_ms,
         )
         self._waits.tell(event)

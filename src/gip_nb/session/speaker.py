@@ -45,20 +45,16 @@ class Speaker(Protocol):
 
 
 class NoSpeaker:
-    """Headless: nobody listens, so what was received counts as heard, at once."""
+    """Headless: nobody listens."""
 
     plays = False
 
-    def __init__(self) -> None:
-        self._received: dict[str, int] = {}
-
-    def play(self, item_id: str, content_index: int, start_sample: int, audio: bytes) -> None:  # noqa: ARG002 - the Speaker's shape
-        """Count it."""
-        self._received[item_id] = start_sample + len(audio) // 2
+    def play(self, item_id: str, content_index: int, start_sample: int, audio: bytes) -> None:
+        """Nothing to do."""
 
     def end(self, item_id: str, content_index: int, samples: int) -> None:
         """Nothing to do."""
 
     async def flush(self) -> Flushed:
-        """All that was received."""
-        return Flushed(self._received)
+        """Nothing was played."""
+        return Flushed({})

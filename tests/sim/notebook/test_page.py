@@ -1,0 +1,227 @@
+"""The page's half in the kernel: what goes to the page, how often, and what of the page is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gip_nb.notebook.page import Page
+from gip_nb.session.loop import run_blocking
+from gip_nb.session.session import AsyncRealtimeSession
+from gip_nb.session.settings import resolve
+from gip_nb.testing import ScriptedTransport
+from tests.sim.session.servers import GREETING, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MS = 24 * 2  # bytes of a millisecond of sound
+Message = dict[str, Any]
+
+
+class FakePage:
+    """A page that remembers what it was sent, shows the conversation, and plays in no time at all."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.audio: list[tuple[Message, bytes]] = []
+        self.rows: dict[str, Message] = {}
+
+    def post(self, content: Message, buffers: Sequence[bytes]) -> None:
+        self.messages.append(content)
+        if content["kind"] == "audio":
+            self.audio.append((content, buffers[0]))
+        if content["kind"] == "items":
+            self.rows.update({row["item_id"]: dict(row) for row in content["put"]})
+            for text in content["text"]:
+                self.rows[text["item_id"]]["text"] += text["delta"]
+            for item_id in content["drop"]:
+                del self.rows[item_id]
+
+
+class Stage:
+    """A page, its half in the kernel, and a session over a scripted connection."""
+
+    def __init__(self, model: Model | None = None) -> None:
+        self.shown = FakePage()
+        self.page = Page(self.shown.post)
+        self.transport = ScriptedTransport(model or Model(), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
+        settings = resolve("test-preview", api_key="sk-test-0123456789", environment={})
+        self.session = AsyncRealtimeSession(settings, transport=self.transport.for_session, speaker=self.page)
+        self.page.show(self.session)
+        self.page.audio_page = "p1"
+
+
+@pytest.mark.parametrize("chunk_ms", [10, 40, 100, 350])
+def test_answers_go_out_in_messages_of_100_ms_or_more_numbered_and_whole(chunk_ms: int) -> None:
+    stage = Stage()
+    sound = bytes(range(256)) * 187 + bytes(MS - 256 * 187 % MS)
+    sound = sound[: len(sound) // 2 * 2]
+
+    async def play() -> None:
+        for start in range(0, len(sound), chunk_ms * MS):
+            stage.page.play("item_1", 0, start // 2, sound[start : start + chunk_ms * MS])
+        stage.page.end("item_1", 0, len(sound) // 2)
+        while not (stage.shown.audio and stage.shown.audio[-1][0]["last"]):
+            await asyncio.sleep(0.005)
+
+    run_blocking(play())
+    audio = stage.shown.audio
+    assert b"".join(pcm for _, pcm in audio) == sound
+    assert [m["seq"] for m, _ in audio] == list(range(len(audio)))
+    assert all(len(pcm) >= 100 * MS for _, pcm in audio[:-1])
+    starts = [m["start_sample"] for m, _ in audio]
+    assert starts == [sum(len(pcm) // 2 for _, pcm in audio[:n]) for n in range(len(audio))]
+    assert [m["last"] for m, _ in audio] == [False] * (len(audio) - 1) + [True]
+    delivered = [stage.session.payload(n) for n in range(len(stage.session.log))]
+    assert sum(d["samples"] for d in delivered if d["type"] == "local.page.delivered") == len(sound) // 2
+
+
+def test_a_long_answer_in_an_instant_stays_far_below_the_servers_message_limit() -> None:
+    stage = Stage()
+
+    async def play() -> float:
+        began = asyncio.get_running_loop().time()
+        for n in range(3000):
+            stage.page.play("item_1", 0, n * 480, bytes(20 * MS))
+        stage.page.end("item_1", 0, 3000 * 480)
+        while not (stage.shown.audio and stage.shown.audio[-1][0]["last"]):
+            await asyncio.sleep(0.005)
+        return asyncio.get_running_loop().time() - began
+
+    took_s = run_blocking(play())
+    assert sum(len(pcm) for _, pcm in stage.shown.audio) == 3000 * 20 * MS
+    assert len(stage.shown.audio) <= 50 * took_s + 2
+    assert len(stage.shown.audio) < 60
+
+
+def test_items_of_two_answers_never_mix_in_a_message() -> None:
+    stage = Stage()
+
+    async def play() -> None:
+        stage.page.play("item_1", 0, 0, b"\x01\x00" * 1200)
+        stage.page.end("item_1", 0, 1200)
+        stage.page.play("item_2", 0, 0, b"\x02\x00" * 4800)
+        stage.page.end("item_2", 0, 4800)
+        while sum(m["last"] for m, _ in stage.shown.audio) < 2:
+            await asyncio.sleep(0.005)
+
+    run_blocking(play())
+    heard = {"item_1": b"", "item_2": b""}
+    for message, pcm in stage.shown.audio:
+        heard[message["item_id"]] += pcm
+    assert heard == {"item_1": b"\x01\x00" * 1200, "item_2": b"\x02\x00" * 4800}
+
+
+def test_nothing_is_sent_where_no_page_has_the_audio() -> None:
+    stage = Stage()
+    stage.page.audio_page = None
+    run_blocking(stage.session.ask("hello"))
+    assert stage.shown.audio == []
+    assert stage.session.items.heard_ms.isna().all()
+    # Nobody could hear it, so nothing is taken back from the model.
+    assert run_blocking(stage.session.interrupt()) is False
+    run_blocking(stage.session.close())
+
+
+def test_a_flush_asks_the_page_and_sends_nothing_of_what_was_waiting() -> None:
+    stage = Stage()
+
+    async def talk() -> dict[str, int]:
+        stage.page.play("item_1", 0, 0, bytes(150 * MS))
+        stage.page.play("item_1", 0, 3600, bytes(60 * MS))
+        flushing = asyncio.ensure_future(stage.page.flush())
+        await asyncio.sleep(0.05)
+        number = next(m["flush"] for m in stage.shown.messages if m["kind"] == "flush")
+        stage.page.flushed({"page": "p1", "flush": number + 7, "positions": [], "output_latency_ms": 0})
+        assert not flushing.done(), "the answer to another flush"
+        position = {"item_id": "item_1", "content_index": 0, "played_samples": 1000}
+        stage.page.flushed({"page": "p1", "flush": number, "positions": [position], "output_latency_ms": 41.5})
+        stopped = await flushing
+        assert stopped.output_latency_ms == 41.5
+        return stopped.played_samples
+
+    assert run_blocking(talk()) == {"item_1": 1000}
+    assert sum(len(pcm) for _, pcm in stage.shown.audio) == 150 * MS
+
+
+def test_a_page_that_does_not_answer_a_flush_does_not_hold_up_the_talk() -> None:
+    stage = Stage(Model(chunks=20))
+    run_blocking(stage.session.ask("hello"))
+    item_id = stage.session.items.index[-1]
+    run_blocking(_call(stage.session.note, "playback.position", item_id=item_id, played_samples=9600))
+    assert run_blocking(stage.session.interrupt()) is True
+    run_blocking(stage.session._waits.until(lambda: "local.playback.flushed" in _types(stage), "flush", 5))  # noqa: SLF001 - waiting as the session does
+    truncate = next(e for e in stage.transport.sent if e["type"] == "conversation.item.truncate")
+    # What it had said last: 400 ms.
+    assert truncate["audio_end_ms"] == 400
+    run_blocking(stage.session.close())
+
+
+def test_the_microphone_is_believed_in_order_once_and_from_one_page() -> None:
+    stage = Stage()
+    run_blocking(stage.session.connect())
+
+    async def speak() -> None:
+        for page, seq in [("p1", 0), ("p1", 1), ("p2", 2), ("p1", 1), ("p1", 2), ("p1", 5), ("p1", None), ("p1", 6)]:
+            stage.page.microphone({"kind": "mic", "page": page, "seq": seq}, bytes([seq or 99, 0]) * 960)
+
+    run_blocking(speak())
+    run_blocking(stage.session.close())
+    events = stage.session.events
+    sent = [stage.session.payload(n)["audio"] for n in events.index[events.type == "input_audio_buffer.append"]]
+    assert len(sent) == len(set(sent)) == 5
+    (gap,) = events[events.type == "local.mic.gap"].payload
+    assert (gap["missing"], gap["expected_seq"]) == (2, 3)
+
+
+def test_the_page_shows_what_the_conversation_is() -> None:
+    stage = Stage(Model(chunks=30))
+
+    async def talk() -> None:
+        for _ in range(3):
+            await stage.session.ask("hello")
+        await asyncio.sleep(0.15)
+
+    # The page is told through the session's listener, as the widget does it.
+    stage.session._listener = _Listener(stage.page)  # noqa: SLF001 - the widget passes it to the constructor
+    run_blocking(talk())
+    conversation = stage.session.protocol.conversation
+    assert [row["text"] for row in _in_order(stage.shown.rows)] == [item.text for item in conversation.ordered()]
+    assert stage.page.snapshot_items() == _in_order(stage.shown.rows)
+    # Thirty deltas an answer are not thirty messages.
+    assert sum(m["kind"] == "items" for m in stage.shown.messages) < 20
+    run_blocking(stage.session.close())
+
+
+class _Listener:
+    def __init__(self, page: Page) -> None:
+        self.item_changed = page.item_changed
+        self.text_added = page.text_added
+
+    def state_changed(self, state: str) -> None: ...
+
+    def audio_added(self, audio: bytes) -> None: ...
+
+    def turn_done(self, turn: int) -> None: ...
+
+    def failed(self, error: object) -> None: ...
+
+
+def _in_order(rows: dict[str, Message]) -> list[Message]:
+    by_place = {row["after"]: row for row in rows.values()}
+    found, after = [], None
+    while (row := by_place.get(after)) is not None:
+        found.append(row)
+        after = row["item_id"]
+    return found
+
+
+def _types(stage: Stage) -> list[str]:
+    return [row.type for row in stage.session.log.rows]
+
+
+async def _call(function: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - any function on the loop
+    function(*args, **kwargs)

@@ -1,0 +1,209 @@
+"""`Talk` without a browser: its traits, its answers to a page's requests, its verbs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import gip_nb
+from gip_nb.errors import MissingKey, UnknownOption
+from gip_nb.notebook import widget
+from gip_nb.session.loop import callbacks, loop
+from gip_nb.session.session import AsyncRealtimeSession
+from gip_nb.testing import ScriptedTransport
+from tests.sim.session.servers import GREETING, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "sk-test-0123456789"
+
+
+class Page:
+    """A page at the other end of the comm: what it was sent, and what it says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.transports: list[ScriptedTransport] = []
+
+        def new_session(talk: widget.Talk) -> AsyncRealtimeSession:
+            transport = ScriptedTransport(model, greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
+            self.transports.append(transport)
+            return AsyncRealtimeSession(
+                talk._settings, transport=transport.for_session, speaker=talk._page, listener=talk
+            )
+
+        monkeypatch.setattr(widget.Talk, "_new_session", new_session)
+        monkeypatch.setattr(widget, "_warm_up", lambda _rehearsal: None)
+        self.talk = gip_nb.talk("test-preview", api_key=KEY)
+        monkeypatch.setattr(self.talk, "send", lambda content, buffers=None: self.messages.append(content))
+        self._requests = 0
+
+    def say(self, **content: Any) -> None:
+        self.talk._receive(self.talk, {"page": "p1", **content}, [])
+
+    def request(self, verb: str, **args: Any) -> dict[str, Any]:
+        """Ask, and wait for the answer with the same number."""
+        self._requests += 1
+        number = self._requests
+        self.say(kind="request", request=number, verb=verb, args=args)
+        return until(
+            lambda: next((m for m in self.messages if m["kind"] == "reply" and m["request"] == number), None)
+        )
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 5) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if (found := condition()) is not None and found is not False:
+            return found
+        time.sleep(0.005)
+    raise AssertionError(f"after {timeout_s} s still not: {condition}")
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Page:
+    return Page(monkeypatch, Model())
+
+
+def test_a_page_that_says_hello_gets_everything(page: Page) -> None:
+    page.say(kind="hello", secure=True)
+    snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
+    assert snapshot["page"] == "p1"
+    assert snapshot["talk"]["state"] == "idle"
+    assert snapshot["talk"]["turn_detection"] == "server_vad"
+    assert snapshot["talk"]["model"] == "test-preview"
+    assert snapshot["talk"]["rehearsal"] is False
+    assert snapshot["items"] == []
+
+
+def test_start_text_and_stop_are_answered_and_shown(page: Page) -> None:
+    assert page.request("start")["ok"]
+    assert page.request("text", text="hello")["ok"]
+    until(lambda: page.talk.turn == 1)
+    until(lambda: page.talk.assistant_transcript == "word 0 word 1 word 2 word 3 word 4")
+    assert page.talk.user_transcript == "hello"
+    assert page.request("stop")["ok"]
+    until(lambda: page.talk.state == "closed")
+    assert page.talk.usage == {"requests": 1, "input_tokens": 5, "output_tokens": 7}
+    states = [m["patch"]["state"] for m in page.messages if m["kind"] == "talk" and "state" in m["patch"]]
+    assert states[:2] == ["connecting", "listening"]
+    assert states[-1] == "closed"
+    captures = [m["on"] for m in page.messages if m["kind"] == "capture"]
+    assert captures[-1] is False
+
+
+@pytest.mark.parametrize("verb", ["dance", "", None, 7])
+def test_a_request_that_is_none_is_answered_too(page: Page, verb: Any) -> None:
+    reply = page.request(verb)
+    assert not reply["ok"]
+    assert reply["error"]["next_step"]
+
+
+def test_nonsense_from_a_page_stops_nothing(page: Page) -> None:
+    for content in (None, 7, "x", [], {}, {"kind": None}, {"kind": "mic"}, {"kind": "flushed"}, {"kind": "playback"}):
+        page.talk._receive(page.talk, content, None)
+    page.say(kind="mic", seq="one")
+    page.say(kind="flushed", flush=1, positions=[None, {"item_id": 3}], output_latency_ms="x")
+    page.say(kind="mic_state", state="error", error="broken")
+    page.say(kind="request", request=None, verb="text", args=None)
+    assert page.request("start")["ok"]
+    page.say(kind="flushed", flush=1, positions=7)
+    page.say(kind="playback", event="started", item_id=None)
+    page.say(kind="playback", event="position", item_id="nowhere", played_samples="many")
+    assert page.request("text", text="still there?")["ok"]
+    until(lambda: page.talk.turn == 1)
+
+
+def test_double_clicks_are_harmless(page: Page) -> None:
+    for _ in range(2):
+        page.say(kind="request", request=900, verb="start", args={})
+    until(lambda: sum(m["kind"] == "reply" and m["ok"] for m in page.messages) == 2)
+    page.request("text", text="hello")
+    until(lambda: page.talk.turn == 1)
+    assert len(page.talk.sessions) == 1
+    for _ in range(2):
+        page.say(kind="request", request=901, verb="stop", args={})
+    until(lambda: sum(m["kind"] == "reply" and m["request"] == 901 for m in page.messages) == 2)
+    assert all(m["ok"] for m in page.messages if m["kind"] == "reply")
+
+
+def test_a_slow_observer_does_not_hold_up_the_talk(page: Page) -> None:
+    go_on = threading.Event()
+    threads = set()
+
+    def slow(_change: object) -> None:
+        threads.add(threading.current_thread().name)
+        go_on.wait(10)
+
+    page.talk.observe(slow, "state")
+    assert page.request("start")["ok"]
+    assert page.request("text", text="hello")["ok"]
+    until(lambda: any(m["kind"] == "items" and m["put"] for m in page.messages))
+    go_on.set()
+    until(lambda: page.talk.turn == 1)
+    assert threads == {"gip_nb-callbacks"}
+
+
+def test_every_chunk_of_sound_is_a_notice_equal_ones_too(page: Page) -> None:
+    chunks: list[bytes] = []
+    page.talk.observe(lambda change: chunks.append(change.new), "audio_delta")
+    page.talk.session.ask("hello")
+    until(lambda: len(chunks) == 5)
+    assert b"".join(chunks) == b"".join(bytes([n, 0]) * 2400 for n in range(5))
+    assert "audio_delta" not in page.talk.keys  # never synced
+
+
+def test_a_cell_can_start_ask_and_stop(page: Page) -> None:
+    page.talk.start()
+    assert page.talk.session.ask("hello").text.startswith("word 0")
+    page.talk.mute()
+    assert page.talk.session.state == "muted"
+    page.talk.mute(False)
+    assert page.talk.session.state == "listening"
+    page.talk.stop()
+    assert len(page.talk.session.turns) == 1
+    page.talk.start()
+    assert len(page.talk.sessions) == 2
+    page.talk.stop()
+
+
+def test_growing_words_are_synced_seldom(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(page.talk, "send_state", sent.append)
+    page.talk.session.ask("hello")
+    until(lambda: sent)
+    time.sleep(0.4)
+    live = [keys for keys in sent if "assistant_transcript" in str(keys)]
+    assert 1 <= len(live) <= 3
+
+
+def test_the_extension_puts_talk_into_the_namespace_and_takes_it_out() -> None:
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "gip_nb")
+    assert shell.user_ns["talk"] is gip_nb.talk
+    shell.run_line_magic("unload_ext", "gip_nb")
+    assert "talk" not in shell.user_ns
+
+
+def test_what_cannot_be_is_said_before_a_widget_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownOption, match="did you mean 'voice'"):
+        gip_nb.talk(voise="verse")
+    with pytest.raises(MissingKey, match="GIP_API_KEY"):
+        gip_nb.talk("openai/gpt-realtime")
+
+
+def test_the_newest_talk_is_current(page: Page) -> None:
+    assert gip_nb.current() is page.talk
+
+
+def test_one_loop_thread_and_one_callback_thread_serve_everything(page: Page) -> None:
+    page.talk.session.ask("hello")
+    names = [t.name for t in threading.enumerate() if t.name.startswith("gip_nb")]
+    assert sorted(names) == ["gip_nb-callbacks", "gip_nb-loop"]
+    assert loop() is loop()
+    assert callbacks() is callbacks()
