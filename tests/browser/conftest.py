@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.lab import (
     Lab,
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
 ARTIFACTS = ".artifacts"
+# A machine that builds something else at the same time is slow, and not wrong.
+expect.set_options(timeout=15_000)
 _FAILED = pytest.StashKey[bool]()
 
 

@@ -81,7 +81,8 @@
 
   /** Value of a Python expression, evaluated beside the notebook: no cell, no history, no output. */
   async function evaluate(path, expression, timeoutMs) {
-    const python = `__import__("json").dumps((${expression}), default=str)`;
+    const odd = "lambda o: o.item() if hasattr(o, 'item') else None if str(o) == '<NA>' else str(o)";
+    const python = `__import__("json").dumps((${expression}), default=${odd})`;
     const future = kernel(path).requestExecute({
       code: "",
       silent: true,
@@ -106,8 +107,12 @@
     await panel(path).sessionContext.session.kernel.restart();
   }
 
+  /** End the kernel, also one whose tab was closed. */
   async function shutdown(path) {
-    await panel(path)?.sessionContext.shutdown();
+    const { sessions } = window.jupyterapp.serviceManager;
+    await sessions.refreshRunning();
+    const session = await sessions.findByPath(path);
+    if (session) await sessions.shutdown(session.id);
   }
 
   async function save(path) {
@@ -121,7 +126,8 @@
   async function theme(name) {
     await window.jupyterapp.commands.execute("apputils:change-theme", { theme: name });
     const wanted = name.includes("Dark") ? "false" : "true";
-    while (document.body.dataset.jpThemeLight !== wanted) await pause(20);
+    const splash = () => document.getElementById("jupyterlab-splash"); // covers the page until the theme is there
+    while (document.body.dataset.jpThemeLight !== wanted || splash()) await pause(20);
   }
 
   window.gipLab = { ready, start, outputs, outputsNow, cellIds, evaluate, restart, shutdown, save, clearOutputs, theme };

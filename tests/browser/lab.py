@@ -78,6 +78,11 @@ class Lab:
     log: Path
     started_in_s: float
 
+    def running(self) -> list[str]:
+        """Paths of the notebooks that have a kernel."""
+        with urllib.request.urlopen(f"{self.url}/api/sessions", timeout=10) as answer:  # noqa: S310  ours
+            return [session["path"] for session in json.load(answer)]
+
 
 @contextmanager
 def running_lab(folder: Path, timeout_s: float = 60) -> Iterator[Lab]:
@@ -338,19 +343,20 @@ class Notebook:
 
     # ---- kernel
 
-    def kernel(self, expression: str, timeout_s: float = 30) -> Any:  # noqa: ANN401  any JSON value
+    def kernel(self, expression: str, timeout_s: float = 30) -> Any:
         """Value of a Python expression in the kernel, without a cell, an output or a history entry.
 
         Runs on the kernel's main thread: while a cell runs it waits for that cell's end.
 
         Args:
-            expression: an expression; what JSON does not know is turned into its `str`.
+            expression: an expression. numpy's numbers come back as numbers, pandas' NA as None, and whatever
+                else JSON does not know as its `str`.
             timeout_s: how long to wait for it.
         """
         shown = self._call("evaluate", expression, timeout_s * 1000)
         return json.loads(ast.literal_eval(shown))
 
-    def wait_for(self, expression: str, timeout_s: float = 30, every_s: float = 0.1) -> Any:  # noqa: ANN401
+    def wait_for(self, expression: str, timeout_s: float = 30, every_s: float = 0.1) -> Any:
         """Evaluate `expression` in the kernel until it is true; its value, whatever JSON it is.
 
         Raises:
@@ -368,7 +374,9 @@ class Notebook:
         self.wait_until_ready(timeout_s)
 
     def close(self) -> None:
-        """Shut the kernel down and leave the page; the browser context closes with it."""
+        """Shut the kernel down and leave the page; the browser context closes with it. Once is enough."""
+        if self.page.is_closed():
+            return
         try:
             self._call("shutdown")
         finally:
@@ -404,7 +412,7 @@ class Notebook:
         audio = base64.b64encode(wav.read_bytes()).decode("ascii")
         return float(self.page.evaluate("audio => window.gipMicrophone.say(audio)", audio))
 
-    def _call(self, verb: str, *arguments: object, with_path: bool = True) -> Any:  # noqa: ANN401  any JSON value
+    def _call(self, verb: str, *arguments: object, with_path: bool = True) -> Any:
         script = "([verb, args]) => window.gipLab[verb](...args)"
         return self.page.evaluate(script, [verb, [self.path, *arguments] if with_path else list(arguments)])
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.browser.conftest import OpenNotebook
+    from tests.browser.lab import Lab
 
 COUNTER = '''
 import anywidget, traitlets
@@ -37,59 +38,48 @@ counter
 '''
 
 
-def test_a_cell_runs_and_its_output_comes_back(notebook: Notebook) -> None:
+def test_cells_run_and_the_kernel_answers_beside_them(notebook: Notebook) -> None:
     assert notebook.run("print('hello'); 6 * 7") == [
         {"output_type": "stream", "name": "stdout", "text": "hello\n"},
         {"output_type": "execute_result", "data": {"text/plain": "42"}, "metadata": {}, "execution_count": 1},
     ]
-
-
-def test_a_cell_that_raises_fails_the_test_with_its_traceback(notebook: Notebook) -> None:
     with pytest.raises(CellFailed, match="ZeroDivisionError"):
         notebook.run("1 / 0")
     (output,) = notebook.run("1 / 0", may_fail=True)
     assert output["ename"] == "ZeroDivisionError"
 
+    notebook.run(
+        "import numpy, pandas; numbers = {'one': numpy.int64(1), 'none': pandas.NA, 'yes': numpy.True_}"
+    )
+    assert notebook.kernel("numbers") == {"one": 1, "none": None, "yes": True}
+    assert notebook.run("7")[0]["execution_count"] == 5  # the question left no trace
 
-def test_the_kernel_answers_beside_the_cells(notebook: Notebook) -> None:
-    notebook.run("numbers = {'one': 1}")
-    assert notebook.kernel("numbers") == {"one": 1}
-    assert notebook.run("7")[0]["execution_count"] == 2  # the question left no trace
-
-
-def test_a_running_cell_can_be_looked_at_and_waited_for(notebook: Notebook) -> None:
     cell = notebook.run_without_waiting(
         "import time; print('begun', flush=True); time.sleep(1); print('done')"
     )
     notebook.page.get_by_text("begun").last.wait_for()
     assert "done" not in str(notebook.outputs_now(cell))
     assert "done" in str(notebook.finish(cell))
+    assert notebook.cell_ids()[-1] == cell
+    notebook.clear_outputs(cell)
+    assert notebook.outputs_now(cell) == []
 
 
-def test_a_widget_in_a_cell_changes_the_kernel(notebook: Notebook) -> None:
+def test_a_widget_a_file_two_themes_and_a_restart(notebook: Notebook, tmp_path: Path) -> None:
     notebook.run(COUNTER)
     notebook.page.locator("button.counter").click()
     notebook.wait_for("counter.count == 1")
+    assert "class Counter" in notebook.save().read_text("utf-8")
 
-
-def test_a_restarted_kernel_has_forgotten(notebook: Notebook) -> None:
-    notebook.run("kept = 1")
-    notebook.restart_kernel()
-    assert notebook.kernel("'kept' in globals()") is False
-
-
-def test_a_saved_notebook_is_a_file(notebook: Notebook) -> None:
-    notebook.run("'something to find'")
-    assert "something to find" in notebook.save().read_text("utf-8")
-
-
-def test_a_screenshot_in_either_theme(notebook: Notebook, tmp_path: Path) -> None:
     notebook.theme("dark")
     dark = notebook.screenshot(tmp_path / "dark.png").read_bytes()
     notebook.theme("light")
     light = notebook.screenshot(tmp_path / "light.png").read_bytes()
     assert dark[:4] == light[:4] == b"\x89PNG"
     assert dark != light
+
+    notebook.restart_kernel()
+    assert notebook.kernel("'counter' in globals()") is False
 
 
 LISTEN = """async (seconds) => {
@@ -139,3 +129,13 @@ def test_a_scripted_microphone_says_what_it_is_told(open_a_notebook: OpenNoteboo
     heard = notebook.page.evaluate("() => window.heard")
     assert 800 < heard["last_ms"] - heard["first_ms"] < 1400
     assert notebook.page.evaluate("() => window.gipMicrophone.open()") == 0
+
+
+def test_the_kernel_ends_with_its_notebook_even_when_the_tab_was_closed(
+    open_a_notebook: OpenNotebook, lab: Lab
+) -> None:
+    notebook = open_a_notebook()
+    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
+    assert notebook.path in lab.running()
+    notebook.close()
+    assert notebook.path not in lab.running()

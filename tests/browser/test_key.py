@@ -67,10 +67,12 @@ def test_the_key_is_nowhere_but_in_the_handshake(open_a_notebook: OpenNotebook, 
         stop(notebook)
         traits = notebook.kernel("{name: repr(getattr(w, name)) for name in w.trait_names()}")
         payloads = notebook.kernel("[w.session.payload(n) for n in range(len(w.session.events))]")
-        table = notebook.kernel("w.session.events.to_csv() + w.session.items.to_csv() + w.session.turns.to_csv()")
+        table = notebook.kernel(
+            "w.session.events.to_csv() + w.session.items.to_csv() + w.session.turns.to_csv()"
+        )
         assert seen.requests[0][1]["Authorization"] == f"Bearer {KEY}"
 
-    # The same key, refused by a server that says it back: the exception and its traceback, as long as IPython can make it.
+    # Refused by a server that says it back: the exception, with the longest traceback that IPython makes.
     with realtime_server(refuse=(401, f"Incorrect API key provided: {KEY}")) as (url, _):
         (folder / ".env").write_text(f"GIP_API_KEY={KEY}\nGIP_BASE_URL={url}\n")
         (refused,) = notebook.run("import gip_nb; gip_nb.connect()", may_fail=True)

@@ -307,7 +307,7 @@ class Talk(anywidget.AnyWidget):
             state=state,
             session_id=session.session_id,
             dialect=session.dialect,
-            turn_detection=_detection_name(session.protocol.turn_detection),
+            turn_detection=_detection_name(session),
             event_count=len(session.log),
         )
         self._set(state=state, session_id=session.session_id or "")
@@ -376,7 +376,7 @@ class Talk(anywidget.AnyWidget):
             "muted": self._muted,
             "error": None,
             "audio_page": self._page.audio_page,
-            "turn_detection": _detection_name(session.protocol.turn_detection, self._settings),
+            "turn_detection": _detection_name(session),
             "first_sound_ms": None,
             "requests": 0,
             "event_count": len(session.log),
@@ -425,15 +425,13 @@ def error_view(error: GipError) -> messages.ErrorView:
     return {"title": error.title, "message": error.message, "next_step": error.next_step}
 
 
-def _detection_name(
-    detection: dict[str, Any] | None, settings: Settings | None = None
-) -> Literal["server_vad", "semantic_vad", "none"]:
-    if settings is not None and detection is None:
-        detection = ((settings.session.get("audio") or {}).get("input") or {}).get("turn_detection")
-    kind = detection.get("type") if detection else None
-    if kind == "semantic_vad":
-        return "semantic_vad"
-    return "server_vad" if kind is not None else "none"
+def _detection_name(session: AsyncRealtimeSession) -> Literal["server_vad", "semantic_vad", "none"]:
+    """The turn detection in force; before the server has said, the one that will be asked for."""
+    told = session.protocol.conversation.session or session.settings.session
+    detection = ((told.get("audio") or {}).get("input") or {}).get("turn_detection")
+    if not isinstance(detection, dict):
+        return "none"
+    return "semantic_vad" if detection.get("type") == "semantic_vad" else "server_vad"
 
 
 def _warm_up(rehearsal: bool) -> None:  # noqa: FBT001 - runs in a worker thread, where only plain arguments go

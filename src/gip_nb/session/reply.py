@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +45,9 @@ def read_question(what: str | Path | NDArray[Any], sample_rate_hz: int = audio.S
         BadAudio: the file or array is no audio, or there is nothing in it; or the text is empty.
     """
     if isinstance(what, Path) or (isinstance(what, str) and what.strip().lower().endswith(".wav")):
-        path = Path(what).expanduser()
+        path = Path(what.strip()) if isinstance(what, str) else what
+        with contextlib.suppress(RuntimeError):  # `~name` without such a user is a file's name like others
+            path = path.expanduser()
         if not path.is_file():
             raise AudioFileNotFound(path)
         return Question(pcm=audio.pcm16_from_wav(path))

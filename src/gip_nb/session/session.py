@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from gip_nb.audio import frames, wav_bytes
@@ -58,6 +59,8 @@ _CREATED_TIMEOUT_S = 15.0
 _UPDATED_TIMEOUT_S = 10.0
 _FLUSH_TIMEOUT_S = 1.0
 _ASK_CHUNK_BYTES = 9600
+# 10 s of microphone frames of 40 ms.
+_EARLY_FRAMES = 250
 _SHAPE_DISABLED = "beta_api_shape_disabled"
 _KEY_CODES = frozenset({"invalid_api_key", "invalid_authentication", "unauthorized"})
 _AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
@@ -125,6 +128,7 @@ class AsyncRealtimeSession:
         self._told_state = ""
         self._muted = False
         self._microphone_held = False
+        self._early: deque[bytes] = deque(maxlen=_EARLY_FRAMES)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
@@ -246,6 +250,8 @@ class AsyncRealtimeSession:
         if self._tools is not None:
             session["tools"] = self._tools.schemas()
         self.protocol.update(session)
+        while self._early:
+            self.protocol.append_audio(self._early.popleft())
         self._pump()
 
     async def _open_in(self, dialect: Dialect) -> bool:
@@ -477,8 +483,13 @@ class AsyncRealtimeSession:
     # ---- for the page: on the loop only --------------------------------------------------------------------
 
     def push_microphone(self, pcm: bytes) -> None:
-        """A frame from the microphone, PCM16 mono 24 000 Hz."""
-        if self._at == "open" and not self._microphone_held:
+        """A frame from the microphone, PCM16 mono 24 000 Hz.
+
+        Who presses Start speaks at once: what is said while the connection opens is kept and sent then.
+        """
+        if self._at == "connecting":
+            self._early.append(pcm)
+        elif self._at == "open" and not self._microphone_held:
             self.protocol.append_audio(pcm)
             self._pump()
 

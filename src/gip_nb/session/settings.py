@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from gip_nb.errors import BadSetting, MissingKey, UnknownOption
 from gip_nb.protocol.dialects import session_to_canonical
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -189,8 +187,10 @@ def resolve(
         MissingKey: for a model without a key.
     """
     check_options(options)
+    _check_texts(model=model, base_url=base_url, api_key=api_key, instructions=instructions, voice=voice)
     given = _environment() if environment is None else environment
-    key = api_key or given.get("GIP_API_KEY") or None
+    # A key that was read from a file may bring its line's end along, which no header can carry.
+    key = (api_key or given.get("GIP_API_KEY") or "").strip() or None
     address = base_url or given.get("GIP_BASE_URL") or ""
     named = model or given.get("GIP_MODEL") or None
     if dialect not in _DIALECTS:
@@ -212,9 +212,28 @@ def resolve(
         dialect=dialect,  # type: ignore[arg-type]  # checked against _DIALECTS above
         rehearsal=rehearsal,
         session=session,
-        extra_headers={str(k): str(v) for k, v in (options.get("extra_headers") or {}).items()},
-        extra_query={str(k): str(v) for k, v in (options.get("extra_query") or {}).items()},
+        extra_headers=_texts("extra_headers", options.get("extra_headers")),
+        extra_query=_texts("extra_query", options.get("extra_query")),
     )
+
+
+def _check_texts(**given: object) -> None:
+    """Raise for what is no text, without showing it: one of these is the key.
+
+    Raises:
+        BadSetting: naming the option and the type.
+    """
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            raise BadSetting(f"{name} is a {type(value).__name__}", f"give {name} as text.")
+
+
+def _texts(name: str, given: object) -> dict[str, str]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise BadSetting(f"{name} is a {type(given).__name__}", f"give {name} as a dict.")
+    return {str(k): str(v) for k, v in given.items()}
 
 
 def _environment() -> Mapping[str, str]:
@@ -229,16 +248,26 @@ def _base_url(given: str) -> str:
     """Any form of the address as http(s), without `/realtime` and without a closing slash.
 
     Raises:
-        BadSetting: for an address of another scheme, or without a host.
+        BadSetting: for an address of another scheme, without a host, or with a query of its own.
     """
-    parts = urlsplit(given.strip())
+    try:
+        parts = urlsplit(given.strip())
+        # Asking is what checks the port.
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        parts, host = urlsplit(""), None
     scheme = {"http": "http", "ws": "http", "https": "https", "wss": "https"}.get(parts.scheme)
-    if scheme is None or not parts.hostname:
+    if scheme is None or not host:
         raise BadSetting(
             f"base_url {given!r}", f"give an address such as {DEFAULT_BASE_URL!r}: http, https, ws or wss."
         )
+    if parts.query:
+        raise BadSetting(
+            f"base_url with a query, {parts.query!r}",
+            "end it before the '?'; the model goes to model=..., the rest to extra_query={...}.",
+        )
     path = parts.path.rstrip("/").removesuffix("/realtime").rstrip("/")
-    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+    return urlunsplit((scheme, parts.netloc, path, "", ""))
 
 
 def canonical_session(
@@ -256,11 +285,13 @@ def canonical_session(
         voice: the model's voice.
         turn_detection: as in `resolve`; `...` is "not given", since None means push to talk.
         transcription: as in `resolve`; None is "not given".
-        **fields: session fields in either dialect's name.
+        **fields: session fields in either dialect's name; `tools` as the API's objects.
 
     Raises:
+        UnknownOption: for a field that is none.
         BadSetting: for a value that cannot be.
     """
+    check_options({k: v for k, v in fields.items() if k != "tools"})
     session = session_to_canonical(dict(fields), None)
     if instructions is not None:
         session["instructions"] = instructions
@@ -273,17 +304,23 @@ def canonical_session(
     return session
 
 
-def _transcription(given: bool | str | Mapping[str, Any]) -> dict[str, Any] | None:  # noqa: FBT001 - the option's own form
+def _transcription(given: object) -> dict[str, Any] | None:
     if given is False:
         return None
     if given is True:
         return {"model": _TRANSCRIPTION_MODEL}
-    return {"model": given} if isinstance(given, str) else dict(given)
+    if isinstance(given, str):
+        return {"model": given}
+    if isinstance(given, Mapping):
+        return dict(given)
+    raise BadSetting(f"transcription {given!r}", "use True, False, a model's name or the API's object.")
 
 
 def _input_or_output(session: dict[str, Any], side: str) -> dict[str, Any]:
     audio = session.setdefault("audio", {})
-    found: dict[str, Any] = audio.setdefault(side, {})
+    found = audio.setdefault(side, {}) if isinstance(audio, dict) else None
+    if not isinstance(found, dict):
+        raise BadSetting(f"audio {audio!r}", "give it as the API does: {'input': {...}, 'output': {...}}.")
     return found
 
 
@@ -299,7 +336,7 @@ def _turn_detection(given: object) -> dict[str, Any] | None:
                 f"{hint}use 'server_vad', 'semantic_vad', None or the API's object.",
             )
         return {"type": given}
-    if isinstance(given, dict):
+    if isinstance(given, Mapping):
         return dict(given)
     raise BadSetting(
         f"turn_detection {given!r}", "use 'server_vad', 'semantic_vad', None or the API's object."

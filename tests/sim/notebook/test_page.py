@@ -28,11 +28,19 @@ class FakePage:
         self.messages: list[Message] = []
         self.audio: list[tuple[Message, bytes]] = []
         self.rows: dict[str, Message] = {}
+        self._news = asyncio.Event()
+
+    async def ends_of(self, items: int) -> None:
+        """Wait until this many items were sent to their last sample."""
+        while sum(message["last"] for message, _ in self.audio) < items:
+            self._news.clear()
+            await self._news.wait()
 
     def post(self, content: Message, buffers: Sequence[bytes]) -> None:
         self.messages.append(content)
         if content["kind"] == "audio":
             self.audio.append((content, buffers[0]))
+            self._news.set()
         if content["kind"] == "items":
             self.rows.update({row["item_id"]: dict(row) for row in content["put"]})
             for text in content["text"]:
@@ -64,8 +72,7 @@ def test_answers_go_out_in_messages_of_100_ms_or_more_numbered_and_whole(chunk_m
         for start in range(0, len(sound), chunk_ms * MS):
             stage.page.play("item_1", 0, start // 2, sound[start : start + chunk_ms * MS])
         stage.page.end("item_1", 0, len(sound) // 2)
-        while not (stage.shown.audio and stage.shown.audio[-1][0]["last"]):
-            await asyncio.sleep(0.005)
+        await stage.shown.ends_of(1)
 
     run_blocking(play())
     audio = stage.shown.audio
@@ -87,8 +94,7 @@ def test_a_long_answer_in_an_instant_stays_far_below_the_servers_message_limit()
         for n in range(3000):
             stage.page.play("item_1", 0, n * 480, bytes(20 * MS))
         stage.page.end("item_1", 0, 3000 * 480)
-        while not (stage.shown.audio and stage.shown.audio[-1][0]["last"]):
-            await asyncio.sleep(0.005)
+        await stage.shown.ends_of(1)
         return asyncio.get_running_loop().time() - began
 
     took_s = run_blocking(play())
@@ -105,8 +111,7 @@ def test_items_of_two_answers_never_mix_in_a_message() -> None:
         stage.page.end("item_1", 0, 1200)
         stage.page.play("item_2", 0, 0, b"\x02\x00" * 4800)
         stage.page.end("item_2", 0, 4800)
-        while sum(m["last"] for m, _ in stage.shown.audio) < 2:
-            await asyncio.sleep(0.005)
+        await stage.shown.ends_of(2)
 
     run_blocking(play())
     heard = {"item_1": b"", "item_2": b""}
@@ -138,7 +143,9 @@ def test_a_flush_asks_the_page_and_sends_nothing_of_what_was_waiting() -> None:
         stage.page.flushed({"page": "p1", "flush": number + 7, "positions": [], "output_latency_ms": 0})
         assert not flushing.done(), "the answer to another flush"
         position = {"item_id": "item_1", "content_index": 0, "played_samples": 1000}
-        stage.page.flushed({"page": "p1", "flush": number, "positions": [position], "output_latency_ms": 41.5})
+        stage.page.flushed(
+            {"page": "p1", "flush": number, "positions": [position], "output_latency_ms": 41.5}
+        )
         stopped = await flushing
         assert stopped.output_latency_ms == 41.5
         return stopped.played_samples
@@ -153,7 +160,7 @@ def test_a_page_that_does_not_answer_a_flush_does_not_hold_up_the_talk() -> None
     item_id = stage.session.items.index[-1]
     run_blocking(_call(stage.session.note, "playback.position", item_id=item_id, played_samples=9600))
     assert run_blocking(stage.session.interrupt()) is True
-    run_blocking(stage.session._waits.until(lambda: "local.playback.flushed" in _types(stage), "flush", 5))  # noqa: SLF001 - waiting as the session does
+    run_blocking(stage.session._waits.until(lambda: "local.playback.flushed" in _types(stage), "flush", 5))
     truncate = next(e for e in stage.transport.sent if e["type"] == "conversation.item.truncate")
     # What it had said last: 400 ms.
     assert truncate["audio_end_ms"] == 400
@@ -165,13 +172,24 @@ def test_the_microphone_is_believed_in_order_once_and_from_one_page() -> None:
     run_blocking(stage.session.connect())
 
     async def speak() -> None:
-        for page, seq in [("p1", 0), ("p1", 1), ("p2", 2), ("p1", 1), ("p1", 2), ("p1", 5), ("p1", None), ("p1", 6)]:
+        for page, seq in [
+            ("p1", 0),
+            ("p1", 1),
+            ("p2", 2),
+            ("p1", 1),
+            ("p1", 2),
+            ("p1", 5),
+            ("p1", None),
+            ("p1", 6),
+        ]:
             stage.page.microphone({"kind": "mic", "page": page, "seq": seq}, bytes([seq or 99, 0]) * 960)
 
     run_blocking(speak())
     run_blocking(stage.session.close())
     events = stage.session.events
-    sent = [stage.session.payload(n)["audio"] for n in events.index[events.type == "input_audio_buffer.append"]]
+    sent = [
+        stage.session.payload(n)["audio"] for n in events.index[events.type == "input_audio_buffer.append"]
+    ]
     assert len(sent) == len(set(sent)) == 5
     (gap,) = events[events.type == "local.mic.gap"].payload
     assert (gap["missing"], gap["expected_seq"]) == (2, 3)
@@ -186,10 +204,12 @@ def test_the_page_shows_what_the_conversation_is() -> None:
         await asyncio.sleep(0.15)
 
     # The page is told through the session's listener, as the widget does it.
-    stage.session._listener = _Listener(stage.page)  # noqa: SLF001 - the widget passes it to the constructor
+    stage.session._listener = _Listener(stage.page)
     run_blocking(talk())
     conversation = stage.session.protocol.conversation
-    assert [row["text"] for row in _in_order(stage.shown.rows)] == [item.text for item in conversation.ordered()]
+    assert [row["text"] for row in _in_order(stage.shown.rows)] == [
+        item.text for item in conversation.ordered()
+    ]
     assert stage.page.snapshot_items() == _in_order(stage.shown.rows)
     # Thirty deltas an answer are not thirty messages.
     assert sum(m["kind"] == "items" for m in stage.shown.messages) < 20
@@ -223,5 +243,5 @@ def _types(stage: Stage) -> list[str]:
     return [row.type for row in stage.session.log.rows]
 
 
-async def _call(function: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - any function on the loop
+async def _call(function: Any, *args: Any, **kwargs: Any) -> None:
     function(*args, **kwargs)

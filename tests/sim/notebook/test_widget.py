@@ -51,9 +51,10 @@ class Page:
         self._requests += 1
         number = self._requests
         self.say(kind="request", request=number, verb=verb, args=args)
-        return until(
+        reply: dict[str, Any] = until(
             lambda: next((m for m in self.messages if m["kind"] == "reply" and m["request"] == number), None)
         )
+        return reply
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 5) -> Any:
@@ -105,7 +106,11 @@ def test_a_request_that_is_none_is_answered_too(page: Page, verb: Any) -> None:
 
 
 def test_nonsense_from_a_page_stops_nothing(page: Page) -> None:
-    for content in (None, 7, "x", [], {}, {"kind": None}, {"kind": "mic"}, {"kind": "flushed"}, {"kind": "playback"}):
+    nonsense: tuple[Any, ...] = (
+        *(None, 7, "x", [], {}, {"kind": None}),
+        *({"kind": "mic"}, {"kind": "flushed"}, {"kind": "playback"}),
+    )
+    for content in nonsense:
         page.talk._receive(page.talk, content, None)
     page.say(kind="mic", seq="one")
     page.say(kind="flushed", flush=1, positions=[None, {"item_id": 3}], output_latency_ms="x")
@@ -163,7 +168,7 @@ def test_a_cell_can_start_ask_and_stop(page: Page) -> None:
     assert page.talk.session.ask("hello").text.startswith("word 0")
     page.talk.mute()
     assert page.talk.session.state == "muted"
-    page.talk.mute(False)
+    page.talk.mute(muted=False)
     assert page.talk.session.state == "listening"
     page.talk.stop()
     assert len(page.talk.session.turns) == 1
@@ -183,7 +188,7 @@ def test_growing_words_are_synced_seldom(page: Page, monkeypatch: pytest.MonkeyP
 
 
 def test_the_extension_puts_talk_into_the_namespace_and_takes_it_out() -> None:
-    shell = InteractiveShell()
+    shell = InteractiveShell()  # type: ignore[no-untyped-call]  # IPython has no types
     shell.run_line_magic("load_ext", "gip_nb")
     assert shell.user_ns["talk"] is gip_nb.talk
     shell.run_line_magic("unload_ext", "gip_nb")

@@ -104,7 +104,12 @@ class Model:
                 self.items += 1
                 item_id = f"item_user{self.items}"
                 yield {"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None}
-                item = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+                item = {
+                    "id": item_id,
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_audio"}],
+                }
                 yield {"type": "conversation.item.created", "item": item}
             case "response.create":
                 yield from self.answer()
@@ -120,10 +125,17 @@ class Model:
             if self.stop_after is not None and chunk == self.stop_after[0]:
                 yield self.stop_after[1]
                 return
-            yield {"type": "response.audio_transcript.delta", **ids, "content_index": 0, "delta": f"word {chunk} "}
+            yield {
+                "type": "response.audio_transcript.delta",
+                **ids,
+                "content_index": 0,
+                "delta": f"word {chunk} ",
+            }
             pcm = bytes([chunk, 0]) * 2400
             yield {
-                **{"type": "response.audio.delta", **ids, "content_index": 0},
+                "type": "response.audio.delta",
+                **ids,
+                "content_index": 0,
                 "delta": base64.b64encode(pcm).decode(),
             }
         yield {"type": "response.audio.done", **ids, "content_index": 0}

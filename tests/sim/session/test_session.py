@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gip_nb.errors import AlreadyClosed, AudioFileNotFound, BadAudio, GipError, NothingToDo, ServerError, TimedOut, UnknownItem
+from gip_nb.errors import (
+    AlreadyClosed,
+    AudioFileNotFound,
+    BadAudio,
+    GipError,
+    NothingToDo,
+    ServerError,
+    TimedOut,
+    UnknownItem,
+)
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import loop, run_blocking
 from gip_nb.session.session import AsyncRealtimeSession
@@ -29,7 +38,9 @@ def scripted(
 ) -> tuple[RealtimeSession, ScriptedTransport]:
     transport = ScriptedTransport(answers or Model(), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
     settings = resolve("test-preview", api_key="sk-test-0123456789", environment={})
-    return RealtimeSession(AsyncRealtimeSession(settings, tools=tools, transport=transport.for_session)), transport
+    return RealtimeSession(
+        AsyncRealtimeSession(settings, tools=tools, transport=transport.for_session)
+    ), transport
 
 
 @pytest.fixture
@@ -68,7 +79,11 @@ def test_sound_is_asked_as_one_utterance_with_turn_detection_off(what: np.ndarra
     kinds = [e["type"] for e in transport.sent]
     commit = kinds.index("input_audio_buffer.commit")
     assert kinds[commit + 1] == "response.create"
-    detections = [e["session"].get("turn_detection", "untouched") for e in transport.sent if e["type"] == "session.update"]
+    detections = [
+        e["session"].get("turn_detection", "untouched")
+        for e in transport.sent
+        if e["type"] == "session.update"
+    ]
     assert detections == [{"type": "server_vad"}, None, {"type": "server_vad"}]
     assert "input_audio_buffer.append" in kinds[:commit]
     turn = session.turns.iloc[0]
@@ -110,7 +125,9 @@ def test_tables_are_complete_at_any_moment_and_after_the_end(session: RealtimeSe
     session.close()
     after = session.events
     for column in before.columns:
-        assert after[column].iloc[: len(before)].astype(str).tolist() == before[column].astype(str).tolist(), column
+        assert (
+            after[column].iloc[: len(before)].astype(str).tolist() == before[column].astype(str).tolist()
+        ), column
     assert session.turns.user_text.tolist() == ["one", "two"]
     assert session.items.text.tolist()[::2] == ["one", "two"]
     assert after.type.iloc[-1] == "local.connection.closed"
@@ -133,7 +150,12 @@ def test_a_closed_session_says_so_and_closes_again_in_peace(session: RealtimeSes
     session.close()
     session.close()
     assert session.state == "closed"
-    for verb in (lambda: session.ask("x"), lambda: session.send_text("x"), session.interrupt, session.connect):
+    for verb in (
+        lambda: session.ask("x"),
+        lambda: session.send_text("x"),
+        session.interrupt,
+        session.connect,
+    ):
         with pytest.raises(AlreadyClosed):
             verb()
 
@@ -171,7 +193,10 @@ def test_a_response_that_fails_is_raised_with_its_reason() -> None:
         if event["type"] == "response.create":
             yield {"type": "response.created", "response": {"id": "resp_1"}}
             details = {"type": "failed", "error": {"code": "server_error", "message": "the model fell over"}}
-            yield {"type": "response.done", "response": {"id": "resp_1", "status": "failed", "status_details": details}}
+            yield {
+                "type": "response.done",
+                "response": {"id": "resp_1", "status": "failed", "status_details": details},
+            }
 
     session, _ = scripted(answers)
     with pytest.raises(ServerError, match="the model fell over"):
@@ -194,9 +219,16 @@ def test_a_tool_is_called_and_its_result_answered_once() -> None:
             item = {"id": "item_f", "type": "function_call", "call_id": "call_1", "name": "weather"}
             item["arguments"] = '{"city": "Seoul"}'
             yield {"type": "response.created", "response": {"id": "resp_f"}}
-            yield {"type": "response.output_item.added", "response_id": "resp_f", "item": {**item, "arguments": ""}}
+            yield {
+                "type": "response.output_item.added",
+                "response_id": "resp_f",
+                "item": {**item, "arguments": ""},
+            }
             yield {"type": "response.output_item.done", "response_id": "resp_f", "item": item}
-            yield {"type": "response.done", "response": {"id": "resp_f", "status": "completed", "output": [item]}}
+            yield {
+                "type": "response.done",
+                "response": {"id": "resp_f", "status": "completed", "output": [item]},
+            }
         else:
             yield from model(event)  # type: ignore[misc]  # no close codes in this script
 
@@ -275,7 +307,9 @@ def test_updates_take_either_dialects_shape() -> None:
     assert transport.sent[-1]["type"] == "input_audio_buffer.clear"
 
 
-def test_a_blocking_verb_on_the_loops_own_thread_is_refused_and_not_a_deadlock(session: RealtimeSession) -> None:
+def test_a_blocking_verb_on_the_loops_own_thread_is_refused_and_not_a_deadlock(
+    session: RealtimeSession,
+) -> None:
     async def wrong() -> None:
         session.ask("hello")
 
@@ -285,7 +319,7 @@ def test_a_blocking_verb_on_the_loops_own_thread_is_refused_and_not_a_deadlock(s
 
 def test_the_async_session_may_be_awaited_from_any_loop() -> None:
     session, _ = scripted()
-    inner = session._session  # noqa: SLF001 - its async self
+    inner = session._session
 
     async def talk() -> str:
         assert asyncio.get_running_loop() is not loop()

@@ -9,6 +9,7 @@ import pytest
 
 import gip_nb
 from gip_nb.errors import ConnectionDropped, ConnectionRefused, HostUnreachable, KeyRefused, ServerError
+from gip_nb.session.blocking import RealtimeSession
 from tests.sim.session.servers import GREETING, GREETING_GA, Event, Model, realtime_server
 
 KEY = "sk-secret-0123456789"
@@ -98,11 +99,14 @@ def test_a_refused_key_is_named_and_not_shown(status: int) -> None:
 
 
 def test_a_key_refused_by_an_error_event_is_the_same_error() -> None:
-    error = {"type": "error", "error": {"code": "invalid_api_key", "message": f"Incorrect API key provided: {KEY}"}}
+    error = {
+        "type": "error",
+        "error": {"code": "invalid_api_key", "message": f"Incorrect API key provided: {KEY}"},
+    }
     with realtime_server(greeting=lambda _headers: [error, 3000]) as (url, _):
         session = gip_nb.connect_async(PREVIEW, base_url=url, api_key=KEY)
         with pytest.raises(KeyRefused) as caught:
-            gip_nb.RealtimeSession(session).connect()
+            RealtimeSession(session).connect()
     assert KEY not in str(caught.value)
     assert KEY not in session.events.to_csv()
     assert session.state == "error"
@@ -110,14 +114,14 @@ def test_a_key_refused_by_an_error_event_is_the_same_error() -> None:
 
 def test_another_refusal_names_its_status() -> None:
     with realtime_server(refuse=(404, "no such route")) as (url, _):
-        with pytest.raises(ConnectionRefused, match="HTTP 404.*no such route"):
+        with pytest.raises(ConnectionRefused, match=r"HTTP 404.*no such route"):
             gip_nb.connect(PREVIEW, base_url=url, api_key=KEY)
 
 
 def test_nobody_listening_is_said() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(HostUnreachable, match="127.0.0.1"):
+        with pytest.raises(HostUnreachable, match=r"127\.0\.0\.1"):
             gip_nb.connect(PREVIEW, base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1", api_key=KEY)
 
 
