@@ -28,7 +28,8 @@ class ScriptedTransport:
     """A connection whose server follows a script.
 
     Args:
-        answers: called with each event that the client sends, as a dict in the wire's shape; what it returns is sent back, in order.
+        answers: called with each event that the client sends, a dict in the wire's shape; what it returns is
+            sent back, in order.
         greeting: sent at once when the connection opens.
 
     Attributes:

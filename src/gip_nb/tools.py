@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gip_nb.errors import BadSetting
@@ -21,6 +22,9 @@ __all__ = ["Toolbox", "result_text", "tool"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MAX_RESULT_CHARS = 16_000
+# A parameter may be called `schema` or `_x`, which pydantic keeps for itself.
+_FIELD = "arg_"
+_NAME = re.compile("[a-zA-Z0-9_-]{1,64}")  # the API's own rule
 
 
 def tool(function: F) -> F:
@@ -58,12 +62,16 @@ class Toolbox:
 
     def schemas(self) -> list[dict[str, Any]]:
         """What goes under `tools` in the session, canonical shape."""
-        return [_schema(self._newest(f)) for f in self._functions.values()]
+        return [{**_schema(self._newest(f)), "name": name} for name, f in self._functions.items()]
 
     @staticmethod
     def _newest(function: Callable[..., Any]) -> Callable[..., Any]:
         """The latest definition under this name: a cell that was run again changes the next call."""
-        found = getattr(function, "__globals__", {}).get(function.__name__, function)
+        name = function.__name__
+        if getattr(function, "__qualname__", name) != name:
+            # A method, or a function inside another: a global of that name is something else.
+            return function
+        found = getattr(function, "__globals__", {}).get(name, function)
         return found if callable(found) else function
 
     def call(self, name: str, arguments: str) -> str:
@@ -77,27 +85,52 @@ class Toolbox:
         """
         function = self._functions.get(name)
         if function is None:
-            known = ", ".join(self._functions)
-            return f"error: there is no tool named {name!r}; there is {known}"
+            known = ", ".join(self._functions) or "none"
+            return result_text(f"error: there is no tool named {name!r}; there is {known}")
         function = self._newest(function)
         try:
-            given = json.loads(arguments or "{}")
-        except ValueError as error:
-            return f"error: the arguments are not JSON: {error}"
-        if not isinstance(given, dict):
-            return "error: the arguments are no JSON object"
-        import pydantic
+            values = _arguments(function, arguments)
+        except (BadSetting, _Unusable) as error:
+            return result_text(f"error: {error.args[0]}")
+        try:
+            return result_text(function(**values))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code: whatever it raises, the model gets an answer
+            return result_text(f"error: {type(error).__name__}: {_told(error)}")
 
-        try:
-            checked = _model(function).model_validate(given)
-        except pydantic.ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-            return f"error: bad arguments: {problems}"
-        try:
-            # Attributes and not a dump: nested models reach the function as what its hints say.
-            return result_text(function(**{n: getattr(checked, n) for n in type(checked).model_fields}))
-        except Exception as error:  # noqa: BLE001 - the user's code: whatever it raises, the model gets an answer
-            return f"error: {type(error).__name__}: {error}"
+
+class _Unusable(Exception):
+    """What the model wrote as arguments is none of the function."""
+
+
+def _arguments(function: Callable[..., Any], arguments: str) -> dict[str, Any]:
+    """The arguments as what the function's hints say.
+
+    Raises:
+        _Unusable: the model wrote something else.
+        BadSetting: the function, defined anew, has no usable signature any more.
+    """
+    import pydantic
+
+    try:
+        given = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        raise _Unusable(f"the arguments are not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise _Unusable("the arguments are no JSON object")
+    try:
+        checked = _model(function).model_validate(given)
+    except pydantic.ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        raise _Unusable(f"bad arguments: {problems}") from error
+    # Attributes and not a dump: nested models reach the function as what its hints say.
+    return {n.removeprefix(_FIELD): getattr(checked, n) for n in type(checked).model_fields}
+
+
+def _told(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the user's own exception, whose text may fail too
+        return "(no text)"
 
 
 def _model(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
@@ -105,7 +138,7 @@ def _model(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
 
     try:
         signature = inspect.signature(function, eval_str=True)
-    except (NameError, TypeError, ValueError) as error:
+    except Exception as error:  # hints given as text are run, and may raise anything
         raise BadSetting(
             f"tool {getattr(function, '__name__', function)!r}: its signature cannot be read ({error})",
             "write its type hints with names that are defined in the notebook.",
@@ -118,20 +151,41 @@ def _model(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
                 "give each argument a name: a model cannot fill *args, **kwargs or positional-only ones.",
             )
         hint = Any if parameter.annotation is parameter.empty else parameter.annotation
-        fields[parameter.name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
-    try:
-        return pydantic.create_model(
-            function.__name__, __config__=pydantic.ConfigDict(extra="forbid"), **fields
+        fields[_FIELD + parameter.name] = (
+            hint,
+            ... if parameter.default is parameter.empty else parameter.default,
         )
-    except (pydantic.errors.PydanticSchemaGenerationError, NameError) as error:
-        raise BadSetting(
-            f"tool {function.__name__!r}: no JSON schema for its type hints ({error})",
-            "use hints that JSON can carry.",
-        ) from error
+    config = pydantic.ConfigDict(extra="forbid", alias_generator=lambda name: name.removeprefix(_FIELD))
+    try:
+        return pydantic.create_model(function.__name__, __config__=config, **fields)
+    except Exception as error:  # a hint inside a hint may be text too
+        raise _no_schema(function, error) from error
+
+
+def _no_schema(function: Callable[..., Any], error: Exception) -> BadSetting:
+    return BadSetting(
+        f"tool {function.__name__!r}: no JSON schema for its type hints ({error})",
+        "use hints that JSON can carry.",
+    )
 
 
 def _schema(function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = _model(function).model_json_schema()
+    if inspect.iscoroutinefunction(function):
+        raise BadSetting(
+            f"tool {function.__name__!r} is an async function",
+            "write it with a plain `def`; it runs in a thread of its own and may take its time.",
+        )
+    if not _NAME.fullmatch(function.__name__):
+        raise BadSetting(
+            f"no tool can be called {function.__name__!r}",
+            "give the function a name of 1 to 64 letters a to z, digits and underscores.",
+        )
+    import pydantic
+
+    try:
+        parameters = _model(function).model_json_schema()
+    except pydantic.errors.PydanticUserError as error:
+        raise _no_schema(function, error) from error
     parameters.pop("title", None)
     for one in parameters.get("properties", {}).values():
         one.pop("title", None)
@@ -144,7 +198,7 @@ def _schema(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def result_text(result: object, limit: int = MAX_RESULT_CHARS) -> str:
-    """A tool's result as text for the model, at most `limit` characters; a cut is said."""
+    """A tool's result as text for the model, at most `limit` characters; a cut is said after them."""
     if isinstance(result, str):
         text = result
     else:
@@ -152,6 +206,8 @@ def result_text(result: object, limit: int = MAX_RESULT_CHARS) -> str:
             text = json.dumps(result, ensure_ascii=False)
         except (TypeError, ValueError):
             text = str(result)
+    # Half of a surrogate pair (an odd file name) cannot be sent.
+    text = text.encode("utf-8", "replace").decode("utf-8")
     if len(text) <= limit:
         return text
     return f"{text[:limit]}\n[cut: {len(text)} characters in all]"

@@ -15,16 +15,24 @@ import msgspec
 from gip_nb.protocol import dialects
 from gip_nb.protocol.conversation import Direction
 from gip_nb.protocol.events import Dialect
-from gip_nb.protocol.frames import NO_CUT, Event, Frame, event_of, join_wire, read_frame
+from gip_nb.protocol.frames import (
+    NO_CUT,
+    NOT_JSON,
+    Event,
+    Frame,
+    decode_json,
+    encode_event,
+    event_of,
+    join_wire,
+    read_frame,
+    wire_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 __all__ = ["EventLog", "Row"]
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -56,9 +64,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         """Size on the wire; 0 for a local row, which never was on it."""
         if self.direction == "local":
             return 0
-        return len(self.skeleton) + (
-            0 if self.audio is None or self.cut == NO_CUT else 4 * ((len(self.audio) + 2) // 3)
-        )
+        return wire_size(self.skeleton, self.cut, self.audio)
 
 
 class EventLog:
@@ -126,7 +132,7 @@ class EventLog:
             self.elapsed_ns(),
             "local",
             event.type,
-            _encode(event.fields),
+            encode_event(event.fields).wire(),
             NO_CUT,
             None,
             self.connection,
@@ -149,8 +155,8 @@ class EventLog:
         """
         row = self.rows[n]
         try:
-            found = _decode(join_wire(row.skeleton, row.cut, row.audio))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            found = decode_json(join_wire(row.skeleton, row.cut, row.audio))
+        except NOT_JSON:
             return {"unreadable": row.skeleton.decode("utf-8", "replace")}
         return found if isinstance(found, dict) else {"unreadable": found}
 
@@ -165,6 +171,9 @@ class EventLog:
         """Row `n` as a canonical event, for the reducer. Audio rows are not decoded again."""
         row = self.rows[n]
         frame = read_frame(row.skeleton)
+        if frame.problem is not None:
+            # Nobody acted on it when it came.
+            return Event(row.type, {})
         frame = Frame(
             row.skeleton, row.cut, row.audio if row.audio is not None else frame.audio, frame.fields
         )

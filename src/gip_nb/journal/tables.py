@@ -152,10 +152,11 @@ class Tables:
         with self._lock:
             self._catch_up()
             conversation = self._conversation
+            present = set(conversation.order)
             gone = [
                 i
                 for i in conversation.items.values()
-                if i.item_id not in set(conversation.order) and (i.turn or i.deleted)
+                if i.item_id not in present and (i.turn is not None or i.deleted)
             ]
             found = [*conversation.ordered(), *gone]
             return _frame([_item_row(i) for i in found], ITEM_COLUMNS, "item_id", [i.item_id for i in found])
@@ -205,7 +206,8 @@ class Tables:
             for r in rows
             if r.audio is not None and r.direction == "sent" and r.connection == item.connection
         )
-        return sent[item.audio_start_ms * SAMPLES_PER_MS * 2 : item.audio_end_ms * SAMPLES_PER_MS * 2]
+        start_ms, end_ms = max(0, item.audio_start_ms), max(0, item.audio_end_ms)
+        return sent[start_ms * SAMPLES_PER_MS * 2 : end_ms * SAMPLES_PER_MS * 2]
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -250,16 +252,17 @@ def _text(event: Event) -> str | None:
     return " ".join(w for w in words if isinstance(w, str) and w) or None
 
 
-def _without_audio(value: dict[str, Any]) -> dict[str, Any]:
-    """The event without its sound: nested audio too (an item that was created with audio in it)."""
-    item = value.get("item")
-    if not isinstance(item, dict) or not isinstance(item.get("content"), list):
+def _without_audio(value: Any) -> Any:  # noqa: ANN401 - any part of an event
+    """The event without its sound, wherever in it content parts with audio stand."""
+    if isinstance(value, list):
+        return [_without_audio(inner) for inner in value]
+    if not isinstance(value, dict):
         return value
-    content = [
-        {**p, "audio": ""} if isinstance(p, dict) and isinstance(p.get("audio"), str) else p
-        for p in item["content"]
-    ]
-    return {**value, "item": {**item, "content": content}}
+    sounds = str(value.get("type", "")).endswith("audio")
+    return {
+        k: "" if sounds and k == "audio" and isinstance(v, str) else _without_audio(v)
+        for k, v in value.items()
+    }
 
 
 def _strings(pd: Any, values: list[str | None]) -> Any:  # noqa: ANN401 - pandas, imported late

@@ -494,10 +494,11 @@ class ClientProtocol:
         The server's own response may have been taken for the one that was asked for: an error names the event
         that caused it, and then we know better.
         """
+        if event_id is None:
+            # It may be about anything; while we wait for a response to begin, it is about that.
+            return self._asked
         wish = self._newest
-        if wish is None or wish.done or (event_id is not None and event_id != wish.event_id):
-            return None
-        return wish
+        return wish if wish is not None and not wish.done and wish.event_id == event_id else None
 
     def _take_back(self, wish: Wish) -> None:
         """No response came of the newest `response.create`."""
@@ -669,7 +670,8 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     caused_by = error.get("event_id")
     caused_by = caused_by if isinstance(caused_by, str) else None
     wish = p._refused(caused_by)
-    if code == _ACTIVE_RESPONSE and p._newest is not None and caused_by in {None, p._newest.event_id}:
+    lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
+    if code == _ACTIVE_RESPONSE and lost:
         # The server's own turn detection was quicker: what we asked for is kept and asked again after that
         # response.
         if wish is not None:
@@ -684,8 +686,7 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
     p._outputs.append(failed)
-    # An error that names no event may be about anything; while we wait for a response, it is about that.
-    if wish is not None and (wish is p._asked or caused_by is not None):
+    if wish is not None:
         p._take_back(wish)
         p._finish(wish, failed)
         p._drain()

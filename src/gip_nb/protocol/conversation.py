@@ -67,6 +67,15 @@ class Turn(msgspec.Struct, kw_only=True):
     billed_model: str = ""
 
 
+class _Commit(msgspec.Struct, frozen=True):
+    """A commit that this client sent: samples of the connection's input, and when (log's clock, seconds)."""
+
+    event_id: str
+    start: int
+    end: int
+    at_s: float
+
+
 class Conversation:
     """Items, responses and turns so far. Not thread-safe: each user keeps its own.
 
@@ -76,6 +85,8 @@ class Conversation:
         responses: by response id.
         turns: in order; `turn` numbers count from 1.
         session: the newest canonical session that the server told.
+        renamed: ids that we gave to items, and the ids that the server gave them instead.
+        last_done: the response that the newest `response.done` ended, also where that named none.
     """
 
     def __init__(self) -> None:
@@ -88,6 +99,8 @@ class Conversation:
         self.model = ""
         self.requests = 0
         self.connection = 0
+        self.renamed: dict[str, str] = {}
+        self.last_done: str | None = None
         self._orphans: dict[str, list[str]] = {}
         self._unconfirmed: list[str] = []
         # Of this connection: samples appended so far, and when (a list of each, ascending), to find real
@@ -95,10 +108,11 @@ class Conversation:
         self._appended_samples: list[int] = [0]
         self._appended_s: list[float] = [0.0]
         self._speech_end: dict[str, float] = {}
+        self._committed: set[str] = set()
         # Where the audio of a manual commit begins and ends: what was appended since the commit (or clear)
-        # before it.
+        # before it, the server's own commits included.
         self._committed_samples = 0
-        self._manual: list[tuple[int, int]] = []
+        self._manual: list[_Commit] = []
 
     def reset_input(self) -> None:
         """A new connection: its audio time starts at zero."""
@@ -114,6 +128,14 @@ class Conversation:
     def current_turn(self) -> Turn | None:
         """The turn that is open: the last one."""
         return self.turns[-1] if self.turns else None
+
+    @property
+    def turn_detection(self) -> dict[str, Any] | None:
+        """The turn detection that the server has in force, None for push to talk (or not told)."""
+        found: object = self.session
+        for name in ("audio", "input", "turn_detection"):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else None
 
     def ordered(self) -> list[Item]:
         """The items that there are, in the conversation's order."""
@@ -182,26 +204,53 @@ class Conversation:
             item.turn = turn.turn
             turn.item_ids.append(item.item_id)
 
+    def _user_turn(self, item: Item, at_s: float) -> Turn:
+        """The turn that this utterance opened, opened now if this is the first we hear of it."""
+        if item.turn is None:
+            self._claim(item, self._open_turn(at_s))
+        return self.turns[(item.turn or len(self.turns)) - 1]
+
     def _place(self, item_id: str, after: str | None, *, first: bool = False) -> None:
         """Put the item where `previous_item_id` says, however late or early that item itself arrives."""
         item = self.items[item_id]
-        if item_id in self.order:
-            if after is None or item.after == after:
-                return
-            self.order.remove(item_id)
+        after = None if after == item_id else after
+        if item.deleted or (item_id in self.order and after in {None, item.after}):
+            return
+        block = self._lift(item_id)
         item.after = after
         if first:
-            self.order.insert(0, item_id)
-        elif after is None or after not in self.order:
-            self.order.append(item_id)
-            if after is not None:
-                self._orphans.setdefault(after, []).append(item_id)
+            self.order[:0] = block
         else:
-            self.order.insert(self.order.index(after) + 1, item_id)
+            self._insert(block, after)
         for child in self._orphans.pop(item_id, []):
-            if child in self.order:
-                self.order.remove(child)
-                self.order.insert(self.order.index(item_id) + 1, child)
+            # Unless it was told another place meanwhile, or a server makes two items follow each other.
+            waits = child in self.order and self.items[child].after == item_id
+            if waits and item_id not in (block := self._lift(child)):
+                self._insert(block, item_id)
+            elif waits:
+                self.order += block
+
+    def _lift(self, item_id: str) -> list[str]:
+        """Take the item out of the order, together with those that stand where they do because of it."""
+        if item_id not in self.order:
+            return [item_id]
+        start = end = self.order.index(item_id)
+        block = {item_id}
+        while end + 1 < len(self.order) and self.items[self.order[end + 1]].after in block:
+            end += 1
+            block.add(self.order[end])
+        lifted = self.order[start : end + 1]
+        del self.order[start : end + 1]
+        return lifted
+
+    def _insert(self, block: list[str], after: str | None) -> None:
+        if after is not None and after in self.order:
+            at = self.order.index(after) + 1
+            self.order[at:at] = block
+            return
+        self.order += block
+        if after is not None:
+            self._orphans.setdefault(after, []).append(block[0])
 
     def _response(self, response_id: str, at_s: float) -> Response:
         found = self.responses.get(response_id)
@@ -223,12 +272,12 @@ class Conversation:
                 response.item_ids.append(item.item_id)
             self._claim(item, self.turns[response.turn - 1])
             item.role = item.role or ("assistant" if item.type == "message" else None)
-        if item.item_id not in self.order and not item.deleted:
-            self._place(item.item_id, None)
+        self._place(item.item_id, None)
         return item
 
     def real_time_of(self, audio_ms: float) -> float | None:
         """When the audio at this position was sent, on the log's clock, seconds; None if not known."""
+        audio_ms = max(0.0, audio_ms)
         index = bisect_right(self._appended_samples, audio_ms * SAMPLES_PER_MS) - 1
         if index + 1 >= len(self._appended_s):
             return self._appended_s[-1] if len(self._appended_s) > 1 else None
@@ -260,10 +309,20 @@ def _on_append(c: Conversation, e: Event, at_s: float) -> None:
         c._appended_s.append(at_s)
 
 
-def _on_commit_sent(c: Conversation, _e: Event, _at_s: float) -> None:
+def _on_commit_sent(c: Conversation, e: Event, at_s: float) -> None:
     end = c._appended_samples[-1]
-    c._manual.append((c._committed_samples, end))
+    c._manual.append(_Commit(e.text("event_id"), c._committed_samples, end, at_s))
     c._committed_samples = end
+
+
+def _on_error(c: Conversation, e: Event, _at_s: float) -> None:
+    """A commit that the server refused took nothing: its audio belongs to the next one."""
+    caused_by = _string(e.part("error").get("event_id"))
+    for commit in c._manual:
+        if commit.event_id == caused_by:
+            c._manual.remove(commit)
+            c._committed_samples = min(c._committed_samples, commit.start)
+            return
 
 
 def _on_clear_sent(c: Conversation, _e: Event, _at_s: float) -> None:
@@ -282,30 +341,43 @@ def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
         return
     item = c.item(e.item_id)
     item.audio_end_ms = e.whole("audio_end_ms")
-    detection = (c.session.get("audio") or {}).get("input", {}).get("turn_detection") or {}
-    silence_ms = detection.get("silence_duration_ms")
+    silence_ms = (c.turn_detection or {}).get("silence_duration_ms")
     end_s = None
     if item.audio_end_ms is not None and isinstance(silence_ms, int | float):
         end_s = c.real_time_of(item.audio_end_ms - silence_ms)
     # Semantic turn detection names no silence: then the event itself is the best there is.
     c._speech_end[e.item_id] = at_s if end_s is None else min(end_s, at_s)
+    if e.item_id in c._committed and item.turn is not None:
+        # Some servers tell the end after the commit.
+        c.turns[item.turn - 1].speech_end_s = c._speech_end[e.item_id]
+        _measure(c, item)
 
 
 def _on_committed(c: Conversation, e: Event, at_s: float) -> None:
-    if e.item_id is None:
+    if e.item_id is None or e.item_id in c._committed:
         return
+    c._committed.add(e.item_id)
     item = c.item(e.item_id)
     item.role, item.spoken = "user", True
-    turn = c._open_turn(at_s)
-    turn.speech_end_s = c._speech_end.pop(e.item_id, at_s)
-    if item.audio_start_ms is None and c._manual:
-        start, end = c._manual.pop(0)
-        item.audio_start_ms, item.audio_end_ms = start // SAMPLES_PER_MS, end // SAMPLES_PER_MS
     item.connection = c.connection
-    if item.audio_start_ms is not None and item.audio_end_ms is not None:
-        item.audio_ms = float(item.audio_end_ms - item.audio_start_ms)
-    c._claim(item, turn)
+    turn = c._user_turn(item, at_s)
+    turn.speech_end_s = c._speech_end.get(e.item_id, at_s)
+    if item.audio_start_ms is None and c._manual:
+        commit = c._manual.pop(0)
+        item.audio_start_ms, item.audio_end_ms = commit.start // SAMPLES_PER_MS, commit.end // SAMPLES_PER_MS
+        turn.speech_end_s = commit.at_s
+    _measure(c, item)
     c._place(e.item_id, e.text("previous_item_id") or None)
+
+
+def _measure(c: Conversation, item: Item) -> None:
+    """How long the user spoke, and up to where the input is used up."""
+    if item.audio_end_ms is None:
+        return
+    end = min(item.audio_end_ms * SAMPLES_PER_MS, c._appended_samples[-1])
+    c._committed_samples = max(c._committed_samples, end)
+    if item.audio_start_ms is not None:
+        item.audio_ms = float(max(0, item.audio_end_ms - item.audio_start_ms))
 
 
 def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
@@ -316,10 +388,10 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
     fill_item(item, source)
     item.status = "in_progress"
     c._unconfirmed.append(e.item_id)
-    turn = c._open_turn(at_s) if _opens_turn(item) else c._the_turn(at_s)
     if _opens_turn(item):
-        turn.speech_end_s = at_s
-    c._claim(item, turn)
+        c._user_turn(item, at_s).speech_end_s = at_s
+    elif c.turns and item.role != "system":
+        c._claim(item, c.turns[-1])
     after = e.text("previous_item_id")
     c._place(e.item_id, None if after == "root" else after or None, first=after == "root")
 
@@ -336,18 +408,12 @@ def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
     fill_item(item, e.part("item"))
     if e.type == "conversation.item.done" or item.role in {"user", "system"}:
         item.status = _string(e.part("item").get("status")) or "completed"
-    if (
-        item.turn is None
-        and item.role == "user"
-        and item.type == "message"
-        and not item.spoken
-        and _opens_turn(item)
-    ):
-        c._claim(item, c._open_turn(at_s))
+    if item.turn is None and _opens_turn(item):
+        # What was spoken may be told before its commit is.
+        c._user_turn(item, at_s).speech_end_s = c._speech_end.get(e.item_id, at_s)
     elif item.turn is None and c.turns and item.role != "system":
         c._claim(item, c.turns[-1])
-    if not item.deleted:
-        c._place(e.item_id, e.text("previous_item_id") or None)
+    c._place(e.item_id, e.text("previous_item_id") or None)
 
 
 def _adopt_name(c: Conversation, e: Event) -> None:
@@ -356,21 +422,28 @@ def _adopt_name(c: Conversation, e: Event) -> None:
     for ours in c._unconfirmed:
         mine = c.items[ours]
         if mine.role == source.get("role") and mine.type == source.get("type") and mine.says_the_same(source):
-            c._unconfirmed.remove(ours)
-            new_id = e.item_id or ours
-            c.items[new_id] = c.items.pop(ours)
-            mine.item_id = new_id
-            c.order[c.order.index(ours)] = new_id
-            for turn in c.turns:
-                turn.item_ids[:] = [new_id if i == ours else i for i in turn.item_ids]
+            _rename(c, ours, e.item_id or ours)
             return
+
+
+def _rename(c: Conversation, ours: str, new_id: str) -> None:
+    c._unconfirmed.remove(ours)
+    c.renamed[ours] = new_id
+    c.items[new_id] = c.items.pop(ours)
+    c.items[new_id].item_id = new_id
+    for names in (c.order, *c._orphans.values(), *(turn.item_ids for turn in c.turns)):
+        names[:] = [new_id if i == ours else i for i in names]
+    for item in c.items.values():
+        if item.after == ours:
+            item.after = new_id
 
 
 def _on_item_deleted(c: Conversation, e: Event, _at_s: float) -> None:
     if e.item_id in c.items:
         c.items[e.item_id].deleted = True
-    if e.item_id in c.order:
-        c.order.remove(e.item_id)
+    for names in (c.order, c._unconfirmed):
+        if e.item_id in names:
+            names.remove(e.item_id)
 
 
 def _on_truncate_sent(c: Conversation, e: Event, _at_s: float) -> None:
@@ -394,7 +467,8 @@ def _mark_interrupted(c: Conversation, item: Item) -> None:
 
 
 def _on_transcript_delta(c: Conversation, e: Event, _at_s: float) -> None:
-    if e.item_id is not None:
+    # What comes after the whole transcript is part of it.
+    if e.item_id is not None and not c.item(e.item_id).transcribed:
         c.item(e.item_id).add_text(e.whole("content_index") or 0, e.text("delta"))
 
 
@@ -423,9 +497,12 @@ def _on_response_created(c: Conversation, e: Event, at_s: float) -> None:
 
 def _on_response_done(c: Conversation, e: Event, at_s: float) -> None:
     source = e.part("response")
-    response = c._response(e.response_id or f"(unnamed response {len(c.responses) + 1})", at_s)
+    response = c._response(e.response_id or _unnamed(c), at_s)
+    c.last_done = response.response_id
+    if response.done_s is not None:
+        # Some servers say it twice; it is billed once.
+        return
     turn = c.turns[response.turn - 1]
-    repeated = response.done_s is not None
     response.done_s = at_s
     status = _string(source.get("status")) or "completed"
     response.status = status if status in _ENDED else "completed"
@@ -435,6 +512,28 @@ def _on_response_done(c: Conversation, e: Event, at_s: float) -> None:
         error = details.get("error")
         if isinstance(error, dict):
             response.error = _string(error.get("message")) or _string(error.get("code"))
+    _fold_output(c, response, source)
+    for item in (c.items[i] for i in response.item_ids):
+        # Some servers never say that an item is done; its response's end says it.
+        if item.status == "in_progress":
+            item.status = "completed" if response.status == "completed" else "incomplete"
+    if response.reason in {"turn_detected", "client_cancelled"}:
+        turn.interrupted = True
+    response.usage = usage_of(source)
+    turn.requests += 1
+    turn.usage = turn.usage + response.usage
+    turn.billed_model = c.model
+    c.requests += 1
+
+
+def _unnamed(c: Conversation) -> str:
+    """The response that an end without a name ends: the newest that is active, else one of its own."""
+    active = [r.response_id for r in c.responses.values() if r.active]
+    return active[-1] if active else f"(unnamed response {len(c.responses) + 1})"
+
+
+def _fold_output(c: Conversation, response: Response, source: dict[str, Any]) -> None:
+    """The items that a finished response lists: some servers tell of them nowhere else."""
     output = source.get("output")
     for one in output if isinstance(output, list) else []:
         if isinstance(one, dict) and isinstance(one.get("id"), str):
@@ -443,21 +542,8 @@ def _on_response_done(c: Conversation, e: Event, at_s: float) -> None:
             item.response_id = response.response_id
             if one["id"] not in response.item_ids:
                 response.item_ids.append(one["id"])
-            c._claim(item, turn)
-            if one["id"] not in c.order and not item.deleted:
-                c._place(one["id"], None)
-    for item in (c.items[i] for i in response.item_ids):
-        # Some servers never say that an item is done; its response's end says it.
-        if item.status == "in_progress":
-            item.status = "completed" if response.status == "completed" else "incomplete"
-    if response.reason in {"turn_detected", "client_cancelled"}:
-        turn.interrupted = True
-    if not repeated:
-        response.usage = usage_of(source)
-        turn.requests += 1
-        turn.usage = turn.usage + response.usage
-        turn.billed_model = c.model
-        c.requests += 1
+            c._claim(item, c.turns[response.turn - 1])
+            c._place(one["id"], None)
 
 
 def _on_output_item(c: Conversation, e: Event, at_s: float) -> None:
@@ -485,6 +571,7 @@ def _on_answer_audio(c: Conversation, e: Event, at_s: float) -> None:
     if item is None or not e.audio:
         return
     item.spoken = True
+    item.audio_index = e.whole("content_index") or 0
     item.generated_samples += len(e.audio) // 2
     response = c.responses.get(item.response_id or "")
     if response is not None and response.first_audio_s is None:
@@ -528,7 +615,8 @@ def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
     if item is None:
         return
     response = c.responses.get(item.response_id or "")
-    generating = response is not None and response.active
+    # An answer may be whole before its response is said to be.
+    generating = response is not None and response.active and item.status == "in_progress"
     item.played_samples = e.whole("played_samples") or 0
     latency_ms = e.fields.get("output_latency_ms")
     latency_ms = float(latency_ms) if isinstance(latency_ms, int | float) else 0.0
@@ -561,6 +649,7 @@ _RULES: dict[tuple[Direction, str], Callable[[Conversation, Event, float], None]
     ("sent", "conversation.item.create"): _on_item_sent,
     ("sent", "conversation.item.truncate"): _on_truncate_sent,
     ("sent", "conversation.item.delete"): _on_delete_sent,
+    ("received", "error"): _on_error,
     ("received", "session.created"): _on_session,
     ("received", "session.updated"): _on_session,
     ("received", "input_audio_buffer.speech_started"): _on_speech_started,

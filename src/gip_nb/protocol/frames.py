@@ -9,6 +9,8 @@ little as reading a small one.
 from __future__ import annotations
 
 import binascii
+import json
+import math
 from typing import Any
 
 import msgspec
@@ -40,6 +42,9 @@ class _Head(msgspec.Struct):
 _read_head = msgspec.json.Decoder(_Head).decode
 _read_any = msgspec.json.Decoder().decode
 _write = msgspec.json.Encoder().encode
+# What the decoders below raise for bytes that are no JSON. A ValueError is the standard library's, of which
+# msgspec's and Unicode's errors are kinds.
+NOT_JSON = (ValueError, RecursionError)
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +75,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     @property
     def wire_bytes(self) -> int:
         """The frame's size on the wire in bytes."""
-        return len(self.skeleton) + (0 if self.audio is None else 4 * ((len(self.audio) + 2) // 3))
+        return wire_size(self.skeleton, self.cut, self.audio)
 
     def wire(self) -> bytes:
         """The bytes that passed."""
@@ -98,7 +103,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     def whole(self, name: str) -> int | None:
         """The integer field `name`, or None where it is missing or no number."""
         value = self.fields.get(name)
-        return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return int(value) if isinstance(value, int) or math.isfinite(value) else None
 
     def part(self, name: str) -> dict[str, Any]:
         """The object field `name`, or an empty dict where it is missing or no object."""
@@ -133,6 +140,29 @@ def join_wire(skeleton: bytes, cut: int, audio: bytes | None) -> bytes:
     return skeleton[:cut] + binascii.b2a_base64(audio, newline=False) + skeleton[cut:]
 
 
+def wire_size(skeleton: bytes, cut: int, audio: bytes | None) -> int:
+    """How many bytes `join_wire` gives."""
+    if audio is None or cut == NO_CUT:
+        return len(skeleton)
+    return len(skeleton) + 4 * ((len(audio) + 2) // 3)
+
+
+def decode_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Decode JSON to the letter: half of a surrogate pair and numbers beyond a float's range too.
+
+    Both are legal JSON and both occur (a server that cuts text between the halves of an emoji); the fast
+    decoder turns them down.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deep.
+    """
+    try:
+        return _read_any(raw)
+    except msgspec.MsgspecError:
+        return json.loads(raw.decode("utf-8"))
+
+
 def read_frame(raw: bytes) -> Frame:
     """Take a frame apart. Never raises: a frame that is no event comes back whole, with its `problem`.
 
@@ -146,36 +176,40 @@ def read_frame(raw: bytes) -> Frame:
             if frame is not None:
                 return frame
         fields = _read_any(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return _unreadable(raw, error)
+    except NOT_JSON:
+        return _odd_frame(raw)
     # `_Head` accepts only an object, so `fields` is one.
     return _whole_frame(raw, fields)
 
 
 def _whole_frame(raw: bytes, fields: dict[str, Any]) -> Frame:
     audio = None
-    name = _AUDIO_FIELD.get(fields.get("type", ""))
+    if not isinstance(fields.get("type"), str):
+        return Frame(raw, NO_CUT, None, fields, "an object without a type")
+    name = _AUDIO_FIELD.get(fields["type"])
     if name is not None and isinstance(fields.get(name), str):
         # Base64 that would not come back to the letter (escaped slashes, odd padding): the frame is kept
         # whole, the audio beside it.
         try:
             audio = binascii.a2b_base64(fields[name])
-        except binascii.Error as error:
+        except ValueError as error:
             return Frame(raw, NO_CUT, None, {**fields, name: ""}, f"its audio is not base64: {error}")
         fields = {**fields, name: ""}
     return Frame(raw, NO_CUT, audio, fields)
 
 
-def _unreadable(raw: bytes, error: Exception) -> Frame:
+def _odd_frame(raw: bytes) -> Frame:
+    """A frame that the fast decoder did not take: odd, or no event at all."""
     try:
-        fields = _read_any(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        fields = decode_json(raw)
+        if isinstance(fields, dict):
+            # Nobody further on can write half of a surrogate pair down again: the row keeps it, the text
+            # does not.
+            fields = json.loads(json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace"))
+            return _whole_frame(raw, fields)
+    except NOT_JSON as error:
         return Frame(raw, NO_CUT, None, {}, f"not JSON: {error}")
-    if not isinstance(fields, dict):
-        return Frame(raw, NO_CUT, None, {}, "JSON, but not an object")
-    if not isinstance(fields.get("type"), str):
-        return Frame(raw, NO_CUT, None, fields, "an object without a type")
-    return _whole_frame(raw, fields)
+    return Frame(raw, NO_CUT, None, {}, "JSON, but not an object")
 
 
 def _cut_audio(raw: bytes, quoted: bytes) -> Frame | None:
@@ -193,7 +227,11 @@ def _cut_audio(raw: bytes, quoted: bytes) -> Frame | None:
     if not encoded.endswith(last) or start == 0 or raw[start:end] != encoded:
         return None
     skeleton = raw[:start] + raw[end:]
-    return Frame(skeleton, start, audio, _read_any(skeleton))
+    fields = _read_any(skeleton)
+    # The same text stood somewhere before the audio, and that was cut out.
+    if fields.get(_AUDIO_FIELD[fields["type"]]) != "":
+        return None
+    return Frame(skeleton, start, audio, fields)
 
 
 _APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
@@ -211,8 +249,16 @@ def append_frame(audio: bytes) -> Frame:
 
 
 def encode_event(fields: dict[str, Any]) -> Frame:
-    """The frame of any other event, from its wire-shaped dict."""
-    return read_frame(_write(fields))
+    """The frame of any other event, from its wire-shaped dict.
+
+    Raises:
+        TypeError: it holds what JSON cannot carry.
+    """
+    try:
+        return read_frame(_write(fields))
+    except UnicodeEncodeError:
+        # Half of a surrogate pair can only be written as an escape.
+        return read_frame(json.dumps(fields).encode("ascii"))
 
 
 def event_of(frame: Frame, fields: dict[str, Any]) -> Event:

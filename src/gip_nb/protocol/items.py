@@ -19,6 +19,7 @@ class Item(msgspec.Struct, kw_only=True):
         texts: by content index, the pieces of text or transcript in order.
         spoken: whether it has audio.
         transcribed: for the user's audio, whether its transcript came (or failed), else False.
+        audio_index: the content part that is its audio.
         generated_samples: audio received of it.
         played_samples: audio that the page says it played, None where nobody plays.
         heard_ms: what of it was heard, None where nobody plays.
@@ -41,6 +42,7 @@ class Item(msgspec.Struct, kw_only=True):
     call_id: str | None = None
     arguments: str = ""
     output: str | None = None
+    audio_index: int = 0
     generated_samples: int = 0
     played_samples: int | None = None
     heard_ms: float | None = None
@@ -69,10 +71,10 @@ class Item(msgspec.Struct, kw_only=True):
             self.texts[index] = [text]
 
     def says_the_same(self, source: dict[str, Any]) -> bool:
-        """Whether a wire item carries the same text as this one."""
+        """Whether a wire item carries the same words as this one, or answers the same call."""
         other = Item(item_id="")
         fill_item(other, source)
-        return other.text == self.text
+        return (other.text, other.call_id) == (self.text, self.call_id)
 
 
 def fill_item(item: Item, source: dict[str, Any]) -> None:

@@ -1,0 +1,86 @@
+# Two commands matter: `make demo` shows the main job, `make test` runs all tests. Both first set up what is
+# missing, into .venv and js/node_modules, and do nothing twice: stamps in .venv say what was done.
+
+PYTHON ?= python3
+EXTRAS ?= rehearsal,dev
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+BUNDLE := src/gip_nb/notebook/static/widget.js
+NPM = PATH="$$(cat $(STAMPS)/node):$$PATH" npm --prefix js
+PYTEST = $(BIN)/python -m pytest
+
+JS_SOURCES := $(shell find js/src js/*.mjs js/*.json -type f 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup demo test test-fast test-js test-browser lint lint-js format js wheel clean distclean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 24
+
+demo: $(STAMPS)/python $(BUNDLE) ## one spoken round trip, then JupyterLab on the tutorial (HEADLESS=1: no JupyterLab)
+	@$(BIN)/gip-nb demo
+
+test: setup lint test-js ## everything: linters, types, JavaScript, Python, a real JupyterLab in a real browser
+	$(PYTEST)
+
+test-fast: $(STAMPS)/python $(BUNDLE) ## Python tests that need no browser
+	$(PYTEST) -m "not live and not browser"
+
+test-browser: setup ## only the tests in a real JupyterLab
+	$(PYTEST) -m browser
+
+test-js: $(STAMPS)/js $(STAMPS)/browser ## JavaScript tests
+	GIP_CHROMIUM="$$(cat $(STAMPS)/browser)" $(NPM) test
+
+lint: $(STAMPS)/python $(STAMPS)/js ## ruff, mypy, and what js/ checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(NPM) run check
+
+lint-js: $(STAMPS)/js
+	$(NPM) run check
+
+format: $(STAMPS)/python ## let ruff write the Python files its way
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+js: $(BUNDLE) ## the page bundle, rebuilt where its sources changed
+
+wheel: $(STAMPS)/python $(BUNDLE) ## a wheel and an sdist in dist/
+	$(BIN)/python -m build
+
+setup: $(STAMPS)/python $(STAMPS)/js $(STAMPS)/browser $(BUNDLE) ## what the other targets need: environment, Node, bundle, browser
+
+clean: ## remove what was built and cached
+	rm -rf dist src/gip_nb/notebook/static tests/.artifacts .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests .ci bench -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment and node_modules too
+	rm -rf $(VENV) js/node_modules
+
+# What stands where --------------------------------------------------------------------------------------------
+
+$(STAMPS)/python: pyproject.toml .ci/constraints.txt
+	$(PYTHON) .ci/machine.py environment --extras "$(EXTRAS)"
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/node: $(STAMPS)/python
+	@$(BIN)/python .ci/machine.py node > $@
+
+$(STAMPS)/browser: $(STAMPS)/python
+	@$(BIN)/python .ci/machine.py browser > $@
+
+# Not `npm ci`: it refuses a lock whose optional packages for other platforms the registry at hand did not have, and
+# a mirror may lack some. `install --no-save` takes the lock's versions too and leaves the lock as it is.
+$(STAMPS)/js: js/package-lock.json js/package.json $(STAMPS)/node
+	$(NPM) install --no-save --no-audit --no-fund
+	@touch $@
+
+$(BUNDLE): $(JS_SOURCES) $(STAMPS)/js
+	$(NPM) run build
+	@touch $@

@@ -1,0 +1,148 @@
+// The comm with the kernel: messages out, messages in, requests that each get their answer, and the moment it is gone.
+
+import { send } from "./messages.js";
+import { KERNEL_LOST } from "./trouble.js";
+
+/**
+ * @typedef {import("./messages.js").ErrorView} ErrorView
+ * @typedef {import("./messages.js").KernelMessage} KernelMessage
+ * @typedef {import("./messages.js").Model} Model
+ */
+
+/** A request that the kernel refused, or can no longer answer. */
+export class RequestError extends Error {
+  /** @param {ErrorView} view */
+  constructor(view) {
+    super(view.message);
+    this.name = "RequestError";
+    this.view = view;
+  }
+}
+
+/** @type {ErrorView} */
+const UNEXPLAINED = {
+  title: "Not done",
+  message: "The kernel did not do what was asked and gave no reason.",
+  next_step: "Look at session.events for what happened, then try again.",
+};
+
+/** @returns {string} a random id for this page; crypto.randomUUID exists on secure pages only */
+export function newPageId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * A message without what the page's id adds to each.
+ *
+ * @template {{ page: unknown }} M
+ * @typedef {M extends unknown ? Omit<M, "page"> : never} Unaddressed
+ */
+
+export class Comm {
+  /** @type {Map<number, { resolve: () => void, reject: (error: RequestError) => void }>} */
+  #pending = new Map();
+  #requests = 0;
+  #lost = false;
+
+  /**
+   * @param {Model} model
+   * @param {object} options
+   * @param {AbortSignal} options.signal ends it: nothing is received any more, and what is unanswered is rejected
+   * @param {(message: KernelMessage, buffer: DataView | undefined) => void} options.receive
+   * @param {(lost: boolean) => void} options.changed the kernel is gone, or is heard of again
+   */
+  constructor(model, { signal, receive, changed }) {
+    this.model = model;
+    this.page = newPageId();
+    this.receive = receive;
+    this.changed = changed;
+    /** @type {(message: unknown, buffers: DataView[]) => void} */
+    const heard = (message, buffers) => this.#heard(message, buffers);
+    // Fired on a kernel restart or crash, and then only: nothing else tells the page.
+    const gone = () => this.#lose();
+    model.on("msg:custom", heard);
+    model.on("comm_live_update", gone);
+    signal.addEventListener(
+      "abort",
+      () => {
+        model.off("msg:custom", heard);
+        model.off("comm_live_update", gone);
+        this.#rejectAll();
+      },
+      { once: true },
+    );
+  }
+
+  /**
+   * @param {Unaddressed<import("./messages.js").PageMessage>} message
+   * @param {ArrayBuffer[]} [buffers]
+   * @returns {boolean} false: the comm is gone
+   */
+  send(message, buffers) {
+    if (this.#lost) return false;
+    try {
+      send(
+        this.model,
+        /** @type {import("./messages.js").PageMessage} */ ({ ...message, page: this.page }),
+        buffers,
+      );
+      return true;
+    } catch {
+      this.#lose();
+      return false;
+    }
+  }
+
+  /**
+   * Asks the kernel for something. There is no time limit: a kernel may be busy for as long as a cell runs.
+   *
+   * @param {import("./messages.js").Verb} verb
+   * @param {Record<string, unknown>} [args]
+   * @returns {Promise<void>} rejected with RequestError where the kernel says no or is gone
+   */
+  request(verb, args = {}) {
+    const request = this.#requests;
+    this.#requests += 1;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(request, { resolve, reject });
+      if (!this.send({ kind: "request", request, verb, args })) this.#rejectAll();
+    });
+  }
+
+  /**
+   * @param {unknown} message
+   * @param {DataView[]} buffers
+   */
+  #heard(message, buffers) {
+    if (typeof message !== "object" || message === null || !("kind" in message)) return;
+    const known = /** @type {KernelMessage} */ (message);
+    if (known.page !== null && known.page !== this.page) return;
+    if (this.#lost) {
+      this.#lost = false;
+      this.changed(false);
+    }
+    if (known.kind === "reply") this.#settle(known);
+    else this.receive(known, buffers[0]);
+  }
+
+  /** @param {import("./messages.js").Reply} reply */
+  #settle({ request, ok, error }) {
+    const waiting = this.#pending.get(request);
+    this.#pending.delete(request);
+    if (ok) waiting?.resolve();
+    else waiting?.reject(new RequestError(error ?? UNEXPLAINED));
+  }
+
+  #lose() {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#rejectAll();
+    this.changed(true);
+  }
+
+  #rejectAll() {
+    for (const { reject } of this.#pending.values()) reject(new RequestError(KERNEL_LOST));
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,387 @@
+// What crosses the comm: every message both ways, its types, its shape as a table, and the one `send`.
+//
+// The Python side lists the same in notebook/messages.py; tests/fixtures/comm_messages.json holds one example or more of each,
+// and both test suites check it. Sound travels as one binary buffer beside its message: int16, little endian, mono, 24 000 Hz.
+// No message has a key called `id`: ipykernel 7.4 remembers such ids for its routing, and they would leak.
+
+/**
+ * @typedef {"idle" | "connecting" | "listening" | "hearing" | "thinking" | "speaking" | "muted" | "reconnecting"
+ *   | "closed" | "error"} TalkPhase
+ * @typedef {"server_vad" | "semantic_vad" | "none"} TurnDetection
+ * @typedef {"message" | "function_call" | "function_call_output"} ItemType
+ * @typedef {"user" | "assistant" | "system"} Role
+ * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
+ * @typedef {"start" | "stop" | "text" | "interrupt" | "mute"} Verb
+ */
+
+/**
+ * What went wrong, and what to do now.
+ *
+ * @typedef {object} ErrorView
+ * @property {string} title what kind of trouble, in three words or so
+ * @property {string} message what happened
+ * @property {string} next_step what to do now
+ */
+
+/**
+ * One talk, as the kernel knows it.
+ *
+ * @typedef {object} TalkState
+ * @property {TalkPhase} state
+ * @property {string | null} session_id
+ * @property {string} model
+ * @property {string} dialect "beta", "ga", or "auto" while it is not known yet
+ * @property {boolean} rehearsal whether this is the embedded server and no model
+ * @property {boolean} muted
+ * @property {ErrorView | null} error
+ * @property {string | null} audio_page the page that hears and speaks
+ * @property {TurnDetection} turn_detection
+ * @property {number | null} first_sound_ms from the end of the last turn's speech to the first sound of the answer
+ * @property {number} requests responses that were finished, each of them billed
+ * @property {number} event_count rows of the event log
+ */
+
+/**
+ * One item of the conversation.
+ *
+ * @typedef {object} ItemView
+ * @property {string} item_id
+ * @property {ItemType} type
+ * @property {Role | null} role null for function calls and their outputs
+ * @property {string} text
+ * @property {ItemStatus} status
+ * @property {string | null} after the item before this one; null: this is the first
+ * @property {string | null} name the function's name
+ * @property {string | null} arguments of the function, as JSON text
+ * @property {string | null} output of the function
+ * @property {number | null} heard_ms how much of the sound was heard
+ * @property {number | null} audio_ms how much sound there is
+ */
+
+/**
+ * @typedef {object} PlayedPosition
+ * @property {string} item_id
+ * @property {number} content_index
+ * @property {number} played_samples samples of this item that the worklet has played, at 24 000 Hz
+ */
+
+// ------------------------------------------------------------------------------------------------ page -> kernel
+
+/**
+ * Sent once in initialize and again when the first view appears; answered by `snapshot`.
+ *
+ * @typedef {{ kind: "hello", page: string, secure: boolean }} Hello
+ */
+
+/**
+ * Always answered by a `reply` with the same number. Arguments: text `{text}`, mute `{muted}`, the others none.
+ *
+ * @typedef {{ kind: "request", page: string, request: number, verb: Verb, args: Record<string, unknown> }} Request
+ */
+
+/**
+ * 40 ms of the microphone (960 samples), with one buffer. `seq` counts from 0 in each capture.
+ * `captured_at_ms`: milliseconds since the Unix epoch, of the first sample, by the page's monotonic clock.
+ *
+ * @typedef {{ kind: "mic", page: string, seq: number, captured_at_ms: number }} Mic
+ */
+
+/**
+ * @typedef {object} MicState
+ * @property {"mic_state"} kind
+ * @property {string} page
+ * @property {"on" | "off" | "error"} state
+ * @property {{ name: string, message: string } | null} error
+ * @property {number} sample_rate_hz of the context that captures; 0 where there is none
+ */
+
+/**
+ * Where playback is. `position` comes at most four times a second, while sound plays.
+ *
+ * @typedef {object} Playback
+ * @property {"playback"} kind
+ * @property {string} page
+ * @property {"started" | "position" | "ended"} event
+ * @property {string} item_id
+ * @property {number} content_index
+ * @property {number} played_samples
+ * @property {number} output_latency_ms from the worklet to the loudspeaker
+ * @property {number} underruns how often sound ran out in mid-item, since this page began to play
+ * @property {number} at_ms milliseconds since the Unix epoch at which the worklet had played so much
+ * @property {number} acked the highest audio `seq` up to which nothing is missing; -1: none
+ */
+
+/**
+ * Answers `flush`: every item that had sound queued, was playing, or has finished since the last `flushed`.
+ * `flush` is the number that was asked for, or -1 where the page fell silent by itself (its last view is gone).
+ *
+ * @typedef {object} Flushed
+ * @property {"flushed"} kind
+ * @property {string} page
+ * @property {number} flush
+ * @property {PlayedPosition[]} positions
+ * @property {number} output_latency_ms
+ * @property {number} at_ms
+ */
+
+/** @typedef {Hello | Request | Mic | MicState | Playback | Flushed} PageMessage */
+
+// ------------------------------------------------------------------------------------------------ kernel -> page
+// `page` null: for every page; else only that page acts on it.
+
+/**
+ * The whole talk; items in their order.
+ *
+ * @typedef {{ kind: "snapshot", page: string | null, talk: TalkState, items: ItemView[] }} Snapshot
+ */
+
+/** @typedef {{ kind: "talk", page: string | null, patch: Partial<TalkState> }} TalkPatch */
+
+/**
+ * Changes of the conversation, applied in this order: `put`, `text`, `drop`.
+ *
+ * @typedef {object} Items
+ * @property {"items"} kind
+ * @property {string | null} page
+ * @property {ItemView[]} put
+ * @property {{ item_id: string, delta: string }[]} text
+ * @property {string[]} drop
+ */
+
+/**
+ * A piece of an answer, with one buffer: 100 ms or more, but for the last one, which may be empty.
+ * `start_sample` is the place of its first sample within the item.
+ *
+ * @typedef {object} Audio
+ * @property {"audio"} kind
+ * @property {string | null} page
+ * @property {number} seq
+ * @property {string} item_id
+ * @property {number} content_index
+ * @property {number} start_sample
+ * @property {boolean} last
+ */
+
+/**
+ * Be silent at once and answer `flushed`. What still arrives of these items is not played.
+ *
+ * @typedef {{ kind: "flush", page: string | null, flush: number }} Flush
+ */
+
+/**
+ * @typedef {{ kind: "reply", page: string | null, request: number, ok: boolean, error: ErrorView | null }} Reply
+ */
+
+/**
+ * The kernel wants this page's microphone open, or shut.
+ *
+ * @typedef {{ kind: "capture", page: string | null, on: boolean }} Capture
+ */
+
+/** @typedef {Snapshot | TalkPatch | Items | Audio | Flush | Reply | Capture} KernelMessage */
+
+/** @typedef {Pick<import("@anywidget/types").AnyModel, "on" | "off" | "send">} Model */
+
+/**
+ * The only place that puts a message on the comm.
+ *
+ * @param {Pick<Model, "send">} model
+ * @param {PageMessage} message
+ * @param {ArrayBuffer[]} [buffers]
+ * @throws whatever the host throws where the comm is gone
+ */
+export function send(model, message, buffers = []) {
+  model.send(message, undefined, buffers);
+}
+
+/**
+ * The bytes of a message's buffer as samples. The host gives a view into a larger message: its offset and length count, and
+ * the offset need not be even, hence the copy.
+ *
+ * @param {ArrayBufferView | ArrayBuffer | undefined} buffer int16, little endian
+ * @returns {Int16Array<ArrayBuffer>} shape (n,), owns its memory; a trailing odd byte is left out
+ */
+export function samplesOf(buffer) {
+  if (!buffer) return new Int16Array(0);
+  const bytes =
+    buffer instanceof ArrayBuffer
+      ? new Uint8Array(buffer)
+      : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  const even = bytes.byteLength - (bytes.byteLength % 2);
+  return new Int16Array(bytes.slice(0, even).buffer);
+}
+
+// -------------------------------------------------------------------------------------------------------- shapes
+
+/** @typedef {(value: unknown) => boolean} Check */
+
+/** @type {Check} */
+const text = (value) => typeof value === "string";
+/** @type {Check} */
+const flag = (value) => typeof value === "boolean";
+/** @type {Check} */
+const number = (value) => typeof value === "number" && Number.isFinite(value);
+/** @type {Check} */
+const whole = (value) => Number.isInteger(value);
+/** @type {Check} */
+const count = (value) => Number.isInteger(value) && Number(value) >= 0;
+/** @type {Check} */
+const record = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+/** @type {(check: Check) => Check} */
+const orNull = (check) => (value) => value === null || check(value);
+/** @type {(check: Check) => Check} */
+const listOf = (check) => (value) => Array.isArray(value) && value.every(check);
+/** @type {(...values: unknown[]) => Check} */
+const oneOf =
+  (...values) =>
+  (value) =>
+    values.includes(value);
+/** @type {(shape: Record<string, Check>) => Check} */
+const object = (shape) => (value) => record(value) && misfit(value, shape) === null;
+/** @type {(shape: Record<string, Check>) => Check} */
+const part = (shape) => (value) =>
+  record(value) &&
+  Object.entries(/** @type {object} */ (value)).every(([key, field]) => shape[key]?.(field) === true);
+
+/**
+ * @param {unknown} value
+ * @param {Record<string, Check>} shape
+ * @returns {string | null} the first field that is missing, unknown or of another type
+ */
+function misfit(value, shape) {
+  const fields = /** @type {Record<string, unknown>} */ (value);
+  for (const [key, check] of Object.entries(shape)) {
+    if (!(key in fields)) return `${key} is missing`;
+    if (!check(fields[key])) return `${key} is ${JSON.stringify(fields[key])}`;
+  }
+  for (const key of Object.keys(fields)) if (!(key in shape)) return `${key} is not part of the message`;
+  return null;
+}
+
+/** @type {Record<keyof ErrorView, Check>} */
+const ERROR = { title: text, message: text, next_step: text };
+
+/** @type {Record<keyof TalkState, Check>} */
+const TALK = {
+  state: oneOf(
+    "idle",
+    "connecting",
+    "listening",
+    "hearing",
+    "thinking",
+    "speaking",
+    "muted",
+    "reconnecting",
+    "closed",
+    "error",
+  ),
+  session_id: orNull(text),
+  model: text,
+  dialect: text,
+  rehearsal: flag,
+  muted: flag,
+  error: orNull(object(ERROR)),
+  audio_page: orNull(text),
+  turn_detection: oneOf("server_vad", "semantic_vad", "none"),
+  first_sound_ms: orNull(number),
+  requests: count,
+  event_count: count,
+};
+
+/** @type {Record<keyof ItemView, Check>} */
+const ITEM = {
+  item_id: text,
+  type: oneOf("message", "function_call", "function_call_output"),
+  role: orNull(oneOf("user", "assistant", "system")),
+  text,
+  status: oneOf("in_progress", "completed", "incomplete", "interrupted", "failed"),
+  after: orNull(text),
+  name: orNull(text),
+  arguments: orNull(text),
+  output: orNull(text),
+  heard_ms: orNull(number),
+  audio_ms: orNull(number),
+};
+
+/** @type {Record<keyof PlayedPosition, Check>} */
+const POSITION = { item_id: text, content_index: count, played_samples: count };
+
+/**
+ * A table that has every message kind, and every field of each: leaving one out is a type error.
+ *
+ * @template {{ kind: string }} M
+ * @typedef {{ [K in M["kind"]]: { [F in Exclude<keyof Extract<M, { kind: K }>, "kind">]: Check } }} Shapes
+ */
+
+/** @type {Shapes<PageMessage>} */
+export const PAGE_MESSAGES = {
+  hello: { page: text, secure: flag },
+  request: {
+    page: text,
+    request: count,
+    verb: oneOf("start", "stop", "text", "interrupt", "mute"),
+    args: record,
+  },
+  mic: { page: text, seq: count, captured_at_ms: number },
+  mic_state: {
+    page: text,
+    state: oneOf("on", "off", "error"),
+    error: orNull(object({ name: text, message: text })),
+    sample_rate_hz: count,
+  },
+  playback: {
+    page: text,
+    event: oneOf("started", "position", "ended"),
+    item_id: text,
+    content_index: count,
+    played_samples: count,
+    output_latency_ms: number,
+    underruns: count,
+    at_ms: number,
+    acked: whole,
+  },
+  flushed: {
+    page: text,
+    flush: whole,
+    positions: listOf(object(POSITION)),
+    output_latency_ms: number,
+    at_ms: number,
+  },
+};
+
+/** @type {Shapes<KernelMessage>} */
+export const KERNEL_MESSAGES = {
+  snapshot: { page: orNull(text), talk: object(TALK), items: listOf(object(ITEM)) },
+  talk: { page: orNull(text), patch: part(TALK) },
+  items: {
+    page: orNull(text),
+    put: listOf(object(ITEM)),
+    text: listOf(object({ item_id: text, delta: text })),
+    drop: listOf(text),
+  },
+  audio: {
+    page: orNull(text),
+    seq: count,
+    item_id: text,
+    content_index: count,
+    start_sample: count,
+    last: flag,
+  },
+  flush: { page: orNull(text), flush: count },
+  reply: { page: orNull(text), request: count, ok: flag, error: orNull(object(ERROR)) },
+  capture: { page: orNull(text), on: flag },
+};
+
+/**
+ * @param {unknown} message
+ * @param {Record<string, Record<string, Check>>} shapes PAGE_MESSAGES or KERNEL_MESSAGES
+ * @returns {string | null} what is wrong with it; null: nothing
+ */
+export function problemWith(message, shapes) {
+  if (!record(message)) return "not an object";
+  const { kind, ...fields } = /** @type {Record<string, unknown>} */ (message);
+  const shape = typeof kind === "string" && Object.hasOwn(shapes, kind) ? shapes[kind] : undefined;
+  if (!shape) return `kind is ${JSON.stringify(kind)}`;
+  const problem = misfit(fields, shape);
+  return problem && `${kind}: ${problem}`;
+}

@@ -1,0 +1,263 @@
+// One talk in one page: joins the comm, the store and the audio graph. Views only draw what the store holds, and press what is
+// listed under "verbs" here.
+
+import { Acks } from "./acks.js";
+import { AudioGraph } from "./audio.js";
+import { Comm, RequestError } from "./comm.js";
+import { samplesOf } from "./messages.js";
+import { createStore, isLive, isMuted } from "./store.js";
+import { KERNEL_LOST, microphoneTrouble, NO_SOUND, nameAndMessage, SOUND_BLOCKED } from "./trouble.js";
+
+/**
+ * @typedef {import("./messages.js").KernelMessage} KernelMessage
+ * @typedef {import("./store.js").TroubleSource} TroubleSource
+ */
+
+export class Page {
+  store = createStore();
+  #acks = new Acks();
+  #views = 0;
+  /** @type {AbortController | null} of the microphone that is open, or being opened */
+  #microphone = null;
+
+  /**
+   * @param {import("./messages.js").Model} model
+   * @param {AbortSignal} signal ends everything: sound, microphone, comm
+   */
+  constructor(model, signal) {
+    this.signal = signal;
+    this.comm = new Comm(model, {
+      signal,
+      receive: (message, buffer) => this.#receive(message, buffer),
+      changed: (lost) => this.#kernelChanged(lost),
+    });
+    this.audio = new AudioGraph({
+      signal,
+      report: (report) => this.comm.send({ kind: "playback", ...report, acked: this.#acks.acked }),
+      flushed: (report) => this.comm.send({ kind: "flushed", ...report }),
+      sound: (sound) => this.#soundChanged(sound),
+    });
+    signal.addEventListener("abort", () => this.#microphone?.abort(), { once: true });
+    this.#hello();
+  }
+
+  /** @param {AbortSignal} signal the view's: when the last view is gone, nobody is there to speak or to hear */
+  viewOpened(signal) {
+    this.#views += 1;
+    if (this.#views === 1) this.#hello();
+    signal.addEventListener("abort", () => this.#viewClosed(), { once: true });
+  }
+
+  // ------------------------------------------------------------------------------------------------------- verbs
+
+  /** To be called inside the click: it makes the audio context. */
+  start() {
+    this.store.dispatch({ kind: "trouble", source: "request", error: null });
+    this.store.dispatch({ kind: "local", patch: { starting: true } });
+    this.openMicrophone();
+    this.#ask("start").then((done) => {
+      this.store.dispatch({ kind: "local", patch: { starting: false } });
+      if (!done) this.#closeMicrophone();
+    });
+  }
+
+  stop() {
+    this.#closeMicrophone();
+    this.audio.playback.silence();
+    this.#ask("stop");
+  }
+
+  interrupt() {
+    // At once, and not after a round trip; the kernel's own flush then asks how far each item had come.
+    this.audio.playback.silence();
+    this.#ask("interrupt");
+  }
+
+  /** @param {boolean} muted */
+  mute(muted) {
+    this.store.dispatch({ kind: "local", patch: { muteWanted: muted } });
+    this.audio.mute(muted);
+    this.#ask("mute", { muted }).then((done) => {
+      if (done) return;
+      this.store.dispatch({ kind: "local", patch: { muteWanted: null } });
+      this.audio.mute(isMuted(this.store.get()));
+    });
+  }
+
+  /**
+   * @param {string} text
+   * @returns {Promise<boolean>} whether the kernel took it
+   */
+  say(text) {
+    this.audio.wake();
+    const { talk } = this.store.get();
+    if (talk && !isLive(talk.state)) this.store.dispatch({ kind: "local", patch: { starting: true } });
+    return this.#ask("text", { text }).then((done) => {
+      this.store.dispatch({ kind: "local", patch: { starting: false } });
+      return done;
+    });
+  }
+
+  /** @param {TroubleSource | "talk"} source */
+  dismiss(source) {
+    this.store.dispatch({ kind: "dismiss", source });
+  }
+
+  /** A click anywhere in a view: the browser now lets sound out. */
+  touched() {
+    if (this.store.get().local.sound === "blocked") this.audio.wake();
+  }
+
+  openMicrophone() {
+    if (this.#microphone) return;
+    const life = new AbortController();
+    this.#microphone = life;
+    this.store.dispatch({ kind: "trouble", source: "microphone", error: null });
+    this.store.dispatch({ kind: "local", patch: { microphone: "asking" } });
+    this.audio
+      .openMicrophone({
+        signal: life.signal,
+        muted: isMuted(this.store.get()),
+        frame: ({ seq, captured_at_ms, buffer }) =>
+          this.comm.send({ kind: "mic", seq, captured_at_ms }, [buffer]),
+        lost: (error) => this.#microphoneFailed(life, error),
+      })
+      .then(
+        () => {
+          if (life.signal.aborted) return;
+          this.audio.mute(isMuted(this.store.get()));
+          this.#microphoneIs("on");
+        },
+        (error) => this.#microphoneFailed(life, error),
+      );
+  }
+
+  // ------------------------------------------------------------------------------------------------------ inside
+
+  #hello() {
+    this.comm.send({ kind: "hello", secure: globalThis.isSecureContext });
+  }
+
+  #viewClosed() {
+    this.#views -= 1;
+    if (this.#views > 0 || this.signal.aborted) return;
+    this.#closeMicrophone();
+    this.audio.playback.flush(-1);
+    this.audio.rest();
+  }
+
+  /**
+   * @param {KernelMessage} message
+   * @param {DataView | undefined} buffer
+   */
+  #receive(message, buffer) {
+    switch (message.kind) {
+      case "audio":
+        this.#acks.take(message.seq);
+        // With no view there is nobody to hear it, and no button to stop it.
+        if (this.#views > 0) this.#play(message, buffer);
+        return;
+      case "flush":
+        this.audio.playback.flush(message.flush);
+        return;
+      case "capture":
+        if (!message.on) this.#closeMicrophone();
+        else if (this.#views > 0) this.openMicrophone();
+        return;
+      default:
+        this.#reduce(message);
+    }
+  }
+
+  /**
+   * @param {import("./messages.js").Audio} message
+   * @param {DataView | undefined} buffer
+   */
+  #play({ item_id, content_index, start_sample, last }, buffer) {
+    this.audio.wake();
+    this.audio.playback.play({ item_id, content_index, start_sample, last }, samplesOf(buffer));
+  }
+
+  /** @param {KernelMessage} message */
+  #reduce(message) {
+    const before = this.store.get().talk?.state ?? "idle";
+    this.store.dispatch(message);
+    const state = this.store.get();
+    this.audio.mute(isMuted(state));
+    // A talk that is over has no use for the microphone, whoever ended it.
+    if (state.talk && isLive(before) && !isLive(state.talk.state)) {
+      this.#closeMicrophone();
+      this.audio.rest();
+    }
+  }
+
+  /** @param {boolean} lost */
+  #kernelChanged(lost) {
+    this.store.dispatch({
+      kind: "local",
+      patch: { kernel: lost ? "lost" : "live", starting: false, muteWanted: null },
+    });
+    this.store.dispatch({ kind: "trouble", source: "kernel", error: lost ? KERNEL_LOST : null });
+    if (!lost) {
+      this.#hello();
+      return;
+    }
+    this.#closeMicrophone();
+    this.audio.playback.silence();
+    this.audio.rest();
+  }
+
+  /** @param {"ready" | "blocked" | "none"} sound */
+  #soundChanged(sound) {
+    this.store.dispatch({ kind: "local", patch: { sound } });
+    const error = { ready: null, blocked: SOUND_BLOCKED, none: NO_SOUND }[sound];
+    this.store.dispatch({ kind: "trouble", source: "sound", error });
+  }
+
+  #closeMicrophone() {
+    if (!this.#microphone) return;
+    this.#microphone.abort();
+    this.#microphone = null;
+    this.#microphoneIs("off");
+  }
+
+  /**
+   * @param {AbortController} life
+   * @param {unknown} thrown
+   */
+  #microphoneFailed(life, thrown) {
+    if (life.signal.aborted) return;
+    life.abort();
+    this.#microphone = null;
+    const error = nameAndMessage(thrown);
+    this.store.dispatch({ kind: "trouble", source: "microphone", error: microphoneTrouble(error) });
+    this.#microphoneIs("error", error);
+  }
+
+  /**
+   * @param {"on" | "off" | "error"} state
+   * @param {{ name: string, message: string } | null} [error]
+   */
+  #microphoneIs(state, error = null) {
+    this.store.dispatch({ kind: "local", patch: { microphone: state } });
+    this.comm.send({ kind: "mic_state", state, error, sample_rate_hz: this.audio.sampleRateHz });
+  }
+
+  /**
+   * @param {import("./messages.js").Verb} verb
+   * @param {Record<string, unknown>} [args]
+   * @returns {Promise<boolean>} whether it was done; where not, the reason is on the page
+   */
+  async #ask(verb, args) {
+    try {
+      await this.comm.request(verb, args);
+      return true;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      // A kernel that is gone has said so already.
+      const gone = error.view === KERNEL_LOST;
+      this.store.dispatch({ kind: "trouble", source: "request", error: gone ? null : error.view });
+      return false;
+    }
+  }
+}

@@ -1,0 +1,204 @@
+// What the page knows, in one value: what the kernel said, and what only the page can know. One pure reducer, one store.
+
+import { applyItems, EMPTY, fromSnapshot } from "./items.js";
+
+/**
+ * @typedef {import("./messages.js").ErrorView} ErrorView
+ * @typedef {import("./messages.js").TalkState} TalkState
+ * @typedef {import("./messages.js").TalkPhase} TalkPhase
+ * @typedef {import("./messages.js").KernelMessage} KernelMessage
+ */
+
+/**
+ * @typedef {"kernel" | "microphone" | "sound" | "request"} TroubleSource
+ * @typedef {Record<TroubleSource, ErrorView | null>} Troubles
+ */
+
+/**
+ * @typedef {object} Local what only the page knows
+ * @property {"unknown" | "live" | "lost"} kernel unknown: it has not answered yet
+ * @property {"off" | "asking" | "on" | "error"} microphone
+ * @property {"ready" | "blocked" | "none"} sound blocked: the browser wants a click first
+ * @property {boolean} starting Start was pressed and the kernel has not said anything since
+ * @property {boolean | null} muteWanted Mute was pressed and the kernel has not said so yet
+ * @property {Troubles} troubles
+ * @property {ErrorView | null} dismissed the talk's error that the user has put away
+ */
+
+/**
+ * @typedef {object} State
+ * @property {TalkState | null} talk null before the first snapshot
+ * @property {import("./items.js").Conversation} conversation
+ * @property {Local} local
+ */
+
+/**
+ * @typedef {{ kind: "local", patch: Partial<Local> }
+ *   | { kind: "trouble", source: TroubleSource, error: ErrorView | null }
+ *   | { kind: "dismiss", source: TroubleSource | "talk" }} Fact
+ */
+
+/** @type {State} */
+export const INITIAL = {
+  talk: null,
+  conversation: EMPTY,
+  local: {
+    kernel: "unknown",
+    microphone: "off",
+    sound: "ready",
+    starting: false,
+    muteWanted: null,
+    troubles: { kernel: null, microphone: null, sound: null, request: null },
+    dismissed: null,
+  },
+};
+
+/**
+ * @param {State} state
+ * @param {KernelMessage | Fact} action what it does not know changes nothing
+ * @returns {State}
+ */
+export function reduce(state, action) {
+  switch (action.kind) {
+    case "snapshot":
+      return {
+        talk: action.talk,
+        conversation: fromSnapshot(action.items),
+        local: settle({ ...state.local, kernel: "live" }, state.talk, action.talk),
+      };
+    case "talk": {
+      // A patch before the first snapshot is part of that snapshot.
+      if (!state.talk) return state;
+      const talk = { ...state.talk, ...action.patch };
+      return { ...state, talk, local: settle(state.local, state.talk, talk, "state" in action.patch) };
+    }
+    case "items":
+      return { ...state, conversation: applyItems(state.conversation, action) };
+    case "local":
+      return { ...state, local: { ...state.local, ...action.patch } };
+    case "trouble":
+      return withTrouble(state, action.source, action.error);
+    case "dismiss":
+      if (action.source !== "talk") return withTrouble(state, action.source, null);
+      return { ...state, local: { ...state.local, dismissed: state.talk?.error ?? null } };
+    default:
+      return state;
+  }
+}
+
+/**
+ * What was pressed is settled once the kernel speaks of it.
+ *
+ * @param {Local} local
+ * @param {TalkState | null} before
+ * @param {TalkState} talk
+ * @param {boolean} [stated] whether the kernel said what the state is
+ * @returns {Local}
+ */
+function settle(local, before, talk, stated = false) {
+  return {
+    ...local,
+    starting: local.starting && !stated && !isLive(talk.state),
+    muteWanted: local.muteWanted === talk.muted ? null : local.muteWanted,
+    dismissed: same(before?.error ?? null, talk.error) ? local.dismissed : null,
+  };
+}
+
+/**
+ * @param {State} state
+ * @param {TroubleSource} source
+ * @param {ErrorView | null} error
+ * @returns {State}
+ */
+function withTrouble(state, source, error) {
+  return { ...state, local: { ...state.local, troubles: { ...state.local.troubles, [source]: error } } };
+}
+
+/**
+ * @param {ErrorView | null} one
+ * @param {ErrorView | null} other
+ */
+function same(one, other) {
+  return (
+    one === other ||
+    (one?.title === other?.title && one?.message === other?.message && one?.next_step === other?.next_step)
+  );
+}
+
+/** @param {TalkPhase} state */
+export function isLive(state) {
+  return state !== "idle" && state !== "closed" && state !== "error";
+}
+
+/**
+ * What the widget shows itself as: the kernel's state, and before it what was just pressed.
+ *
+ * @param {State} state
+ * @returns {TalkPhase | "waiting"} waiting: nothing is known of the kernel yet
+ */
+export function phaseOf({ talk, local }) {
+  if (local.kernel === "lost") return "closed";
+  if (!talk) return "waiting";
+  if (local.starting && !isLive(talk.state)) return "connecting";
+  if (talk.state === "listening" || talk.state === "hearing" || talk.state === "muted") {
+    if (isMuted({ talk, local })) return "muted";
+    return talk.state === "muted" ? "listening" : talk.state;
+  }
+  return talk.state;
+}
+
+/**
+ * @param {Pick<State, "talk" | "local">} state
+ * @returns {boolean}
+ */
+export function isMuted({ talk, local }) {
+  return local.muteWanted ?? talk?.muted ?? false;
+}
+
+/**
+ * @param {State} state
+ * @returns {{ source: TroubleSource | "talk", error: ErrorView }[]} what to show, the gravest first, nothing twice
+ */
+export function troublesOf({ talk, local }) {
+  /** @type {{ source: TroubleSource | "talk", error: ErrorView | null }[]} */
+  const all = [
+    { source: "kernel", error: local.troubles.kernel },
+    { source: "talk", error: same(talk?.error ?? null, local.dismissed) ? null : (talk?.error ?? null) },
+    { source: "request", error: local.troubles.request },
+    { source: "microphone", error: local.troubles.microphone },
+    { source: "sound", error: local.troubles.sound },
+  ];
+  /** @type {{ source: TroubleSource | "talk", error: ErrorView }[]} */
+  const shown = [];
+  for (const { source, error } of all) {
+    if (error && !shown.some((other) => same(other.error, error))) shown.push({ source, error });
+  }
+  return shown;
+}
+
+/**
+ * @typedef {object} Store
+ * @property {() => State} get
+ * @property {(action: KernelMessage | Fact) => void} dispatch
+ * @property {(listener: () => void, signal: AbortSignal) => void} subscribe until the signal is aborted
+ */
+
+/** @returns {Store} */
+export function createStore() {
+  let state = INITIAL;
+  /** @type {Set<() => void>} */
+  const listeners = new Set();
+  return {
+    get: () => state,
+    dispatch(action) {
+      const next = reduce(state, action);
+      if (next === state) return;
+      state = next;
+      for (const listener of listeners) listener();
+    },
+    subscribe(listener, signal) {
+      listeners.add(listener);
+      signal.addEventListener("abort", () => listeners.delete(listener), { once: true });
+    },
+  };
+}

@@ -1,0 +1,80 @@
+// The line of facts: model, dialect, rehearsal, session, and a few figures.
+
+import { seconds, TURN_DETECTION } from "../phrases.js";
+import { make, setAttribute, setText, show } from "./dom.js";
+
+/** @typedef {import("../store.js").State} State */
+
+const REHEARSAL =
+  "This is the embedded practice server, not a model: it answers by simple rules, needs no key and costs nothing. " +
+  "Set GIP_API_KEY, or name a model in talk(), to speak to a real one.";
+
+let badges = 0;
+
+/** @returns {HTMLElement} a badge that explains itself on hover and on focus */
+function rehearsalBadge() {
+  badges += 1;
+  const explanation = make(
+    "span",
+    "gip-tooltip",
+    { role: "tooltip", id: `gip-rehearsal-${badges}` },
+    REHEARSAL,
+  );
+  const badge = make(
+    "button",
+    "gip-badge-rehearsal gip-chip",
+    { "aria-describedby": explanation.id },
+    "rehearsal",
+  );
+  return make("span", "gip-explained", {}, badge, explanation);
+}
+
+/**
+ * @param {number} count
+ * @param {string} noun
+ */
+const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** @returns {{ element: HTMLElement, draw: (state: State) => void }} */
+export function facts() {
+  const model = make("span", "gip-model gip-chip");
+  const dialect = make("span", "gip-dialect gip-chip", { title: "the dialect of the Realtime protocol" });
+  const rehearsal = rehearsalBadge();
+  const turns = make("span", "gip-turn-detection", { title: "how the end of your turn is found" });
+  const firstSound = make("span", "gip-first-sound", {
+    title: "from the end of your speech to the first sound of the answer, last turn",
+  });
+  const requests = make("span", "gip-requests", {
+    title: "finished responses; each is billed as one request",
+  });
+  const events = make("span", "gip-events", { title: "rows of session.events" });
+  const session = make("span", "gip-session-id", { title: "session id" });
+  const figures = make("span", "gip-figures", {}, turns, firstSound, requests, events, session);
+  const chips = make("span", "gip-chips", {}, model, dialect, rehearsal);
+  const element = make("div", "gip-facts", {}, chips, figures);
+
+  return {
+    element,
+    draw({ talk }) {
+      show(element, talk !== null);
+      if (!talk) return;
+      // "rehearsal" twice, side by side, says nothing more.
+      show(model, talk.model !== "" && !(talk.rehearsal && talk.model === "rehearsal"));
+      setText(model, talk.model);
+      setAttribute(model, "title", talk.model);
+      show(dialect, talk.dialect !== "" && talk.dialect !== "auto");
+      setText(dialect, talk.dialect === "ga" ? "GA" : talk.dialect);
+      show(rehearsal, talk.rehearsal);
+      setText(turns, TURN_DETECTION[talk.turn_detection] ?? talk.turn_detection);
+      show(firstSound, talk.first_sound_ms !== null);
+      if (talk.first_sound_ms !== null) setText(firstSound, `first sound ${seconds(talk.first_sound_ms, 2)}`);
+      show(requests, talk.requests > 0);
+      setText(requests, counted(talk.requests, "request"));
+      show(events, talk.event_count > 0);
+      setText(events, counted(talk.event_count, "event"));
+      show(session, talk.session_id !== null);
+      setText(session, talk.session_id ?? "");
+      setAttribute(session, "title", `session id: ${talk.session_id ?? ""}`);
+    },
+  };
+}

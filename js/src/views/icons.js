@@ -1,0 +1,42 @@
+// The few pictures, drawn as paths on a 24 x 24 grid.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** @typedef {"microphone" | "muted" | "dots" | "bars" | "square"} IconName */
+
+const CAPSULE = "M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3Z";
+const STAND = "M6 11a6 6 0 0 0 12 0M12 17v4M9 21h6";
+
+/** @type {Record<IconName, { filled?: string[], drawn?: string[] }>} */
+const PATHS = {
+  microphone: { filled: [CAPSULE], drawn: [STAND] },
+  muted: { filled: [CAPSULE], drawn: [STAND, "M4 4l16 16"] },
+  dots: {
+    filled: [
+      "M5 10a2 2 0 1 0 0 4a2 2 0 1 0 0-4Z",
+      "M12 10a2 2 0 1 0 0 4a2 2 0 1 0 0-4Z",
+      "M19 10a2 2 0 1 0 0 4a2 2 0 1 0 0-4Z",
+    ],
+  },
+  bars: { drawn: ["M4 10v4", "M8 7v10", "M12 4v16", "M16 8v8", "M20 10.5v3"] },
+  square: { filled: ["M8 7h8a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1h-8a1 1 0 0 1-1-1v-8a1 1 0 0 1 1-1Z"] },
+};
+
+/**
+ * @param {IconName} name
+ * @returns {SVGSVGElement}
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("class", `gip-icon gip-icon-${name}`);
+  const { filled = [], drawn = [] } = PATHS[name];
+  for (const [d, style] of [...filled.map((d) => [d, "filled"]), ...drawn.map((d) => [d, "drawn"])]) {
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("d", d ?? "");
+    path.setAttribute("class", `gip-${style}`);
+    svg.append(path);
+  }
+  return svg;
+}

@@ -1,0 +1,56 @@
+// One view of a talk: builds its parts, and draws them at most once a frame, when something has changed.
+
+import { phaseOf } from "../store.js";
+import { bar } from "./bar.js";
+import { composer } from "./composer.js";
+import { conversation } from "./conversation.js";
+import { make, setAttribute } from "./dom.js";
+import { facts } from "./facts.js";
+import { troubles } from "./troubles.js";
+
+/**
+ * @param {HTMLElement} el where the host wants it
+ * @param {import("../page.js").Page} page
+ * @param {AbortSignal} signal the view's lifetime
+ */
+export function openView(el, page, signal) {
+  const parts = [bar(page, signal), facts(), troubles(page), conversation(signal), composer(page)];
+  const root = make(
+    "section",
+    "gip",
+    // What is typed here is for here: JupyterLab's own shortcuts must not fire.
+    { "aria-label": "Talk", "data-lm-suppress-shortcuts": "true" },
+    ...parts.map((part) => part.element),
+  );
+
+  let frame = 0;
+  const draw = () => {
+    frame = 0;
+    const state = page.store.get();
+    setAttribute(root, "data-gip-state", phaseOf(state));
+    setAttribute(root, "data-gip-kernel", state.local.kernel);
+    setAttribute(root, "data-gip-microphone", state.local.microphone);
+    for (const part of parts) part.draw(state);
+  };
+  page.store.subscribe(() => {
+    frame ||= requestAnimationFrame(draw);
+  }, signal);
+
+  root.addEventListener("keydown", (event) => {
+    // Other hosts listen at the document; theirs with Ctrl or Cmd (save, run) stay theirs.
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+  root.addEventListener("pointerdown", () => page.touched());
+  signal.addEventListener(
+    "abort",
+    () => {
+      cancelAnimationFrame(frame);
+      root.remove();
+    },
+    { once: true },
+  );
+
+  draw();
+  el.append(root);
+  page.viewOpened(signal);
+}

@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { Acks } from "../src/acks.js";
+import { random, seeds } from "./random.js";
+
+test("nothing received is -1; a gap holds it back until it is filled", () => {
+  const acks = new Acks();
+  expect(acks.acked).toBe(-1);
+  for (const [seq, acked] of /** @type {const} */ ([
+    [0, 0],
+    [1, 1],
+    [3, 1],
+    [4, 1],
+    [2, 4],
+    [2, 4],
+    [5, 5],
+  ])) {
+    acks.take(seq);
+    expect(acks.acked).toBe(acked);
+  }
+  expect(acks.ahead.size).toBe(0);
+});
+
+test("0 begins anew", () => {
+  const acks = new Acks();
+  for (const seq of [0, 1, 2, 5]) acks.take(seq);
+  acks.take(0);
+  expect(acks.acked).toBe(0);
+  acks.take(1);
+  expect(acks.acked).toBe(1);
+});
+
+test.each(seeds(10))("in any order, all of them end at the last (%i)", (seed) => {
+  const next = random(seed);
+  const rest = Array.from({ length: 50 }, (_, i) => i + 1);
+  const acks = new Acks();
+  acks.take(0);
+  while (rest.length) acks.take(/** @type {number} */ (rest.splice(next(rest.length), 1)[0]));
+  expect(acks.acked).toBe(50);
+});

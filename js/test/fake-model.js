@@ -1,0 +1,102 @@
+// The kernel's end for tests: a model that keeps what the page sends, and speaks when told to.
+
+import { KERNEL_MESSAGES, PAGE_MESSAGES, problemWith } from "../src/messages.js";
+
+/**
+ * @typedef {import("../src/messages.js").PageMessage} PageMessage
+ * @typedef {import("../src/messages.js").KernelMessage} KernelMessage
+ */
+
+export class FakeModel {
+  /** @type {Map<string, Set<(...args: any[]) => void>>} */
+  listeners = new Map();
+  /** @type {{ message: PageMessage, buffers: ArrayBuffer[] }[]} */
+  sent = [];
+  /** Whether the kernel is there: sending to one that is not throws, as the host's does. */
+  alive = true;
+  page = "";
+
+  /**
+   * @param {string} name
+   * @param {(...args: any[]) => void} listener
+   */
+  on(name, listener) {
+    this.listeners.set(name, (this.listeners.get(name) ?? new Set()).add(listener));
+  }
+
+  /**
+   * @param {string | null} [name]
+   * @param {((...args: any[]) => void) | null} [listener]
+   */
+  off(name, listener) {
+    if (name && listener) this.listeners.get(name)?.delete(listener);
+  }
+
+  /**
+   * @param {PageMessage} message
+   * @param {unknown} _callbacks
+   * @param {ArrayBuffer[]} buffers
+   */
+  send(message, _callbacks, buffers) {
+    if (!this.alive) throw new Error("Cannot send");
+    const problem = problemWith(message, PAGE_MESSAGES);
+    if (problem) throw new TypeError(problem);
+    this.page = message.page;
+    this.sent.push({ message: structuredClone(message), buffers });
+  }
+
+  /**
+   * @param {KernelMessage} message
+   * @param {Int16Array} [samples]
+   */
+  say(message, samples) {
+    const problem = problemWith(message, KERNEL_MESSAGES);
+    if (problem) throw new TypeError(problem);
+    this.emit("msg:custom", structuredClone(message), samples ? [inTheMiddle(samples)] : []);
+  }
+
+  /**
+   * @param {string} name
+   * @param {...unknown} args
+   */
+  emit(name, ...args) {
+    for (const listener of this.listeners.get(name) ?? []) listener(...args);
+  }
+
+  /** The kernel is restarted: the host says so, and sending throws from now on. */
+  die() {
+    this.alive = false;
+    this.emit("comm_live_update");
+  }
+
+  /**
+   * @template {PageMessage["kind"]} K
+   * @param {K} kind
+   * @returns {Extract<PageMessage, { kind: K }>[]}
+   */
+  of(kind) {
+    return /** @type {any} */ (
+      this.sent.map(({ message }) => message).filter((message) => message.kind === kind)
+    );
+  }
+
+  /**
+   * Answers the newest request.
+   *
+   * @param {import("../src/messages.js").ErrorView | null} [error]
+   */
+  reply(error = null) {
+    const request = this.of("request").at(-1)?.request ?? -1;
+    this.say({ kind: "reply", page: this.page, request, ok: error === null, error });
+  }
+}
+
+/**
+ * @param {Int16Array} samples
+ * @returns {DataView} as the host gives it: somewhere within a larger message, at an odd place
+ */
+function inTheMiddle(samples) {
+  const bytes = new Uint8Array(samples.byteLength + 12);
+  bytes.set(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength), 7);
+  return new DataView(bytes.buffer, 7, samples.byteLength);
+}

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "vitest";
+import { callText, hintOf, isDeaf, labelOf, outputText, seconds, talkButtonOf } from "../src/phrases.js";
+import { INITIAL } from "../src/store.js";
+import { talk } from "./views-of.js";
+
+/**
+ * @param {Partial<import("../src/messages.js").TalkState>} [said]
+ * @param {Partial<import("../src/store.js").Local>} [local]
+ * @returns {import("../src/store.js").State}
+ */
+const state = (said = {}, local = {}) => ({
+  ...INITIAL,
+  talk: talk(said),
+  local: { ...INITIAL.local, kernel: "live", microphone: "on", ...local },
+});
+
+const PHASES = /** @type {const} */ ([
+  "idle",
+  "connecting",
+  "listening",
+  "hearing",
+  "thinking",
+  "speaking",
+  "muted",
+  "reconnecting",
+  "closed",
+  "error",
+]);
+
+test.each(PHASES)("%s has a word, a hint and a name for the button", (phase) => {
+  const said = { state: phase, muted: phase === "muted" };
+  expect(labelOf(state(said))).toMatch(/^\w/);
+  expect(hintOf(state(said))).toMatch(/[.…]$/);
+  expect(talkButtonOf(state(said)).name).toMatch(/^\w/);
+});
+
+test.each([
+  ["idle", "start"],
+  ["closed", "start"],
+  ["error", "start"],
+  ["connecting", null],
+  ["reconnecting", null],
+  ["listening", null],
+  ["hearing", null],
+  ["muted", null],
+  ["thinking", "interrupt"],
+  ["speaking", "interrupt"],
+])("a press while %s: %s", (phase, action) => {
+  expect(talkButtonOf(state({ state: /** @type {any} */ (phase) })).action).toBe(action);
+});
+
+describe("no microphone", () => {
+  test("is said, and a press turns it on", () => {
+    for (const microphone of /** @type {const} */ (["off", "error"])) {
+      const deaf = state({ state: "listening" }, { microphone });
+      expect(isDeaf(deaf)).toBe(true);
+      expect(labelOf(deaf)).toBe("Connected");
+      expect(hintOf(deaf)).toContain("microphone is off");
+      expect(talkButtonOf(deaf).action).toBe("microphone");
+    }
+  });
+
+  test("is asked for", () => {
+    const asking = state({ state: "listening" }, { microphone: "asking" });
+    expect(labelOf(asking)).toContain("microphone");
+    expect(hintOf(asking)).toContain("Allow");
+    expect(talkButtonOf(asking).action).toBeNull();
+  });
+});
+
+test("with a kernel that is gone nothing can be pressed", () => {
+  const gone = state({ state: "speaking" }, { kernel: "lost" });
+  expect(labelOf(gone)).toBe("Disconnected");
+  expect(hintOf(gone)).toContain("Run the cell again");
+  expect(talkButtonOf(gone).action).toBeNull();
+  expect(talkButtonOf({ ...INITIAL }).action).toBeNull();
+});
+
+test("manual turns are explained as such", () => {
+  expect(hintOf(state({ state: "listening", turn_detection: "none" }))).toContain("commits");
+});
+
+test.each([
+  ["get_weather", '{"city": "Seoul", "days": 2}', 'get_weather(city="Seoul", days=2)'],
+  ["now", "", "now()"],
+  ["now", "{}", "now()"],
+  ["find", '{"city": "Se', 'find({"city": "Se)'],
+  ["find", "[1]", "find([1])"],
+  ["find", "null", "find(null)"],
+  ["say", '{"text": "</code><script>"}', 'say(text="</code><script>")'],
+])("%s(%s)", (name, json, shown) => {
+  expect(callText(name, json)).toBe(shown);
+});
+
+test("long JSON is spread over lines, all else stays as it is", () => {
+  const rows = JSON.stringify({ rows: Array.from({ length: 20 }, (_, i) => i + 1000) });
+  expect(outputText(rows).split("\n").length).toBeGreaterThan(20);
+  expect(outputText('{"a": 1}')).toBe('{"a": 1}');
+  const prose = "no JSON at all, ".repeat(20);
+  expect(outputText(prose)).toBe(prose);
+});
+
+test("seconds", () => {
+  expect(seconds(2440)).toBe("2.4 s");
+  expect(seconds(618, 2)).toBe("0.62 s");
+});

@@ -1,0 +1,43 @@
+// Items and talks for tests, with only what a test cares about named.
+
+/**
+ * @param {string} item_id
+ * @param {Partial<import("../src/messages.js").ItemView>} [rest]
+ * @returns {import("../src/messages.js").ItemView}
+ */
+export const item = (item_id, rest = {}) => ({
+  item_id,
+  type: "message",
+  role: "assistant",
+  text: "",
+  status: "completed",
+  after: null,
+  name: null,
+  arguments: null,
+  output: null,
+  heard_ms: null,
+  audio_ms: null,
+  ...rest,
+});
+
+/**
+ * @param {Partial<import("../src/messages.js").TalkState>} [rest]
+ * @returns {import("../src/messages.js").TalkState}
+ */
+export const talk = (rest = {}) => ({
+  state: "idle",
+  session_id: null,
+  model: "rehearsal",
+  dialect: "ga",
+  rehearsal: true,
+  muted: false,
+  error: null,
+  audio_page: null,
+  turn_detection: "server_vad",
+  first_sound_ms: null,
+  requests: 0,
+  event_count: 0,
+  ...rest,
+});
+
+export const REFUSED = { title: "Key refused", message: "HTTP 401", next_step: "check the key" };

@@ -1,0 +1,428 @@
+"""The server's end of the Realtime protocol: frames in, frames and jobs out. Pure; rehearsal/ is its shell.
+
+One `ServerProtocol` serves one connection, in either dialect, canonical inside. It has no clock, no socket
+and no thread: ids, wits and the detector of voice are arguments, and hearing and speaking are *jobs* whose
+results are fed back. What drives it:
+
+    protocol.receive(frame)             a frame came in
+    protocol.listen_more()              while true: a long append is taken in bit by bit
+    protocol.jobs() -> [Job]            to be run; Listen, Understand and Forget strictly in this order
+    protocol.heard(...), .spoken(...)   a job's result
+    protocol.advance()                  while `has_more`: one more small piece of an answer
+    protocol.frames() -> [SentFrame]    to be sent, in this order
+
+All calls from one thread at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from gip_nb.protocol.server_input import Committed, InputAudio, TurnBegan, ears_pcm
+from gip_nb.protocol.server_items import audio_from_base64, stored_item
+from gip_nb.protocol.server_memory import Memory, StoredItem, Tokens
+from gip_nb.protocol.server_outbox import Outbox, SentFrame
+from gip_nb.protocol.server_parts import Forget, Listen, Refused, Understand
+from gip_nb.protocol.server_requests import checked_request, response_request
+from gip_nb.protocol.server_responses import OutgoingResponse
+from gip_nb.protocol.server_session import check_updated, default_session, updated_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gip_nb.protocol.events import Dialect, Event
+    from gip_nb.protocol.server_input import TurnEnded
+    from gip_nb.protocol.server_parts import Job, MakeVoiceDetector, Wits
+
+__all__ = ["ReceivedFrame", "SentFrame", "ServerProtocol"]
+
+_MOST_APPEND_BYTES = 15 * 1024 * 1024
+_SAMPLE_BYTES = 2
+_REQUESTS_PER_MINUTE = 5_000
+_TOKENS_PER_MINUTE = 400_000
+
+_read_json = msgspec.json.Decoder().decode
+
+
+class ReceivedFrame(NamedTuple):
+    """What a frame of the client was.
+
+    Attributes:
+        type: as it was written; `(unreadable)` where it was no JSON object with a type.
+        audio_samples: of an append, samples at 24 000 Hz.
+    """
+
+    type: str
+    audio_samples: int = 0
+
+
+_UNREADABLE = ReceivedFrame("(unreadable)")
+
+
+class ServerProtocol:
+    """The server's side of one connection.
+
+    Args:
+        dialect: that the handshake asked for.
+        model: that the query named; it is shown in the session and means nothing else.
+        new_id: makes a fresh id, given its prefix (`sess`, `event`, `item`, ...).
+        wits: decide what to answer.
+        make_detector: makes a voice detector of an aggressiveness, 0 to 3.
+
+    Attributes:
+        session_id: the id in `session.created`, which is the first frame and is there from the start.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        model: str,
+        new_id: Callable[[str], str],
+        wits: Wits,
+        make_detector: MakeVoiceDetector,
+    ) -> None:
+        self._dialect = dialect
+        self._new_id = new_id
+        self._wits = wits
+        self.session_id = new_id("sess")
+        self._conversation_id = new_id("conv")
+        self._session = default_session(self.session_id, model, dialect)
+        self._memory = Memory()
+        self._outbox = Outbox(dialect, new_id)
+        self._input = InputAudio(self._outbox.ask, lambda: new_id("item"), make_detector)
+        self._input.configure(self._session["audio"]["input"]["turn_detection"])
+        self._appending: Iterator[TurnBegan | TurnEnded] | None = None
+        self._unheard: dict[
+            str, bool
+        ] = {}  # items the ears are at -> whether the client wants their transcript
+        self._responses: dict[str, OutgoingResponse] = {}
+        self._response_count = 0
+        self._tokens_used = 0
+        self._read_before = Tokens()
+        self._has_spoken = False
+        self._requests: dict[str, Callable[[Event], None]] = {
+            "conversation.item.create": self._create_item,
+            "conversation.item.delete": self._delete_item,
+            "conversation.item.retrieve": self._retrieve_item,
+            "conversation.item.truncate": self._truncate_item,
+            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.clear": self._clear,
+            "input_audio_buffer.commit": self._commit,
+            "output_audio_buffer.clear": self._clear_output,
+            "response.cancel": self._cancel_response,
+            "response.create": self._create_response,
+            "session.update": self._update_session,
+        }
+        self._outbox.emit("session.created", session=self._session)
+
+    # ------------------------------------------------------------------------------------------ for the shell
+
+    def receive(self, data: str | bytes) -> ReceivedFrame:
+        """Takes a frame. Whatever is in it, the answer is at worst an `error` event.
+
+        Args:
+            data: of a text frame the text, of a binary frame the bytes.
+
+        Returns:
+            What it was, for the log.
+        """
+        while self.listen_more():
+            pass
+        try:
+            event = _read_json(data) if isinstance(data, str) else None
+        except (msgspec.DecodeError, RecursionError):
+            event = None
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            self._outbox.refuse(Refused("invalid_event", _why_unreadable(data, event), "type"), None)
+            return _UNREADABLE
+        given_id = event.get("event_id")
+        event_id = given_id if isinstance(given_id, str) else None
+        audio = event.get("audio")
+        try:
+            canonical = checked_request(event, self._dialect)
+            self._requests[canonical["type"]](canonical)
+        except Refused as refused:
+            self._outbox.refuse(refused, event_id)
+        if event["type"] != "input_audio_buffer.append" or not isinstance(audio, str):
+            return ReceivedFrame(event["type"])
+        return ReceivedFrame(event["type"], _samples_in_base64(audio))
+
+    def listen_more(self) -> bool:
+        """Takes in more of a long append; true while there may be more of it."""
+        if self._appending is None:
+            return False
+        found = next(self._appending, None)
+        if found is None:
+            self._appending = None
+        elif isinstance(found, TurnBegan):
+            self._begin_turn(found)
+        else:
+            self._end_turn(found)
+        return self._appending is not None
+
+    def jobs(self) -> list[Job]:
+        """Hands over the jobs that came up since the last call."""
+        return self._outbox.take_jobs()
+
+    def frames(self) -> list[SentFrame]:
+        """Hands over the frames that came up since the last call."""
+        return self._outbox.take_frames()
+
+    @property
+    def unsent_frames(self) -> int:
+        """How many frames wait to be handed over."""
+        return self._outbox.unsent_frames
+
+    def heard(self, item_id: str, transcript: str | None, why: str = "") -> None:
+        """The result of an `Understand`.
+
+        Args:
+            item_id: as in the job.
+            transcript: the words; None where none could be made out.
+            why: with None: an error, or empty where there simply are no ears and the user spoke for some
+                time.
+        """
+        if item_id not in self._unheard:
+            return  # deleted meanwhile, or told twice
+        wanted = self._unheard.pop(item_id)
+        item = self._memory.find(item_id)
+        if item is not None:
+            said = transcript
+            if said is None and not why:
+                said = f"(you spoke for {item.speech_ms / 1000:.1f} s)"
+            else:
+                item.speech_ms = 0
+            if wanted:
+                self._transcribe(item, said, why)
+            else:
+                item.transcript = said
+        for response in self._responses.values():
+            response.heard(item_id)
+
+    def spoken(self, item_id: str, pcm: bytes) -> None:
+        """The result of a `Speak`: int16 mono, 24 000 Hz."""
+        self._has_spoken = True
+        for response in self._responses.values():
+            response.spoken(item_id, pcm)
+
+    def not_spoken(self, item_id: str, why: str) -> None:
+        """A `Speak` that failed: its response fails."""
+        for response in list(self._responses.values()):
+            if response.is_speaking(item_id):
+                response.fail(why)
+                self._let_go(response)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is an answer that `advance` would send more of."""
+        return any(response.has_more for response in self._responses.values())
+
+    def advance(self) -> None:
+        """Sends a little more of every answer that is being given: at most 100 ms of audio each."""
+        for response in list(self._responses.values()):
+            if response.has_more:
+                response.step(self._wits)
+                if response.is_done:
+                    self._let_go(response)
+
+    # ------------------------------------------------------------------------------------------------ session
+
+    def _update_session(self, event: Event) -> None:
+        before = self._session
+        after = updated_session(before, event["session"])
+        if self._has_spoken:
+            check_updated(before, after)
+        self._session = after
+        turn_detection = after["audio"]["input"]["turn_detection"]
+        if turn_detection != before["audio"]["input"]["turn_detection"]:
+            self._input.configure(turn_detection)
+        self._outbox.emit("session.updated", session=after)
+
+    # ------------------------------------------------------------------------------------------- input audio
+
+    def _append(self, event: Event) -> None:
+        pcm = audio_from_base64(event["audio"], "audio")
+        if len(pcm) > _MOST_APPEND_BYTES:
+            raise Refused(
+                "string_above_max_length",
+                f"Invalid 'audio': {len(pcm)} bytes in one append; at most {_MOST_APPEND_BYTES} are taken.",
+                "audio",
+            )
+        self._appending = self._input.append(pcm)
+        self.listen_more()
+
+    def _clear(self, _: Event) -> None:
+        self._input.clear()
+        self._outbox.emit("input_audio_buffer.cleared")
+
+    def _commit(self, _: Event) -> None:
+        self._add_spoken(self._input.commit())
+
+    def _begin_turn(self, turn: TurnBegan) -> None:
+        self._outbox.emit(
+            "input_audio_buffer.speech_started", item_id=turn.item_id, audio_start_ms=turn.audio_start_ms
+        )
+        active = self._active
+        if active is not None and self._turn_detection("interrupt_response"):
+            active.cancel("turn_detected")
+            self._let_go(active)
+
+    def _end_turn(self, turn: TurnEnded) -> None:
+        item_id = turn.committed.item_id
+        self._outbox.emit(
+            "input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=turn.audio_end_ms
+        )
+        self._add_spoken(turn.committed)
+        if not self._turn_detection("create_response"):
+            return
+        try:
+            self._create_response({"type": "response.create"})
+        except Refused as refused:  # one is active and may not be interrupted
+            self._outbox.refuse(refused, None)
+
+    def _turn_detection(self, name: str) -> bool:
+        settings = self._session["audio"]["input"]["turn_detection"]
+        return bool(settings and settings[name])
+
+    def _add_spoken(self, committed: Committed) -> None:
+        fields: dict[str, Any] = {
+            "id": committed.item_id,
+            "object": "realtime.item",
+            "type": "message",
+            "status": "completed",
+            "role": "user",
+            "content": [{"type": "input_audio", "transcript": None}],
+        }
+        item = StoredItem(fields, committed.audio)
+        self._outbox.emit(
+            "input_audio_buffer.committed", item_id=item.item_id, previous_item_id=self._memory.last_item_id
+        )
+        item.speech_ms = committed.speech_ms
+        self._unheard[item.item_id] = self._session["audio"]["input"]["transcription"] is not None
+        self._add(item)
+
+    def _transcribe(self, item: StoredItem, transcript: str | None, why: str) -> None:
+        place = {"item_id": item.item_id, "content_index": 0}
+        event = "conversation.item.input_audio_transcription."
+        if transcript is None:
+            error = {"type": "server_error", "code": "transcription_failed", "message": why, "param": None}
+            self._outbox.emit(event + "failed", **place, error=error)
+            return
+        item.content[0]["transcript"] = transcript
+        if transcript:
+            self._outbox.emit(event + "delta", **place, delta=transcript)
+        usage = {"type": "duration", "seconds": round(item.audio_ms / 1000, 3)}
+        self._outbox.emit(event + "completed", **place, transcript=transcript, usage=usage)
+
+    # ------------------------------------------------------------------------------------------- conversation
+
+    def _add(self, item: StoredItem, previous_item_id: str | None = None) -> None:
+        place = {"previous_item_id": self._memory.insert(item, previous_item_id), "item": item.public()}
+        self._outbox.emit("conversation.item.added", **place)
+        self._outbox.emit("conversation.item.done", **place)
+
+    def _create_item(self, event: Event) -> None:
+        item = stored_item(event["item"], self._new_id)
+        self._add(item, event.get("previous_item_id"))
+        if item.fields.get("role") == "user" and item.audio:
+            # Only what was committed is transcribed for the client; the wits have to know all the same.
+            item.speech_ms = item.audio_ms
+            self._unheard[item.item_id] = False
+            self._outbox.ask(Listen(item.item_id, ears_pcm(bytes(item.audio))))
+            self._outbox.ask(Understand(item.item_id, item.audio_ms))
+
+    def _delete_item(self, event: Event) -> None:
+        self._memory.delete(event["item_id"])
+        if event["item_id"] in self._unheard:
+            self.heard(event["item_id"], None)
+            self._outbox.ask(Forget(event["item_id"]))
+        self._outbox.emit("conversation.item.deleted", item_id=event["item_id"])
+
+    def _retrieve_item(self, event: Event) -> None:
+        item = self._memory.get(event["item_id"], "retrieve")
+        self._outbox.emit("conversation.item.retrieved", item=item.public(with_audio=True))
+
+    def _truncate_item(self, event: Event) -> None:
+        place = {key: event[key] for key in ("item_id", "content_index", "audio_end_ms")}
+        self._memory.truncate(**place)
+        self._outbox.emit("conversation.item.truncated", **place)
+
+    # ---------------------------------------------------------------------------------------------- responses
+
+    @property
+    def _active(self) -> OutgoingResponse | None:
+        """The response that adds to the conversation; there is one at most."""
+        running = self._responses.values()
+        return next((response for response in running if not response.request.is_out_of_band), None)
+
+    def _create_response(self, event: Event) -> None:
+        request = response_request(
+            event.get("response") or {}, self._session, self._conversation_id, self._memory, self._new_id
+        )
+        active = self._active
+        if active is not None and not request.is_out_of_band:
+            raise Refused(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {active.response_id}."
+                " Wait until the response is finished before creating a new one.",
+            )
+        response = OutgoingResponse(
+            request, self._outbox, self._memory, set(self._unheard), self._read_before
+        )
+        self._responses[response.response_id] = response
+        self._response_count += 1
+        response.begin()
+        self._outbox.emit("rate_limits.updated", rate_limits=self._rate_limits())
+
+    def _rate_limits(self) -> list[dict[str, Any]]:
+        limits = (
+            ("requests", _REQUESTS_PER_MINUTE, self._response_count),
+            ("tokens", _TOKENS_PER_MINUTE, self._tokens_used),
+        )
+        return [
+            {
+                "name": name,
+                "limit": limit,
+                "remaining": max(0, limit - used),
+                "reset_seconds": round(60.0 * min(used, limit) / limit, 3),
+            }
+            for name, limit, used in limits
+        ]
+
+    def _cancel_response(self, event: Event) -> None:
+        response_id = event.get("response_id")
+        response = self._active if response_id is None else self._responses.get(response_id)
+        if response is None:
+            raise Refused("response_cancel_not_active", "Cancellation failed: no active response found")
+        response.cancel("client_cancelled")
+        self._let_go(response)
+
+    def _let_go(self, response: OutgoingResponse) -> None:
+        del self._responses[response.response_id]
+        self._tokens_used += response.tokens_used
+        if not response.request.is_out_of_band:
+            self._read_before = response.input_tokens
+
+    def _clear_output(self, _: Event) -> None:
+        raise Refused(
+            "invalid_value",
+            "output_audio_buffer.clear is for WebRTC and SIP. Over a WebSocket the client plays the audio:"
+            " stop it there, then send response.cancel and conversation.item.truncate.",
+            "type",
+        )
+
+
+def _why_unreadable(data: str | bytes, event: object) -> str:
+    if isinstance(data, bytes):
+        return "A binary frame came in; events are JSON in text frames."
+    if isinstance(event, dict):
+        return "The 'type' field is missing."
+    return "The frame is not a JSON object."
+
+
+def _samples_in_base64(text: str) -> int:
+    padding = len(text[-2:]) - len(text[-2:].rstrip("="))
+    return max(0, len(text) // 4 * 3 - padding) // _SAMPLE_BYTES

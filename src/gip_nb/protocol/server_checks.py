@@ -1,0 +1,186 @@
+"""Checks of single values in a client's requests, each refused in the API's own words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gip_nb.protocol.server_parts import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "PCM_FORMAT",
+    "check_format",
+    "check_max_tokens",
+    "check_number",
+    "check_range",
+    "check_string",
+    "check_tool_choice",
+    "check_tools",
+    "check_voice",
+    "missing",
+    "not_one_of",
+    "text_field",
+    "unknown_parameter",
+    "wrong_type",
+]
+
+PCM_FORMAT: Mapping[str, object] = {"type": "audio/pcm", "rate": 24_000}
+"""The one format of audio that this server takes and gives: int16 little endian, mono, 24 000 Hz."""
+
+_MOST_OUTPUT_TOKENS = 4096
+
+
+def wrong_type(param: str, expected: str) -> Refused:
+    """A value of another type than `expected` ("a string")."""
+    return Refused("invalid_type", f"Invalid type for '{param}': expected {expected}.", param)
+
+
+def missing(param: str) -> Refused:
+    """A field that has to be there and is not."""
+    return Refused("missing_required_parameter", f"Missing required parameter: '{param}'.", param)
+
+
+def unknown_parameter(param: str) -> Refused:
+    """A field that there is not."""
+    return Refused("unknown_parameter", f"Unknown parameter: '{param}'.", param)
+
+
+def not_one_of(value: object, allowed: Iterable[str], param: str) -> Refused:
+    """A value that is none of those allowed."""
+    choices = ", ".join(f"'{one}'" for one in allowed)
+    return Refused("invalid_value", f"Invalid value: '{value}'. Supported values are: {choices}.", param)
+
+
+def text_field(given: Mapping[str, Any], name: str, param: str) -> str:
+    """The string in a field that has to be there.
+
+    Args:
+        given: the object that holds it.
+        name: of the field.
+        param: where the object stands in the event.
+
+    Raises:
+        Refused: it is missing or no string.
+    """
+    value = given.get(name)
+    if value is None:
+        raise missing(f"{param}.{name}")
+    check_string(value, f"{param}.{name}")
+    return str(value)
+
+
+def check_string(value: object, param: str) -> None:
+    """Any text.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if not isinstance(value, str):
+        raise wrong_type(param, "a string")
+
+
+def check_number(value: object, least: float, most: float, param: str) -> None:
+    """A number within limits, both included.
+
+    Raises:
+        Refused: it is none, or outside.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong_type(param, "a decimal")
+    check_range(value, least, most, param, "decimal")
+
+
+def check_range(value: float, least: float, most: float, param: str, kind: str) -> None:
+    """Looks at a number's limits, both included; `kind` is integer or decimal.
+
+    Raises:
+        Refused: it is outside.
+    """
+    if value < least:
+        raise Refused(
+            f"{kind}_below_min_value",
+            f"Invalid '{param}': {kind} below minimum value."
+            f" Expected a value >= {least}, but got {value} instead.",
+            param,
+        )
+    if not value <= most:
+        raise Refused(
+            f"{kind}_above_max_value",
+            f"Invalid '{param}': {kind} above maximum value."
+            f" Expected a value <= {most}, but got {value} instead.",
+            param,
+        )
+
+
+def check_format(value: object, param: str) -> None:
+    """Looks at an audio format.
+
+    Raises:
+        Refused: it is not PCM16 at 24 000 Hz.
+    """
+    if not isinstance(value, dict):
+        raise not_one_of(value, ("pcm16",), param)
+    if value.get("type") != PCM_FORMAT["type"]:
+        raise not_one_of(value.get("type"), (str(PCM_FORMAT["type"]),), f"{param}.type")
+    if value.get("rate", PCM_FORMAT["rate"]) != PCM_FORMAT["rate"]:
+        raise not_one_of(value["rate"], (str(PCM_FORMAT["rate"]),), f"{param}.rate")
+
+
+def check_voice(value: object, param: str) -> None:
+    """Looks at a voice: any name, or GA's `{"id": ...}`.
+
+    Raises:
+        Refused: it is neither.
+    """
+    if not (isinstance(value, str) and value) and not (
+        isinstance(value, dict) and isinstance(value.get("id"), str)
+    ):
+        raise wrong_type(param, "a string")
+
+
+def check_max_tokens(value: object, param: str) -> None:
+    """Looks at a limit of output tokens: 1 to 4096, or `inf`.
+
+    Raises:
+        Refused: it is neither.
+    """
+    if value == "inf":
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong_type(param, "an integer or 'inf'")
+    check_range(value, 1, _MOST_OUTPUT_TOKENS, param, "integer")
+
+
+def check_tools(value: object, param: str) -> None:
+    """Looks at a list of tools.
+
+    Raises:
+        Refused: a tool without a type or without a name.
+    """
+    if not isinstance(value, list):
+        raise wrong_type(param, "an array")
+    for at, tool in enumerate(value):
+        path = f"{param}[{at}]"
+        if not isinstance(tool, dict):
+            raise wrong_type(path, "an object")
+        if tool.get("type", "function") == "mcp":
+            continue
+        if tool.get("type") != "function":
+            raise not_one_of(tool.get("type"), ("function", "mcp"), f"{path}.type")
+        if not isinstance(tool.get("name"), str) or not tool["name"]:
+            raise missing(f"{path}.name")
+
+
+def check_tool_choice(value: object, param: str) -> None:
+    """Looks at a choice of tools.
+
+    Raises:
+        Refused: it is neither a mode nor names a tool.
+    """
+    if isinstance(value, dict):
+        if value.get("type") == "function" and not isinstance(value.get("name"), str):
+            raise missing(f"{param}.name")
+    elif value not in ("auto", "none", "required"):
+        raise not_one_of(value, ("auto", "none", "required"), param)

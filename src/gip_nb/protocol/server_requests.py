@@ -1,0 +1,193 @@
+"""What a client asks the server for, checked: any event, and the `response` of a `response.create`. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gip_nb.protocol.dialects import client_event_to_canonical
+from gip_nb.protocol.events import BETA, CLIENT_EVENTS, FIELD_TYPES, GA
+from gip_nb.protocol.server_checks import (
+    check_format,
+    check_max_tokens,
+    check_tool_choice,
+    check_tools,
+    check_voice,
+    missing,
+    not_one_of,
+    unknown_parameter,
+    wrong_type,
+)
+from gip_nb.protocol.server_items import stored_item
+from gip_nb.protocol.server_parts import Prompt, Refused
+from gip_nb.protocol.server_responses import Request
+from gip_nb.protocol.server_session import check_keys, check_modalities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gip_nb.protocol.events import Dialect, Event
+    from gip_nb.protocol.server_memory import Memory, StoredItem
+
+__all__ = ["checked_request", "response_request"]
+
+_TYPE_NAMES = {str: "a string", int: "an integer", float: "a decimal", dict: "an object", list: "an array"}
+_RESPONSE_KEYS: Mapping[Dialect, frozenset[str]] = {
+    BETA: frozenset(
+        (
+            "conversation",
+            "input",
+            "instructions",
+            "max_output_tokens",  # the name in beta's first guide
+            "max_response_output_tokens",
+            "metadata",
+            "modalities",
+            "output_audio_format",
+            "temperature",
+            "tool_choice",
+            "tools",
+            "voice",
+        )
+    ),
+    GA: frozenset(
+        (
+            "audio",
+            "conversation",
+            "input",
+            "instructions",
+            "max_output_tokens",
+            "metadata",
+            "output_modalities",
+            "parallel_tool_calls",
+            "prompt",
+            "reasoning",
+            "tool_choice",
+            "tools",
+        )
+    ),
+}
+_BETA_ONLY = ("transcription_session.update",)
+
+
+def checked_request(event: Event, dialect: Dialect) -> Event:
+    """A client's event, canonical, with all it needs.
+
+    Args:
+        event: as it was on the wire; its `type` is a string.
+        dialect: of the connection.
+
+    Raises:
+        Refused: an event or a setting that this dialect has not, a field that is missing or of the wrong
+        type.
+    """
+    name = event["type"]
+    known = (*CLIENT_EVENTS, *(_BETA_ONLY if dialect == BETA else ()))
+    if name not in known:
+        raise not_one_of(name, known, "type")
+    canonical = client_event_to_canonical(event, dialect)
+    spec = CLIENT_EVENTS[canonical["type"]]
+    for field in (*spec.required, *spec.optional):
+        value = event.get(field)
+        if value is None:
+            if field in spec.required:
+                raise missing(field)
+        elif not isinstance(value, FIELD_TYPES[field]) or isinstance(value, bool):
+            raise wrong_type(field, _TYPE_NAMES[FIELD_TYPES[field]])
+    if canonical["type"] == "session.update":
+        if name in _BETA_ONLY:
+            raise Refused(
+                "invalid_value", "This server offers no transcription sessions; use session.update.", "type"
+            )
+        check_keys(event["session"], dialect)
+    elif canonical["type"] == "response.create" and event.get("response") is not None:
+        for key in event["response"]:
+            if key not in _RESPONSE_KEYS[dialect]:
+                raise unknown_parameter(f"response.{key}")
+        check_modalities(event["response"], dialect, "response")
+    return canonical
+
+
+def response_request(
+    given: Mapping[str, Any],
+    session: Mapping[str, Any],
+    conversation_id: str,
+    memory: Memory,
+    new_id: Callable[[str], str],
+) -> Request:
+    """The session's settings with those of a `response.create` laid over them.
+
+    Args:
+        given: its `response`, canonical; may be empty.
+        session: canonical, complete.
+        conversation_id: of the default conversation.
+        memory: for references to items.
+        new_id: makes an id, given its prefix.
+
+    Raises:
+        Refused: a value that the API does not take.
+    """
+    output = dict(session["audio"]["output"])
+    own_audio = given.get("audio")
+    own_output = own_audio.get("output") if isinstance(own_audio, dict) else None
+    if isinstance(own_output, dict):
+        output |= {key: value for key, value in own_output.items() if value is not None}
+    check_voice(output["voice"], "response.audio.output.voice")
+    check_format(output["format"], "response.audio.output.format")
+    chosen = {
+        key: session[key] if given.get(key) is None else given[key]
+        for key in ("instructions", "tools", "tool_choice", "output_modalities", "max_output_tokens")
+    }
+    check_tools(chosen["tools"], "response.tools")
+    check_tool_choice(chosen["tool_choice"], "response.tool_choice")
+    check_max_tokens(chosen["max_output_tokens"], "response.max_output_tokens")
+    return Request(
+        prompt=Prompt(
+            lines=(),
+            tools=tuple(tool for tool in chosen["tools"] if tool["type"] == "function"),
+            tool_choice=chosen["tool_choice"],
+            instructions=str(chosen["instructions"]),
+        ),
+        modalities=list(chosen["output_modalities"]),
+        voice=output["voice"],
+        speed=float(output["speed"]),
+        max_output_tokens=chosen["max_output_tokens"],
+        conversation_id=_conversation(given.get("conversation"), conversation_id),
+        metadata=_metadata(given.get("metadata")),
+        temperature=session.get("temperature"),
+        own_items=_own_items(given.get("input"), memory, new_id),
+        voice_format=output["format"],
+    )
+
+
+def _conversation(value: object, conversation_id: str) -> str | None:
+    if value in (None, "auto", conversation_id):
+        return conversation_id
+    if value == "none":
+        return None
+    raise not_one_of(value, ("auto", "none"), "response.conversation")
+
+
+def _metadata(value: object) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value.values()):
+        raise wrong_type("response.metadata", "an object of strings")
+    return dict(value)
+
+
+def _own_items(value: object, memory: Memory, new_id: Callable[[str], str]) -> tuple[StoredItem, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise wrong_type("response.input", "an array")
+    return tuple(_own_item(one, memory, new_id, f"response.input[{at}]") for at, one in enumerate(value))
+
+
+def _own_item(given: object, memory: Memory, new_id: Callable[[str], str], param: str) -> StoredItem:
+    if not isinstance(given, dict):
+        raise wrong_type(param, "an object")
+    if given.get("type") != "item_reference":
+        return stored_item(given, new_id, param)
+    item = memory.find(str(given.get("id")))
+    if item is None:
+        raise Refused("invalid_value", f"There is no item of id '{given.get('id')}'.", f"{param}.id")
+    return item

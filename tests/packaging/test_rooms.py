@@ -1,0 +1,119 @@
+"""The rooms of the package: what each may import, and what importing it pulls in."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gip_nb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(gip_nb.__file__).parent
+HEAVY = {"openai", "IPython", "anywidget", "pandas"}
+
+PURE_FILES = (
+    *(
+        PACKAGE / name
+        for name in ("errors.py", "audio.py", "resampling.py", "tools.py", "notebook/messages.py")
+    ),
+    *sorted((PACKAGE / "protocol").glob("*.py")),
+)
+# Clocks, threads, sockets, processes: what a pure module is told or given, never fetches. (`tools.py` calls
+# functions that may be coroutines, so it may look at them with `inspect`; it runs no loop.)
+IMPURE = {
+    *("asyncio", "concurrent", "multiprocessing", "queue", "select", "selectors", "signal", "socket", "ssl"),
+    *("subprocess", "threading", "time", "urllib", "websockets", "http"),
+}
+# Room -> the rooms that it may call. What stands beside them (errors, audio, tools) is for all.
+ROOMS = {
+    "protocol": set(),
+    "journal": {"protocol"},
+    "session": {"protocol", "journal"},
+    "notebook": {"session", "protocol", "journal"},
+    "rehearsal": {"protocol"},
+}
+
+
+def names_of(files: tuple[Path, ...]) -> list[str]:
+    return [".".join(["gip_nb", *path.relative_to(PACKAGE).with_suffix("").parts]) for path in files]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Names of modules that a file imports when it runs, also late ones; not those for type checkers."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written out"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def pulled_in(code: str) -> set[str]:
+    """Top-level modules that a fresh process has after it ran `code`."""
+    script = (
+        f"{code}\nimport json, sys; print(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("name", names_of(PURE_FILES))
+def test_a_pure_module_pulls_in_nothing_heavy(name: str) -> None:
+    assert not pulled_in(f"import {name}") & HEAVY
+
+
+@pytest.mark.parametrize("path", PURE_FILES, ids=names_of(PURE_FILES))
+def test_a_pure_module_has_no_clock_thread_or_socket(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imported(path)} & (IMPURE | HEAVY)
+
+
+def test_importing_the_package_pulls_in_nothing_heavy() -> None:
+    assert not pulled_in("import gip_nb") & {*HEAVY, "numpy", "websockets", "ipywidgets"}
+
+
+def test_loading_the_extension_pulls_in_nothing_heavy_but_ipython() -> None:
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.run_line_magic('load_ext', 'gip_nb')\n"
+        "import gip_nb; assert shell.user_ns['talk'] is gip_nb.talk"
+    )
+    assert pulled_in(code) & HEAVY == {"IPython"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_arrow_runs_back_up(room: str) -> None:
+    allowed = ROOMS[room] | {room}
+    for path in (PACKAGE / room).rglob("*.py"):
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "gip_nb" and len(parts) > 1 and (PACKAGE / parts[1]).is_dir():
+                assert parts[1] in allowed, f"{path.relative_to(PACKAGE)} imports {name}"
+
+
+def test_openai_is_imported_in_one_place() -> None:
+    importers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == "openai" for name in imported(path))
+    }
+    assert importers == {"session/transport.py"}

@@ -1,0 +1,142 @@
+"""Nested shapes, which the openai package's models hardly check: every key of them against the published list."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.protocol.server_end import Call, Say, ServerEnd, silence, tone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gip_nb.protocol.events import Dialect
+
+# What the real server sends beside the published fields.
+BESIDE = {"session": {"id", "object", "expires_at"}}
+ITEMS_GA = {
+    ("message", "user"): "RealtimeConversationItemUserMessage",
+    ("message", "assistant"): "RealtimeConversationItemAssistantMessage",
+    ("message", "system"): "RealtimeConversationItemSystemMessage",
+    ("function_call", None): "RealtimeConversationItemFunctionCall",
+    ("function_call_output", None): "RealtimeConversationItemFunctionCallOutput",
+}
+PARTS_GA = {
+    "input_text": {"type", "text"},
+    "input_audio": {"type", "transcript", "audio"},
+    "output_text": {"type", "text"},
+    "output_audio": {"type", "transcript", "audio"},
+}
+PARTS_BETA = {**PARTS_GA, "text": {"type", "text"}, "audio": {"type", "transcript", "audio"}}
+
+
+def conversation(dialect: Dialect) -> list[dict[str, Any]]:
+    """One with all kinds of items, all kinds of answers, an error, a cancelled and an incomplete response."""
+    end = ServerEnd(dialect)
+    end.set_transcription()
+    end.append(silence(500) + tone(500) + silence(600))
+    user_id = end.last("input_audio_buffer.committed")["item_id"]
+    end.type_text("and typed")
+    end.says = [Say("Let me see."), Call("look", '{"where": "there"}')]
+    tool = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
+    end.send("response.create", response={"tools": [tool], "metadata": {"a": "b"}})
+    call = end.last("response.done")["response"]["output"][1]
+    output = {"type": "function_call_output", "call_id": call["call_id"], "output": "seen"}
+    end.send("conversation.item.create", item=output)
+    system = {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "Be kind."}]}
+    end.send("conversation.item.create", item=system)
+    written = "modalities" if dialect == "beta" else "output_modalities"
+    end.send("response.create", response={written: ["text"]})
+    end.receive("response.create")
+    end.run(steps=2)
+    end.send("response.cancel")
+    limit = "max_response_output_tokens" if dialect == "beta" else "max_output_tokens"
+    end.send("response.create", response={limit: 3})
+    end.send("conversation.item.retrieve", item_id=user_id)
+    end.send("response.cancel")
+    end.send("conversation.item.delete", item_id=user_id)
+    return end.events
+
+
+@pytest.fixture(scope="module")
+def published(fixtures: Path) -> dict[str, Any]:
+    shapes: dict[str, Any] = json.loads((fixtures / "events.json").read_text("utf-8"))
+    return shapes
+
+
+@pytest.mark.parametrize("dialect", ["beta", "ga"])
+def test_all_keys_are_published_ones_and_none_that_is_needed_is_missing(
+    dialect: Dialect, published: dict[str, Any]
+) -> None:
+    objects = published[dialect]["objects"]
+    seen = set()
+
+    def check(value: dict[str, Any], name: str, *, beside: frozenset[str] = frozenset()) -> None:
+        seen.add(name)
+        fields = objects[name]
+        assert set(value) <= set(fields) | beside, f"{name}: {set(value) - set(fields)}"
+        needed = {key for key, field in fields.items() if field["required"]}
+        assert needed <= set(value), f"{name}: {needed - set(value)}"
+
+    def check_item(item: dict[str, Any]) -> None:
+        check(item, "ConversationItem" if dialect == "beta" else ITEMS_GA[item["type"], item.get("role")])
+        assert item["id"]
+        assert item["object"] == "realtime.item"
+        assert item["status"] in ("in_progress", "completed", "incomplete")
+        parts = PARTS_BETA if dialect == "beta" else PARTS_GA
+        for part in item.get("content", []):
+            assert set(part) <= parts[part["type"]]
+            assert {"type", "text"} <= set(part) or {"type", "transcript"} <= set(part)
+
+    def check_response(response: dict[str, Any]) -> None:
+        check(response, "RealtimeResponse")
+        missing = set(objects["RealtimeResponse"]) - set(response)
+        assert not missing, f"a response says all there is to say: {missing}"
+        for item in response["output"]:
+            check_item(item)
+        if response["status_details"] is not None:
+            check(response["status_details"], "RealtimeResponseStatus")
+        usage = response["usage"]
+        assert (usage is None) == (response["status"] == "in_progress")
+        if usage is not None:
+            check(usage, "RealtimeResponseUsage")
+            inputs = "InputTokenDetails" if dialect == "beta" else "RealtimeResponseUsageInputTokenDetails"
+            outputs = "OutputTokenDetails" if dialect == "beta" else "RealtimeResponseUsageOutputTokenDetails"
+            check(usage["input_token_details"], inputs)
+            check(usage["output_token_details"], outputs)
+
+    for event in conversation(dialect):
+        fields = published[dialect]["server"][event["type"]]
+        assert set(event) - {"type"} <= set(fields), event["type"]
+        if "item" in event:
+            check_item(event["item"])
+        if "response" in event:
+            check_response(event["response"])
+        if "part" in event:
+            check(event["part"], "Part")
+            assert event["part"]["type"] in ("text", "audio"), "content_part events keep beta's names in GA"
+        if "session" in event:
+            name = "Session" if dialect == "beta" else "RealtimeSessionCreateRequest"
+            check(event["session"], name, beside=frozenset(BESIDE["session"]))
+        if event["type"] == "error" and dialect == "ga":
+            check(event["error"], "RealtimeError")
+        for limit in event.get("rate_limits", []):
+            check(limit, "RateLimit")
+            assert set(limit) == set(objects["RateLimit"])
+    assert {"RealtimeResponse", "RealtimeResponseUsage", "Part", "RateLimit"} <= seen
+
+
+@pytest.mark.parametrize("dialect", ["beta", "ga"])
+def test_that_conversation_has_one_response_of_each_ending(dialect: Dialect) -> None:
+    done = [event["response"] for event in conversation(dialect) if event["type"] == "response.done"]
+    assert [one["status"] for one in done] == [
+        "completed",
+        "completed",
+        "completed",
+        "cancelled",
+        "incomplete",
+    ]
+    assert done[-1]["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+    assert done[-1]["usage"]["output_tokens"] >= 3

@@ -1,0 +1,393 @@
+"""What the model is told of a function, what reaches it, and what comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import sys
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gip_nb.errors import BadSetting
+from gip_nb.tools import MAX_RESULT_CHARS, Toolbox, result_text, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Unit(Enum):
+    CELSIUS = "C"
+    FAHRENHEIT = "F"
+
+
+class Place(pydantic.BaseModel):
+    city: str
+    near: list[str] = []
+
+
+@dataclasses.dataclass
+class Point:
+    lat: float
+    lng: float
+
+
+def notebook(source: str) -> dict[str, Any]:
+    """The names that a cell with this source defines."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    run_cell(source, names)
+    return names
+
+
+def run_cell(source: str, names: dict[str, Any]) -> None:
+    # Not with this file's own `from __future__`.
+    exec(compile(source, "cell", "exec", dont_inherit=True), names)  # noqa: S102 - a cell is source that is run
+
+
+def called(function: Callable[..., Any], arguments: Any) -> str:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return Toolbox([function]).call(function.__name__, text)
+
+
+def properties(function: Callable[..., Any]) -> dict[str, Any]:
+    found: dict[str, Any] = Toolbox([function]).schemas()[0]["parameters"]["properties"]
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------- schema
+
+
+def test_schema_comes_from_hints_defaults_and_docstring() -> None:
+    def get_weather(city: str, days: int = 1, *, unit: Literal["C", "F"] = "C") -> str:
+        """The weather at a place.
+
+        Sunny, mostly.
+        """
+        return f"{city}{days}{unit}"
+
+    (schema,) = Toolbox([get_weather]).schemas()
+    assert schema == {
+        "type": "function",
+        "name": "get_weather",
+        "description": "The weather at a place.\n\nSunny, mostly.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "city": {"type": "string"},
+                "days": {"type": "integer", "default": 1},
+                "unit": {"type": "string", "enum": ["C", "F"], "default": "C"},
+            },
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+    }
+    json.dumps(schema)
+
+
+def test_a_function_without_arguments_or_docstring() -> None:
+    def now() -> str:
+        return "noon"
+
+    (schema,) = Toolbox([now]).schemas()
+    assert schema["description"] == ""
+    assert schema["parameters"]["properties"] == {}
+    assert called(now, "") == called(now, {}) == "noon"
+
+
+def test_an_argument_without_a_hint_takes_anything() -> None:
+    def echo(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - the case
+        return x
+
+    assert properties(echo) == {"x": {}}
+    assert called(echo, {"x": [1, {"a": None}]}) == '[1, {"a": null}]'
+
+
+def test_a_described_argument() -> None:
+    def f(city: Annotated[str, pydantic.Field(description="a city's name", min_length=2)]) -> str:
+        return city
+
+    assert properties(f)["city"] == {"type": "string", "description": "a city's name", "minLength": 2}
+    assert called(f, {"city": "x"}).startswith("error: bad arguments: city")
+
+
+@pytest.mark.parametrize(
+    "name", ["schema", "json", "copy", "model_config", "model_x", "_x", "validate", "arg_x", "self_"]
+)
+def test_an_argument_may_have_any_name(name: str) -> None:
+    function = notebook(f"def f({name}: int = 3): return {name}")["f"]
+    assert list(properties(function)) == [name]
+    assert called(function, {name: 5}) == "5"
+    assert called(function, {}) == "3"
+
+
+def test_the_decorator_gives_the_function_back_and_complains_at_once() -> None:
+    def f(x: int) -> int:
+        return x
+
+    assert tool(f) is f
+
+    def g(*args: int) -> int:
+        return sum(args)
+
+    with pytest.raises(BadSetting, match="args"):
+        tool(g)
+
+
+def bad_functions() -> list[Any]:
+    names = notebook(
+        "from typing import Callable\n"
+        "def positional(x, /): ...\n"
+        "def keywords(**x): ...\n"
+        "def unknown(x: 'NoSuchName'): ...\n"
+        "def broken(x: 'int |'): ...\n"
+        "def missing(x: 'int.nothing'): ...\n"
+        "def inside(x: list['int.nothing']): ...\n"
+        "def function_wanted(x: Callable[[int], int]): ...\n"
+        "def opaque(x: object.__class__.__mro__[0].__subclasshook__.__class__): ...\n"
+        "class Odd: ...\n"
+        "def odd(x: Odd): ...\n"
+        "async def later(): ...\n"
+        "날씨 = lambda: 1\n"
+        "def 날씨(): ...\n"
+    )
+    wanted = (
+        "positional",
+        "keywords",
+        "unknown",
+        "broken",
+        "missing",
+        "inside",
+        "function_wanted",
+        "opaque",
+        "odd",
+        "later",
+        "날씨",
+    )
+    return [names[n] for n in wanted] + [lambda: 1, 5, "f", functools.partial(max, 1), max]
+
+
+@pytest.mark.parametrize("function", bad_functions(), ids=lambda f: getattr(f, "__name__", repr(f)))
+def test_what_can_be_no_tool_is_named_when_it_is_passed(function: Any) -> None:
+    with pytest.raises(BadSetting) as caught:
+        Toolbox([function])
+    assert getattr(function, "__name__", repr(function)) in caught.value.message
+    assert caught.value.next_step
+
+
+def test_two_tools_of_one_name() -> None:
+    names = [notebook("def f(): ...")["f"] for _ in range(2)]
+    with pytest.raises(BadSetting, match="two tools are called 'f'"):
+        Toolbox(names)
+
+
+# -------------------------------------------------------------------------------------------------- arguments
+
+
+def test_arguments_reach_the_function_as_what_its_hints_say() -> None:
+    seen: list[Any] = []
+
+    def f(place: Place, point: Point, unit: Unit, days: list[int], ratio: float | None = None) -> None:
+        seen.extend([place, point, unit, days, ratio])
+
+    arguments = {"place": {"city": "Seoul"}, "point": {"lat": 1, "lng": 2}, "unit": "C", "days": ["1", 2]}
+    assert called(f, arguments) == "null"
+    assert seen == [Place(city="Seoul"), Point(1.0, 2.0), Unit.CELSIUS, [1, 2], None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "no JSON object"),
+        ("null", "no JSON object"),
+        ("[" * 100_000, "not JSON"),
+        ("{}", "city: Field required"),
+        ('{"city": 5}', "city: "),
+        ('{"city": "x", "country": "y"}', "country: Extra"),
+        ('{"city": "x", "place": {"near": []}}', "place.city: Field required"),
+        ('{"city": "x", "days": "many"}', "days: "),
+    ],
+)
+def test_bad_arguments_never_reach_the_function(arguments: str, told: str) -> None:
+    reached = []
+
+    def f(city: str, days: int = 1, place: Place | None = None) -> None:
+        reached.append((city, days, place))
+
+    assert called(f, arguments).startswith("error: ")
+    assert told in called(f, arguments)
+    assert reached == []
+
+
+@given(
+    st.text(max_size=20)
+    | st.recursive(st.none() | st.integers() | st.text(max_size=4), st.lists).map(json.dumps)
+)
+def test_a_call_never_raises(arguments: str) -> None:
+    def f(x: int) -> int:
+        return x
+
+    box = Toolbox([f])
+    assert isinstance(box.call("f", arguments), str)
+    assert box.call(arguments, "{}").startswith("error: there is no tool named")
+
+
+def test_an_unknown_tool_is_answered_with_those_that_there_are() -> None:
+    def one() -> None: ...
+
+    def two() -> None: ...
+
+    assert (
+        Toolbox([one, two]).call("three", "{}") == "error: there is no tool named 'three'; there is one, two"
+    )
+    assert Toolbox([]).call("x" * 99_999, "{}").endswith("characters in all]")
+
+
+# ----------------------------------------------------------------------------------------------------- errors
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("not even this")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("no such city"), "error: ValueError: no such city"),
+        (KeyError("x"), "error: KeyError: 'x'"),
+        (SystemExit(3), "error: SystemExit: 3"),
+        (RecursionError("deep"), "error: RecursionError: deep"),
+        (Unspeakable(), "error: Unspeakable: (no text)"),
+        (BadSetting("a", "b"), "error: BadSetting: a\n→ b"),
+    ],
+)
+def test_what_the_function_raises_is_told_to_the_model(error: BaseException, text: str) -> None:
+    def f() -> None:
+        raise error
+
+    assert called(f, "{}") == text
+
+
+def test_an_error_s_text_is_bounded_too() -> None:
+    def f() -> None:
+        raise ValueError("x" * 99_999)
+
+    assert len(called(f, "{}")) < MAX_RESULT_CHARS + 60
+
+
+def test_a_result_that_cannot_be_shown_is_an_error_and_no_exception() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise OSError("gone")
+
+    def f() -> Any:
+        return Odd()
+
+    assert called(f, "{}") == "error: OSError: gone"
+
+
+# ------------------------------------------------------------------------------------------ latest definition
+
+
+def test_the_latest_definition_is_called_and_described() -> None:
+    names = notebook("def f(x: int): return x")
+    box = Toolbox([names["f"]])
+    assert box.call("f", '{"x": 2}') == "2"
+    run_cell("def f(city: str, n: int = 1):\n  'Anew.'\n  return city * n", names)
+    assert box.call("f", '{"city": "ab", "n": 2}') == "abab"
+    (schema,) = box.schemas()
+    assert (schema["description"], list(schema["parameters"]["properties"])) == ("Anew.", ["city", "n"])
+
+
+def test_a_definition_that_was_spoilt_is_told_to_the_model() -> None:
+    names = notebook("def f(x: int): return x")
+    box = Toolbox([names["f"]])
+    run_cell("def f(*x): return x", names)
+    assert box.call("f", '{"x": 2}').startswith("error: tool 'f' takes *x")
+
+
+def test_a_definition_that_is_gone_is_still_called() -> None:
+    names = notebook("def f(x: int): return x")
+    box = Toolbox([names["f"]])
+    del names["f"]
+    assert box.call("f", '{"x": 2}') == "2"
+    names["f"] = 5
+    assert box.call("f", '{"x": 2}') == "2"
+
+
+def test_a_name_given_to_another_function_keeps_the_tool_s_name() -> None:
+    names = notebook("def f(): return 1\ndef g(): return 2")
+    box = Toolbox([names["f"]])
+    names["f"] = names["g"]
+    assert box.schemas()[0]["name"] == "f"
+    assert box.call("f", "{}") == "2"
+
+
+def tool_of_this_module() -> str:
+    return "the module's"
+
+
+def test_a_method_or_an_inner_function_is_no_global_of_that_name() -> None:
+    class Shop:
+        def tool_of_this_module(self, n: int) -> int:
+            return n + 1
+
+    def inner() -> Callable[[], str]:
+        def tool_of_this_module() -> str:
+            return "the inner one's"
+
+        return tool_of_this_module
+
+    assert called(Shop().tool_of_this_module, {"n": 1}) == "2"
+    assert called(inner(), "{}") == "the inner one's"
+    assert called(tool_of_this_module, "{}") == "the module's"
+
+
+# ---------------------------------------------------------------------------------------------------- results
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ("plain", "plain"),
+        ("", ""),
+        (None, "null"),
+        ({"a": [1, 2.5, "é"]}, '{"a": [1, 2.5, "é"]}'),
+        (
+            {
+                1,
+            },
+            "{1}",
+        ),
+        (Unit.CELSIUS, "Unit.CELSIUS"),
+        ("file\udcff", "file?"),
+    ],
+)
+def test_result_text(result: object, text: str) -> None:
+    assert result_text(result) == text
+
+
+def test_a_result_that_holds_itself() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    assert result_text(loop) == "[[...]]"
+
+
+@given(st.text(max_size=50), st.integers(0, 40))
+def test_a_result_is_bounded_and_a_cut_is_said(text: str, limit: int) -> None:
+    found = result_text(text, limit)
+    if len(text) <= limit:
+        assert found == text
+    else:
+        assert found == f"{text[:limit]}\n[cut: {len(text)} characters in all]"
+
+
+def test_making_schemas_leaves_pydantic_alone_until_then() -> None:
+    assert "pydantic" in sys.modules  # this test file's own; the module imports it only inside functions
+    assert "pydantic" not in vars(sys.modules["gip_nb.tools"])
