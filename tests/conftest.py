@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code; the tests' own limits stand.
+settings.register_profile("gip_nb", deadline=None)
+settings.load_profile("gip_nb")
 
 TESTS = Path(__file__).parent
 FIXTURES = TESTS / "fixtures"

@@ -74,7 +74,7 @@ def test_the_browser_is_one_that_runs(bare: Path, capsys: pytest.CaptureFixture[
     program(bare / "bin" / "chromium", "please install the snap", exit_code=1)
     program(bare / "bin" / "chromium-browser", "a wrapper of something else")
     chrome = program(bare / "bin" / "google-chrome", "Google Chrome 140.0.1")
-    assert machine.main(["browser"]) == 0
+    assert machine.main(["browser", "--find"]) == 0
     assert capsys.readouterr().out.strip() == str(chrome)
 
 
@@ -92,11 +92,32 @@ def test_a_browser_is_installed_by_debian_first_and_by_playwright_next(
         program(bare / "bin" / "chromium", "Chromium 140")
         return True
 
+    program(bare / "venv" / "bin" / "python", "Version 1.65.2")
     monkeypatch.setattr(machine, "apt_is_ours", lambda: True)
     monkeypatch.setattr(machine, "apt_install", apt_install)
     monkeypatch.setattr(machine, "run", run)
     assert machine.provide_browser() == bare / "bin" / "chromium"
     assert tried == ["chromium", "-m playwright install chromium"]
+
+
+def test_playwright_gets_the_library_that_its_node_wants(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = program(bare / "venv" / "bin" / "python", "libatomic.so.1: cannot open", exit_code=127)
+    program(bare / "bin" / "chromium", "Chromium 140")
+
+    def apt_install(*packages: str) -> bool:
+        assert packages == ("libatomic1",)
+        program(python, "Version 1.65.2")
+        return True
+
+    monkeypatch.setattr(machine, "apt_is_ours", lambda: True)
+    monkeypatch.setattr(machine, "apt_install", apt_install)
+    assert machine.provide_browser() == bare / "bin" / "chromium"
+
+
+def test_a_playwright_that_does_not_start_is_named(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program(bare / "bin" / "chromium", "Chromium 140")
+    assert machine.main(["browser"]) == 1
+    assert "sudo apt-get install libatomic1" in capsys.readouterr().err
 
 
 def test_no_browser_is_named_and_looking_installs_nothing(

@@ -105,8 +105,7 @@ class Talk(anywidget.AnyWidget):
         _cure_sticky_routing(self.comm)
         self.on_msg(self._receive)
         self._sessions.append(RealtimeSession(self._new_session()))
-        # The first Start should not wait for imports that take most of a second.
-        start_task(in_thread(_warm_up, settings.rehearsal))
+        _warm_up(rehearsal=settings.rehearsal)
 
     # ---- what a cell calls ---------------------------------------------------------------------------------
 
@@ -434,16 +433,14 @@ def _detection_name(session: AsyncRealtimeSession) -> Literal["server_vad", "sem
     return "semantic_vad" if detection.get("type") == "semantic_vad" else "server_vad"
 
 
-def _warm_up(rehearsal: bool) -> None:  # noqa: FBT001 - runs in a worker thread, where only plain arguments go
-    """Import what connecting needs, and start the rehearsal server, while the user still reads the cell."""
-    from gip_nb.session import embedded, transport
+def _warm_up(*, rehearsal: bool) -> None:
+    """Begin what connecting needs while the user still reads the cell: each takes most of a second."""
+    from gip_nb.session import embedded, transport  # not when the widget is imported
 
+    start_task(in_thread(transport.import_openai))
     if rehearsal:
-        try:
-            embedded.address()
-        except GipError:
-            _log.info("the rehearsal server did not start yet; Start will say why")
-    transport.import_openai()
+        # If it does not start, Start will say why.
+        start_task(in_thread(embedded.address))
 
 
 def _cure_sticky_routing(comm: Any) -> None:  # noqa: ANN401 - ipykernel's comm

@@ -143,8 +143,8 @@ class ClientProtocol:
 
     Args:
         new_id: makes ids from a prefix (`evt`, `item`).
-        player: whether somebody plays the answers and reports positions; may change. An answer that came while
-            nobody did counts as heard.
+        player: whether somebody plays the answers and reports positions; may change. An answer that came
+            while nobody did counts as heard.
         conversation: what is known already (after a reconnect), else an empty one.
     """
 

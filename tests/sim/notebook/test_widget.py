@@ -38,7 +38,7 @@ class Page:
             )
 
         monkeypatch.setattr(widget.Talk, "_new_session", new_session)
-        monkeypatch.setattr(widget, "_warm_up", lambda _rehearsal: None)
+        monkeypatch.setattr(widget, "_warm_up", lambda **_: None)
         self.talk = gip_nb.talk("test-preview", api_key=KEY)
         monkeypatch.setattr(self.talk, "send", lambda content, buffers=None: self.messages.append(content))
         self._requests = 0

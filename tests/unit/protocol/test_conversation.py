@@ -161,6 +161,14 @@ def test_a_server_may_rename_our_item(talk: Talk) -> None:
     assert talk.order == ["theirs", "later", "next"]
 
 
+def test_what_follows_a_renamed_item_still_follows_it(talk: Talk) -> None:
+    send_text(talk, "mine", "hello")
+    send_text(talk, "next", "again", previous_item_id="mine")
+    talk.added("theirs", "first", content=[{"type": "input_text", "text": "hello"}])
+    talk.added("first")
+    assert talk.order == ["first", "theirs", "next"]
+
+
 def test_outputs_of_calls_are_renamed_by_their_call(talk: Talk) -> None:
     for n in (1, 2):
         item = {"id": f"o{n}", "type": "function_call_output", "call_id": f"c{n}", "output": str(n)}

@@ -146,22 +146,33 @@ TYPES = st.sampled_from(
     ]
 )
 FIELDS = ["session", "item", "item_id", "audio", "audio_end_ms", "content_index", "response", "event_id"]
-SESSION = st.dictionaries(
-    st.sampled_from(
-        [
-            "type",
-            "tools",
-            "tool_choice",
-            "audio",
-            "turn_detection",
-            "voice",
-            "modalities",
-            "instructions",
-            "speed",
-        ]
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+NAMES = st.sampled_from(
+    [
+        *words("type tools tool_choice audio input output turn_detection voice modalities"),
+        *words("output_modalities instructions speed format rate transcription noise_reduction"),
+        *words("model language threshold eagerness create_response silence_duration_ms include prompt"),
+        *words("reasoning tracing truncation parallel_tool_calls temperature max_output_tokens"),
+        *words("name description id role content text"),
+    ]
+)
+VALUES = JSON | st.sampled_from(
+    [
+        *words("realtime auto none required function mcp server_vad semantic_vad audio text audio/pcm"),
+        *words("message user assistant system input_text input_audio function_call near_field low inf"),
+    ]
+)
+SESSION = st.recursive(
+    st.dictionaries(NAMES, VALUES, max_size=5).map(lambda given: {"type": "realtime", **given}),
+    lambda inner: st.dictionaries(NAMES, VALUES | inner | st.lists(inner, max_size=2), max_size=4).map(
+        lambda given: {"type": "realtime", **given}
     ),
-    JSON | st.just("realtime"),
-    max_size=4,
+    max_leaves=4,
 )
 
 
