@@ -7,10 +7,12 @@ so audio goes out in messages of 100 ms or more, at most 50 a second, and text a
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
+from gip_nb.errors import GipError
 from gip_nb.protocol.items import SAMPLES_PER_MS
-from gip_nb.session.loop import loop
+from gip_nb.session.loop import loop, start_task
 from gip_nb.session.speaker import Flushed
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gip_nb.notebook import messages
+    from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
     from gip_nb.session.session import AsyncRealtimeSession
 
@@ -27,6 +30,8 @@ AUDIO_MESSAGE_MS = 100
 _AUDIO_MESSAGE_BYTES = AUDIO_MESSAGE_MS * SAMPLES_PER_MS * 2
 _AUDIO_INTERVAL_S = 0.02
 _TEXT_INTERVAL_S = 0.05
+# The number of a flush that nobody asked for.
+_VIEW_IS_GONE = -1
 # One message must not keep the socket for long: 4 s of sound.
 _MAX_AUDIO_BYTES = 4000 * SAMPLES_PER_MS * 2
 
@@ -58,6 +63,7 @@ class Page:
         self._audio_timer: asyncio.TimerHandle | None = None
         self._audio_sent_at = 0.0
         self._flush_number = 0
+        self._stopped_by_itself: Flushed | None = None
         self._flushing: dict[int, asyncio.Future[Flushed]] = {}
         self._put: dict[str, None] = {}
         self._deltas: list[messages.TextDelta] = []
@@ -86,6 +92,7 @@ class Page:
 
     def play(self, item_id: str, content_index: int, start_sample: int, audio: bytes) -> None:
         """Send it on, coalesced."""
+        self._stopped_by_itself = None
         if self.audio_page is None:
             return
         last = self._pending[-1] if self._pending else None
@@ -111,6 +118,9 @@ class Page:
         self._drop_audio()
         if self.audio_page is None:
             return Flushed({})
+        if self._stopped_by_itself is not None:
+            stopped, self._stopped_by_itself = self._stopped_by_itself, None
+            return stopped
         self._flush_number += 1
         future: asyncio.Future[Flushed] = loop().create_future()
         self._flushing[self._flush_number] = future
@@ -211,7 +221,7 @@ class Page:
         message = {
             "kind": "items",
             "page": None,
-            "put": [item_view(conversation.items[i], after[i]) for i in put],
+            "put": [_view(conversation, i, after[i]) for i in put],
             "text": self._deltas,
             "drop": drop,
         }
@@ -229,7 +239,7 @@ class Page:
         conversation = self._session.protocol.conversation
         after = _places(conversation.order)
         self._shown.update(conversation.order)
-        return [item_view(i, after[i.item_id]) for i in conversation.ordered()]
+        return [_view(conversation, i, after[i]) for i in conversation.order]
 
     # ---- from the page -------------------------------------------------------------------------------------
 
@@ -263,26 +273,46 @@ class Page:
             self._session.note(f"playback.{event}", **fields, page_ms=content.get("at_ms"))
 
     def flushed(self, content: dict[str, Any]) -> None:
-        """The player has stopped."""
-        future = self._flushing.pop(cast("int", content.get("flush")), None)
-        if future is None or future.done():
+        """The player has stopped: because it was asked to, or because its last view is gone."""
+        if content.get("page") != self.audio_page:
             return
+        positions = content.get("positions")
         played = {
-            str(p["item_id"]): int(p["played_samples"])
-            for p in content.get("positions") or []
+            str(p.get("item_id")): int(p["played_samples"])
+            for p in (positions if isinstance(positions, list) else [])
             if isinstance(p, dict) and isinstance(p.get("played_samples"), int | float)
         }
         latency = content.get("output_latency_ms")
-        future.set_result(Flushed(played, float(latency) if isinstance(latency, int | float) else 0.0))
+        stopped = Flushed(played, float(latency) if isinstance(latency, int | float) else 0.0)
+        if content.get("flush") == _VIEW_IS_GONE:
+            if played and self._session is not None:
+                self._stopped_by_itself = stopped
+                start_task(_interrupt(self._session))
+            return
+        future = self._flushing.pop(cast("int", content.get("flush")), None)
+        if future is not None and not future.done():
+            future.set_result(stopped)
+
+
+async def _interrupt(session: AsyncRealtimeSession) -> None:
+    """Nobody listens any more: what was heard is what the model should remember."""
+    with contextlib.suppress(GipError):
+        await session.interrupt()
 
 
 def _places(order: list[str]) -> dict[str, str | None]:
     return dict(zip(order, [None, *order], strict=False))
 
 
-def item_view(item: Item, after: str | None) -> messages.ItemView:
-    """One item as the page shows it."""
+def _view(conversation: Conversation, item_id: str, after: str | None) -> messages.ItemView:
+    return item_view(conversation.items[item_id], after, transcribes=conversation.transcribes)
+
+
+def item_view(item: Item, after: str | None, *, transcribes: bool) -> messages.ItemView:
+    """One item as the page shows it. Spoken words that are still to be written down are in progress."""
     status: Any = "interrupted" if item.interrupted else item.status
+    if transcribes and item.role == "user" and item.spoken and not item.transcribed:
+        status = "in_progress"
     if item.problem is not None and not item.text:
         status = "failed"
     audio_ms = item.generated_samples / SAMPLES_PER_MS if item.generated_samples else item.audio_ms

@@ -59,9 +59,10 @@ class EveryChunk(traitlets.Bytes):
         """Set and notify, equal or not."""
         name = str(self.name)
         new = self._validate(obj, value)
-        old = obj._trait_values.get(name, b"")
-        obj._trait_values[name] = new
-        obj._notify_trait(name, old, new)
+        # What traitlets' own `set` does, without its look whether anything changed.
+        old = obj._trait_values.get(name, b"")  # noqa: SLF001 - no public way
+        obj._trait_values[name] = new  # noqa: SLF001 - same
+        obj._notify_trait(name, old, new)  # noqa: SLF001 - same
 
 
 class Talk(anywidget.AnyWidget):

@@ -141,6 +141,13 @@ class Conversation:
         """The items that there are, in the conversation's order."""
         return [self.items[item_id] for item_id in self.order]
 
+    @property
+    def transcribes(self) -> bool:
+        """Whether the server was asked to write down the user's words."""
+        audio = self.session.get("audio")
+        asked = (audio.get("input") or {}).get("transcription") if isinstance(audio, dict) else None
+        return isinstance(asked, dict)
+
     def turn_of(self, response_id: str | None, item_id: str | None) -> int | None:
         """The turn that an event with these ids belongs to."""
         if response_id is not None and response_id in self.responses:

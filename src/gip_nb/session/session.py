@@ -14,6 +14,7 @@ from gip_nb.audio import frames, wav_bytes
 from gip_nb.errors import (
     AlreadyClosed,
     BadAudio,
+    BadSetting,
     ConnectionDropped,
     GipError,
     KeyRefused,
@@ -25,7 +26,7 @@ from gip_nb.errors import (
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
 from gip_nb.protocol import client, dialects
-from gip_nb.protocol.frames import append_frame
+from gip_nb.protocol.frames import append_frame, encode_event
 from gip_nb.session.line import Line
 from gip_nb.session.loop import in_thread, loop, on_loop
 from gip_nb.session.reply import read_question, reply_of
@@ -394,6 +395,7 @@ class AsyncRealtimeSession:
         Args:
             **overrides: fields of the response that differ from the session's (`instructions`, ...).
         """
+        _must_be_json(overrides)
         await self.connect()
         self.protocol.respond(overrides)
         self._pump()
@@ -425,6 +427,7 @@ class AsyncRealtimeSession:
             BadSetting: a value that cannot be.
         """
         session = canonical_session(**fields)
+        _must_be_json(session)
         await self.connect()
         self.protocol.update(session)
         self._pump()
@@ -444,7 +447,14 @@ class AsyncRealtimeSession:
 
     @on_loop
     async def send(self, event: dict[str, Any]) -> None:
-        """Send any client event as it is."""
+        """Send any client event as it is.
+
+        Raises:
+            BadSetting: it is no event, or holds what JSON cannot carry.
+        """
+        if not isinstance(event.get("type"), str):
+            raise BadSetting("an event without a type", "send a dict such as {'type': 'response.create'}.")
+        _must_be_json(event)
         await self.connect()
         self._line.send(dict(event))
 
@@ -659,6 +669,20 @@ class AsyncRealtimeSession:
             self._told_state = state
             if self._listener is not None:
                 self._listener.state_changed(state)
+
+
+def _must_be_json(fields: dict[str, Any]) -> None:
+    """Say it here, where a cell waits: the writer, who would find out later, has nobody to tell.
+
+    Raises:
+        BadSetting: JSON cannot carry it.
+    """
+    try:
+        encode_event(fields)
+    except TypeError as error:
+        raise BadSetting(
+            f"JSON cannot carry this: {error}", "use plain dicts, lists, numbers and strings."
+        ) from None
 
 
 def error_of(told: object) -> GipError:

@@ -167,6 +167,26 @@ def test_a_page_that_does_not_answer_a_flush_does_not_hold_up_the_talk() -> None
     run_blocking(stage.session.close())
 
 
+def test_an_answer_whose_last_view_goes_is_remembered_as_far_as_it_was_heard() -> None:
+    stage = Stage(Model(chunks=20))
+    run_blocking(stage.session.ask("hello"))
+    item_id = stage.session.items.index[-1]
+    position = {"item_id": item_id, "content_index": 0, "played_samples": 12_000}
+
+    async def leave() -> None:
+        gone = {"page": "p1", "flush": -1, "positions": [position], "output_latency_ms": 40.0}
+        stage.page.flushed({**gone, "page": "p2"})
+        assert stage.session.protocol.cut_items == ()
+        stage.page.flushed(gone)
+        await stage.session._waits.until(lambda: "conversation.item.truncate" in _types(stage), "truncate", 5)
+
+    run_blocking(leave())
+    truncate = next(e for e in stage.transport.sent if e["type"] == "conversation.item.truncate")
+    assert (truncate["item_id"], truncate["audio_end_ms"]) == (item_id, 460)
+    assert not any(m["kind"] == "flush" for m in stage.shown.messages)
+    run_blocking(stage.session.close())
+
+
 def test_the_microphone_is_believed_in_order_once_and_from_one_page() -> None:
     stage = Stage()
     run_blocking(stage.session.connect())

@@ -18,7 +18,7 @@ from gip_nb.testing import ScriptedTransport
 from tests.sim.session.servers import GREETING, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 KEY = "sk-test-0123456789"
 
@@ -67,8 +67,10 @@ def until(condition: Callable[[], Any], timeout_s: float = 5) -> Any:
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch) -> Page:
-    return Page(monkeypatch, Model())
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    page = Page(monkeypatch, Model())
+    yield page
+    page.talk.stop()
 
 
 def test_a_page_that_says_hello_gets_everything(page: Page) -> None:

@@ -14,6 +14,7 @@ from gip_nb.errors import (
     AlreadyClosed,
     AudioFileNotFound,
     BadAudio,
+    BadSetting,
     GipError,
     NothingToDo,
     ServerError,
@@ -294,6 +295,19 @@ def test_commit_and_delete_of_nothing_are_said(session: RealtimeSession) -> None
     with pytest.raises(UnknownItem):
         session.audio("item_nowhere")
     assert session.interrupt() is False
+
+
+def test_what_json_cannot_carry_is_said_at_once_and_the_talk_goes_on(session: RealtimeSession) -> None:
+    verbs: list[Callable[[], object]] = [
+        lambda: session.send({"type": "x", "value": object()}),
+        lambda: session.send({"no": "type"}),
+        lambda: session.update(prompt={"id": object()}),
+        lambda: session.respond(metadata={"x": object()}),
+    ]
+    for verb in verbs:
+        with pytest.raises(BadSetting):
+            verb()
+    assert session.ask("still there?").text
 
 
 def test_updates_take_either_dialects_shape() -> None:
