@@ -107,10 +107,10 @@ LISTEN = """async (seconds) => {
 
 def test_the_microphone_plays_its_file_from_the_start_each_time_and_once(notebook: Notebook) -> None:
     for _ in range(2):
-        heard = notebook.page.evaluate(LISTEN, 4)
+        heard = notebook.page.evaluate(LISTEN, 2.8)
         assert 0 <= heard["first_ms"] < 900
         assert 1300 < heard["last_ms"] - heard["first_ms"] < 1900
-        assert heard["total_ms"] > 3500
+        assert heard["total_ms"] > heard["last_ms"] + 300
 
 
 def test_a_page_can_be_refused_the_microphone(open_a_notebook: OpenNotebook) -> None:
@@ -121,20 +121,18 @@ def test_a_page_can_be_refused_the_microphone(open_a_notebook: OpenNotebook) -> 
     assert name == "NotAllowedError"
 
 
-def test_a_scripted_microphone_says_what_it_is_told(open_a_notebook: OpenNotebook, fixtures: Path) -> None:
+def test_a_scripted_microphone_says_what_it_is_told(
+    open_a_notebook: OpenNotebook, lab: Lab, fixtures: Path
+) -> None:
     notebook = open_a_notebook(microphone="scripted")
-    notebook.page.evaluate(f"() => {{ window.heard = ({LISTEN})(3.5) }}")
+    notebook.page.evaluate(f"() => {{ window.heard = ({LISTEN})(2.5) }}")
     notebook.page.wait_for_function("() => window.gipMicrophone.open() === 1")
     assert 1.2 < notebook.say(fixtures / "stop_slt.wav") < 1.4
     heard = notebook.page.evaluate("() => window.heard")
     assert 800 < heard["last_ms"] - heard["first_ms"] < 1400
     assert notebook.page.evaluate("() => window.gipMicrophone.open()") == 0
 
-
-def test_the_kernel_ends_with_its_notebook_even_when_the_tab_was_closed(
-    open_a_notebook: OpenNotebook, lab: Lab
-) -> None:
-    notebook = open_a_notebook()
+    # And the kernel ends with its notebook, even when the tab was closed.
     notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
     assert notebook.path in lab.running()
     notebook.close()

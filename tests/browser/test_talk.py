@@ -295,7 +295,9 @@ def test_a_refused_key_is_named_in_the_widget_and_raised_in_a_cell(notebook: Not
         (output,) = notebook.run("w.start()", may_fail=True)
         assert output["ename"] == "KeyRefused"
         assert "sk-wrong-key-123456" not in json.dumps(output)
-        assert notebook.kernel("w.session.events.query('direction == \"received\"').type.tolist()") == ["error"]
+        assert notebook.kernel("w.session.events.query('direction == \"received\"').type.tolist()") == [
+            "error"
+        ]
 
 
 def test_a_host_that_is_not_there_is_named(notebook: Notebook) -> None:

@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -158,3 +159,13 @@ async def client(
         one = Client(websocket, dialect)
         await one.until("session.created")
         yield one
+        # Who stops reading does not see the server's close frame behind the answer, and waits for it.
+        reading = asyncio.create_task(_read_to_the_end(websocket))
+        await websocket.close()
+        await reading
+
+
+async def _read_to_the_end(websocket: ClientConnection) -> None:
+    with suppress(ConnectionClosed):
+        while True:
+            await websocket.recv()

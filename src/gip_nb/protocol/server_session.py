@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.protocol.events import BETA, GA
 from gip_nb.protocol.server_checks import (
     PCM_FORMAT,
+    check_boolean,
     check_format,
+    check_integer,
     check_max_tokens,
     check_number,
-    check_range,
+    check_one_of,
     check_string,
+    check_strings,
     check_tool_choice,
     check_tools,
     check_voice,
     missing,
     not_one_of,
+    text_field,
     unknown_parameter,
     wrong_type,
 )
@@ -39,6 +43,11 @@ __all__ = [
     "in_words_of",
     "updated_session",
 ]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 # The only names that beta's published shape of a session allows.
 _BETA_MODELS = frozenset(
@@ -63,6 +72,7 @@ _SERVER_VAD = {
     "create_response": True,
     "interrupt_response": True,
 }
+_EAGERNESS = ("low", "medium", "high", "auto")
 _SEMANTIC_VAD = {
     "type": "semantic_vad",
     "eagerness": "auto",
@@ -70,10 +80,6 @@ _SEMANTIC_VAD = {
     "interrupt_response": True,
 }
 _TURN_DETECTION = {"server_vad": _SERVER_VAD, "semantic_vad": _SEMANTIC_VAD}
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 _KEYS: Mapping[Dialect, frozenset[str]] = {
@@ -91,8 +97,7 @@ _AUDIO_KEYS = {
     "input": frozenset(("format", "transcription", "noise_reduction", "turn_detection")),
     "output": frozenset(("format", "voice", "speed")),
 }
-_CAN_BE_OFF = frozenset(("transcription", "noise_reduction", "turn_detection"))
-_TRANSCRIPTION_KEYS = _names("model language languages prompt delay keywords")
+_CAN_BE_OFF = _names("transcription noise_reduction turn_detection tracing prompt include")
 _MODALITIES: Mapping[Dialect, tuple[tuple[str, ...], ...]] = {
     GA: (("audio",), ("text",)),
     BETA: (("text",), ("audio", "text")),
@@ -141,7 +146,7 @@ def default_session(session_id: str, model: str, dialect: Dialect) -> dict[str, 
 
 
 def _beta_model(model: str) -> str | None:
-    """The model as a provider's own server names it: without a gateway's prefix, null where beta has no such."""
+    """As a provider's own server names it: without a gateway's prefix; null where beta has no such model."""
     name = model.rpartition("/")[2]
     return name if name in _BETA_MODELS else None
 
@@ -217,12 +222,12 @@ def updated_session(session: Mapping[str, Any], change: Mapping[str, Any]) -> di
     for key, value in change.items():
         if key == "audio":
             _lay_audio(out["audio"], value)
-        elif key in _CHECKS:
-            if value is not None:
-                _CHECKS[key](value, f"session.{key}")
-                out[key] = value
-        elif key not in ("id", "object", "model", "type", "expires_at"):  # these are the server's to say
+        elif key in _CHECKS and value is not None:
+            _CHECKS[key](value, f"session.{key}")
             out[key] = value
+        elif value is None and key in _CAN_BE_OFF:
+            out[key] = None
+        # What else there is (id, object, model, ...) is the server's to say.
     return out
 
 
@@ -268,7 +273,7 @@ def _turn_detection(value: object, param: str) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise wrong_type(param, "an object")
     kind = value.get("type", "server_vad")
-    if kind not in _TURN_DETECTION:
+    if not isinstance(kind, str) or kind not in _TURN_DETECTION:
         raise not_one_of(kind, tuple(_TURN_DETECTION), f"{param}.type")
     out = dict(_TURN_DETECTION[kind])
     for key, inner in value.items():
@@ -283,17 +288,13 @@ def _turn_detection(value: object, param: str) -> dict[str, Any] | None:
 
 def _check_turn_setting(key: str, value: object, param: str) -> None:
     if key in ("create_response", "interrupt_response"):
-        if not isinstance(value, bool):
-            raise wrong_type(param, "a boolean")
+        check_boolean(value, param)
     elif key == "eagerness":
-        if value not in ("low", "medium", "high", "auto"):
-            raise not_one_of(value, ("low", "medium", "high", "auto"), param)
+        check_one_of(value, _EAGERNESS, param)
     elif key == "threshold":
         check_number(value, 0.0, 1.0, param)
     elif key.endswith("_ms"):
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise wrong_type(param, "an integer")
-        check_range(value, 0, 60_000, param, "integer")
+        check_integer(value, 0, 60_000, param)
 
 
 def _transcription(value: object, param: str) -> dict[str, Any] | None:
@@ -301,19 +302,21 @@ def _transcription(value: object, param: str) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict):
         raise wrong_type(param, "an object")
-    for key in value:
+    for key, inner in value.items():
         if key not in _TRANSCRIPTION_KEYS:
             raise unknown_parameter(f"{param}.{key}")
-    model = value.get("model")
-    if model is not None and not isinstance(model, str):
-        raise wrong_type(f"{param}.model", "a string")
-    return {**value, "model": model or "whisper-1"}
+        if inner is not None:
+            _TRANSCRIPTION_KEYS[key](inner, f"{param}.{key}")
+    return {**value, "model": value.get("model") or "whisper-1"}
 
 
 def _noise_reduction(value: object, param: str) -> dict[str, Any] | None:
-    if value is not None and not isinstance(value, dict):
+    if value is None:
+        return None
+    if not isinstance(value, dict):
         raise wrong_type(param, "an object")
-    return value
+    check_one_of(value.get("type"), ("near_field", "far_field"), f"{param}.type")
+    return {"type": value["type"]}
 
 
 def _kept(check: Callable[[object, str], None]) -> Callable[[object, str], object]:
@@ -333,17 +336,66 @@ def _check_modality_list(value: object, param: str) -> None:
         raise not_one_of(value, ("['audio']", "['text']"), param)
 
 
+def _check_include(value: object, param: str) -> None:
+    check_strings(value, param)
+    for one in value if isinstance(value, list) else ():
+        check_one_of(one, ("item.input_audio_transcription.logprobs",), param)
+
+
+def _check_prompt(value: object, param: str) -> None:
+    if not isinstance(value, dict):
+        raise wrong_type(param, "an object")
+    text_field(value, "id", param)
+
+
+def _check_reasoning(value: object, param: str) -> None:
+    if not isinstance(value, dict):
+        raise wrong_type(param, "an object")
+    check_one_of(value.get("effort"), ("minimal", "low", "medium", "high", "xhigh"), f"{param}.effort")
+
+
+def _check_tracing(value: object, param: str) -> None:
+    if not isinstance(value, dict):
+        check_one_of(value, ("auto",), param)
+
+
+def _check_truncation(value: object, param: str) -> None:
+    if not isinstance(value, dict):
+        check_one_of(value, ("auto", "disabled"), param)
+        return
+    check_one_of(value.get("type"), ("retention_ratio",), f"{param}.type")
+    check_number(value.get("retention_ratio"), 0.0, 1.0, f"{param}.retention_ratio")
+
+
+def _check_delay(value: object, param: str) -> None:
+    check_one_of(value, ("minimal", "low", "medium", "high", "xhigh"), param)
+
+
 def _check_temperature(value: object, param: str) -> None:
     check_number(value, 0.6, 1.2, param)
 
 
+_TRANSCRIPTION_KEYS: Mapping[str, Callable[[object, str], None]] = {
+    "delay": _check_delay,
+    "keywords": check_strings,
+    "language": check_string,
+    "languages": check_strings,
+    "model": check_string,
+    "prompt": check_string,
+}
 _CHECKS: Mapping[str, Callable[[object, str], None]] = {
+    "include": _check_include,
     "instructions": check_string,
     "max_output_tokens": check_max_tokens,
     "output_modalities": _check_modality_list,
+    "parallel_tool_calls": check_boolean,
+    "prompt": _check_prompt,
+    "reasoning": _check_reasoning,
     "temperature": _check_temperature,
     "tool_choice": check_tool_choice,
     "tools": check_tools,
+    "tracing": _check_tracing,
+    "truncation": _check_truncation,
 }
 _AUDIO_VALUES: Mapping[str, Callable[[object, str], object]] = {
     "format": _kept(check_format),

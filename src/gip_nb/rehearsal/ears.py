@@ -151,9 +151,7 @@ def sphinx_decoder() -> Any:  # noqa: ANN401 - pocketsphinx has no types
     """
     import pocketsphinx
 
-    return pocketsphinx.Decoder(
-        samprate=EARS_RATE_HZ, loglevel="FATAL", fwdflat=False, maxhmmpf=_MOST_STATES
-    )
+    return pocketsphinx.Decoder(samprate=EARS_RATE_HZ, loglevel="FATAL", fwdflat=False, maxhmmpf=_MOST_STATES)
 
 
 class EarsProcess:

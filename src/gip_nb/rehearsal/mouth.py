@@ -73,20 +73,19 @@ _CHARS_UTF8 = 1
 _OK = 0
 
 _DEFAULT_VOICE = "alloy"
-# The API's voices, each a variant of espeak-ng's American English and a pitch (50 is the variant's own).
-# Taken were the variants that a recogniser understands best: of 40, f3, f5, edward, m6 and adam were among
-# the first ten.
+# The API's voices, each a variant of espeak-ng's American English and a pitch (50 is the variant's own). Of 40
+# variants these are among the ten that a speech recogniser understands best.
 _VOICES = {
-    "alloy": ("en-us+f3", 50),
-    "ash": ("en-us+edward", 50),
+    "alloy": ("en-us+edward", 50),
+    "ash": ("en-us+adam", 45),
     "ballad": ("en-us+adam", 50),
-    "cedar": ("en-us+m6", 45),
+    "cedar": ("en-us+edward", 40),
     "coral": ("en-us+f5", 50),
-    "echo": ("en-us+m6", 55),
-    "marin": ("en-us+f3", 45),
-    "sage": ("en-us+f5", 45),
-    "shimmer": ("en-us+f3", 60),
-    "verse": ("en-us+edward", 60),
+    "echo": ("en-us+edward", 45),
+    "marin": ("en-us+f5", 45),
+    "sage": ("en-us+f5", 55),
+    "shimmer": ("en-us+f3", 55),
+    "verse": ("en-us+adam", 55),
 }
 _WORDS_PER_MINUTE = 165
 _SLOWEST, _FASTEST = 80, 450  # of espeak-ng

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gip_nb.audio import frames, wav_bytes
 from gip_nb.errors import (
@@ -25,14 +25,16 @@ from gip_nb.errors import (
 )
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
-from gip_nb.protocol import client, dialects
-from gip_nb.protocol.frames import append_frame, encode_event
+from gip_nb.protocol import dialects, outputs
+from gip_nb.protocol.client import ClientProtocol
+from gip_nb.protocol.frames import append_frame
 from gip_nb.session.line import Line
 from gip_nb.session.loop import in_thread, loop, on_loop
 from gip_nb.session.reply import read_question, reply_of
 from gip_nb.session.settings import canonical_session
 from gip_nb.session.speaker import Flushed, NoSpeaker
 from gip_nb.session.transport import OpenAITransport
+from gip_nb.session.trouble import error_of, must_be_json
 from gip_nb.session.waits import Waits
 
 if TYPE_CHECKING:
@@ -44,17 +46,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gip_nb.journal.log import Row
-    from gip_nb.protocol.client import Wish
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.outputs import Output, Wish
+    from gip_nb.session.listener import Listener
     from gip_nb.session.reply import Reply
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
     from gip_nb.session.transport import Transport, TransportClosed
     from gip_nb.tools import Toolbox
 
-__all__ = ["AsyncRealtimeSession", "Listener"]
+__all__ = ["AsyncRealtimeSession"]
 
 _CREATED_TIMEOUT_S = 15.0
 _UPDATED_TIMEOUT_S = 10.0
@@ -63,30 +66,7 @@ _ASK_CHUNK_BYTES = 9600
 # 10 s of microphone frames of 40 ms.
 _EARLY_FRAMES = 250
 _SHAPE_DISABLED = "beta_api_shape_disabled"
-_KEY_CODES = frozenset({"invalid_api_key", "invalid_authentication", "unauthorized"})
 _AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
-
-
-class Listener(Protocol):
-    """Whoever shows the talk. Called on the loop; must be quick."""
-
-    def state_changed(self, state: str) -> None:
-        """The talk's state in a word."""
-
-    def item_changed(self, item_id: str) -> None:
-        """An item was made, changed or deleted."""
-
-    def text_added(self, item_id: str, delta: str) -> None:
-        """Words were added to an item."""
-
-    def audio_added(self, audio: bytes) -> None:
-        """A chunk of the answer came: PCM16 mono 24 000 Hz."""
-
-    def turn_done(self, turn: int) -> None:
-        """A turn is finished."""
-
-    def failed(self, error: GipError) -> None:
-        """Something went wrong that the user should see; the session may go on."""
 
 
 def new_id(prefix: str) -> str:
@@ -121,7 +101,7 @@ class AsyncRealtimeSession:
         self._tools = tools
         self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
         self._listener = listener
-        self.protocol = client.ClientProtocol(new_id, player=self._speaker.plays)
+        self.protocol = ClientProtocol(new_id, player=self._speaker.plays)
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self._callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
@@ -263,6 +243,7 @@ class AsyncRealtimeSession:
         except ConnectionDropped:
             # Some servers turn a dialect away by closing without a word.
             if dialect == "beta" and self.settings.dialect == "auto":
+                await self._line.close()
                 return False
             raise
         if first["type"] == "session.created":
@@ -395,7 +376,7 @@ class AsyncRealtimeSession:
         Args:
             **overrides: fields of the response that differ from the session's (`instructions`, ...).
         """
-        _must_be_json(overrides)
+        must_be_json(overrides)
         await self.connect()
         self.protocol.respond(overrides)
         self._pump()
@@ -427,7 +408,7 @@ class AsyncRealtimeSession:
             BadSetting: a value that cannot be.
         """
         session = canonical_session(**fields)
-        _must_be_json(session)
+        must_be_json(session)
         await self.connect()
         self.protocol.update(session)
         self._pump()
@@ -454,7 +435,7 @@ class AsyncRealtimeSession:
         """
         if not isinstance(event.get("type"), str):
             raise BadSetting("an event without a type", "send a dict such as {'type': 'response.create'}.")
-        _must_be_json(event)
+        must_be_json(event)
         await self.connect()
         self._line.send(dict(event))
 
@@ -564,36 +545,36 @@ class AsyncRealtimeSession:
     # ---- inside: doing what the protocol says --------------------------------------------------------------
 
     def _pump(self) -> None:
-        while outputs := self.protocol.take():
-            for output in outputs:
+        while todo := self.protocol.take():
+            for output in todo:
                 self._perform(output)
         self._waits.check()
         self._tell_state()
 
-    def _perform(self, output: client.Output) -> None:  # noqa: C901 - one arm an output
+    def _perform(self, output: Output) -> None:  # noqa: C901 - one arm an output
         listener = self._listener
         match output:
-            case client.SendAudio(audio):
+            case outputs.SendAudio(audio):
                 self._line.send(append_frame(audio))
-            case client.Send(fields):
+            case outputs.Send(fields):
                 self._line.send(fields)
-            case client.Play(item_id, content_index, start_sample, audio):
+            case outputs.Play(item_id, content_index, start_sample, audio):
                 self._speaker.play(item_id, content_index, start_sample, audio)
                 if listener is not None:
                     listener.audio_added(audio)
-            case client.PlayEnd(item_id, content_index, samples):
+            case outputs.PlayEnd(item_id, content_index, samples):
                 self._speaker.end(item_id, content_index, samples)
-            case client.Flush():
+            case outputs.Flush():
                 self._start(self._flush())
-            case client.ToolCall(call_id, name, arguments):
+            case outputs.ToolCall(call_id, name, arguments):
                 self._start(self._call_tool(call_id, name, arguments))
-            case client.Failed(message, code):
+            case outputs.Failed(message, code):
                 self._on_failed(error_of({"message": message, "code": code}))
-            case client.ItemChanged(item_id) if listener is not None:
+            case outputs.ItemChanged(item_id) if listener is not None:
                 listener.item_changed(item_id)
-            case client.TextAdded(item_id, delta) if listener is not None:
+            case outputs.TextAdded(item_id, delta) if listener is not None:
                 listener.text_added(item_id, delta)
-            case client.TurnDone(turn) if listener is not None:
+            case outputs.TurnDone(turn) if listener is not None:
                 listener.turn_done(turn)
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -669,31 +650,3 @@ class AsyncRealtimeSession:
             self._told_state = state
             if self._listener is not None:
                 self._listener.state_changed(state)
-
-
-def _must_be_json(fields: dict[str, Any]) -> None:
-    """Say it here, where a cell waits: the writer, who would find out later, has nobody to tell.
-
-    Raises:
-        BadSetting: JSON cannot carry it.
-    """
-    try:
-        encode_event(fields)
-    except TypeError as error:
-        raise BadSetting(
-            f"JSON cannot carry this: {error}", "use plain dicts, lists, numbers and strings."
-        ) from None
-
-
-def error_of(told: object) -> GipError:
-    """The exception for an `error` object of the server."""
-    fields = told if isinstance(told, dict) else {}
-    code = fields.get("code")
-    message = str(fields.get("message") or "the server gave no reason")
-    if code in _KEY_CODES or "Incorrect API key" in message:
-        return KeyRefused(message, "check GIP_API_KEY (or api_key=...): is it for this gateway?")
-    return ServerError(
-        f"{message} ({code})" if code else message,
-        "session.events shows what was sent before it.",
-        code if isinstance(code, str) else None,
-    )

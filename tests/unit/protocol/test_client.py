@@ -10,15 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gip_nb.protocol import client
-from gip_nb.protocol.client import ClientProtocol, Failed, Flush, ItemChanged, Play, PlayEnd, Send, ToolCall
+from gip_nb.protocol.client import ClientProtocol
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import Event
+from gip_nb.protocol.outputs import (
+    Failed,
+    Flush,
+    ItemChanged,
+    Play,
+    PlayEnd,
+    Send,
+    SendAudio,
+    ToolCall,
+    TurnDone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gip_nb.protocol.client import Output, Wish
+    from gip_nb.protocol.outputs import Output, Wish
 
 HALF_SECOND = bytes(2 * 500 * SAMPLES_PER_MS)
 ALREADY_ACTIVE = "conversation_already_has_active_response"
@@ -262,7 +272,7 @@ def test_a_failed_response_fails_the_wish_and_says_why(line: Line) -> None:
     assert wish.failure is not None
     assert wish.failure.message == "no luck"
     assert [f.message for f in line.outputs_of(Failed)] == ["no luck"]
-    assert len(line.outputs_of(client.TurnDone)) == 1
+    assert len(line.outputs_of(TurnDone)) == 1
 
 
 @pytest.mark.parametrize("status", ["cancelled", "incomplete", "never heard of"])
@@ -346,10 +356,10 @@ def test_every_call_is_answered_once_and_one_response_follows_the_last(line: Lin
     assert line.types()[-1] == CREATE
     assert line.types(CREATE) == [CREATE, CREATE]
     assert not wish.done
-    assert line.outputs_of(client.TurnDone) == []
+    assert line.outputs_of(TurnDone) == []
     line.answer("r2")
     assert (wish.done, wish.response_ids) == (True, ["r", "r2"])
-    assert line.outputs_of(client.TurnDone) == [client.TurnDone(1)]
+    assert line.outputs_of(TurnDone) == [TurnDone(1)]
 
 
 def test_a_call_of_a_response_that_nobody_asked_for_is_followed_up_too(line: Line) -> None:
@@ -665,7 +675,7 @@ def test_at_the_end_of_a_talk_what_was_heard_is_noted_and_the_server_not_told(li
 
 def test_audio_is_appended_committed_and_cleared(line: Line) -> None:
     line.do(lambda p: p.append_audio(HALF_SECOND))
-    assert line.outputs[-1] == client.SendAudio(HALF_SECOND)
+    assert line.outputs[-1] == SendAudio(HALF_SECOND)
     assert line.protocol.uncommitted_samples == 12_000
     line.do(lambda p: p.commit())
     assert line.protocol.uncommitted_samples == 0

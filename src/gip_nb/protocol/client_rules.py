@@ -1,0 +1,212 @@
+"""What each event of the server does to the client's end: one function an event, one row in `RULES`.
+
+They are the protected part of `ClientProtocol`, which stands in client.py: they use its fields,
+and nobody else does. An event without a row changes nothing but the conversation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gip_nb.protocol.conversation import SAMPLES_PER_MS
+from gip_nb.protocol.outputs import Failed, ItemChanged, Play, PlayEnd, TextAdded, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.protocol.client import ClientProtocol
+    from gip_nb.protocol.conversation import Response
+    from gip_nb.protocol.frames import Event
+
+__all__ = ["RULES"]
+
+# Losing these races is part of the protocol, not trouble: the response was over before our cancel arrived.
+_LOST_RACES = frozenset({"response_cancel_not_active"})
+_ACTIVE_RESPONSE = "conversation_already_has_active_response"
+
+
+def _on_speech_started(p: ClientProtocol, e: Event) -> None:
+    p._hearing = True
+    p._created_since_speech = False
+    detection = p.turn_detection or {}
+    if detection.get("interrupt_response") is not False:
+        p._interrupt(server_cancels=True)
+    if e.item_id is not None:
+        p._outputs.append(ItemChanged(e.item_id))
+
+
+def _on_speech_stopped(p: ClientProtocol, e: Event) -> None:
+    p._hearing = False
+    detection = p.turn_detection
+    # Some servers say that the speech stopped after they began to answer it.
+    p._awaiting_auto = (
+        not p._created_since_speech
+        and detection is not None
+        and detection.get("create_response") is not False
+    )
+    if e.item_id is not None:
+        p._outputs.append(ItemChanged(e.item_id))
+
+
+def _on_committed(p: ClientProtocol, e: Event) -> None:
+    p._hearing = False
+    if e.item_id is not None:
+        # The server's own commit ends where the speech did; what came after is still in its buffer.
+        end_ms = p.conversation.item(e.item_id).audio_end_ms
+        end = p._appended_samples if end_ms is None else end_ms * SAMPLES_PER_MS
+        p._used_samples = max(p._used_samples, min(end, p._appended_samples))
+        p._outputs.append(ItemChanged(e.item_id))
+
+
+def _on_response_created(p: ClientProtocol, e: Event) -> None:
+    p._awaiting_auto = False
+    p._created_since_speech = True
+    response_id = e.response_id
+    response = p.conversation.responses.get(response_id or "")
+    # Told after its end, or again: nothing begins.
+    if response_id is None or response is None or not response.active:
+        return
+    p._active = response_id
+    _answer_wish(p, response_id)
+
+
+def _answer_wish(p: ClientProtocol, response_id: str) -> None:
+    """This response is what was asked for, as far as one can tell."""
+    wish = p._asked
+    if wish is None:
+        return
+    p._asked = None
+    wish.response_ids.append(response_id)
+    p._wish_of[response_id] = wish
+    if wish.cancelled:
+        p._muted_responses.add(response_id)
+        p._cancelled.add(response_id)
+
+
+def _on_response_done(p: ClientProtocol, e: Event) -> None:
+    response_id = e.response_id or p.conversation.last_done
+    response = p.conversation.responses.get(response_id or "")
+    if p._active is not None and (e.response_id is None or response_id == p._active):
+        p._active = None
+    if response is None or response.response_id in p._ended:
+        return
+    p._ended.add(response.response_id)
+    if response.created_s is None:
+        # Some servers never said that it began.
+        p._awaiting_auto = False
+        _answer_wish(p, response.response_id)
+    for item_id in response.item_ids:
+        p._outputs.append(ItemChanged(item_id))
+    for item_id in p._delete_when_done.pop(response.response_id, []):
+        p.delete(item_id)
+    p._cut_late(response)
+    calls = _calls_of(p, response)
+    wish = p._wish_of.get(response.response_id)
+    if calls:
+        p._open_calls[response.response_id] = {c.call_id for c in calls}
+        for call in calls:
+            p._calls[call.call_id] = response.response_id
+        p._outputs.extend(calls)
+    elif wish is not None:
+        failed = response.status == "failed"
+        p._finish(wish, Failed(response.error or "the response failed", None, None) if failed else None)
+    if response.status == "failed":
+        p._outputs.append(Failed(response.error or "the response failed", None, None))
+    p._drain()
+    p._report_turn()
+
+
+def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
+    if response.status in {"cancelled", "failed"}:
+        return []
+    items = [p.conversation.items[i] for i in response.item_ids if i in p.conversation.items]
+    calls = {
+        i.call_id: ToolCall(i.call_id, i.name or "", i.arguments)
+        for i in items
+        if i.type == "function_call" and i.call_id is not None and i.call_id not in p._calls
+    }
+    return list(calls.values())
+
+
+def _on_answer_audio(p: ClientProtocol, e: Event) -> None:
+    item = p.conversation.items.get(e.item_id or "")
+    if item is None or not e.audio:
+        return
+    if p.player:
+        p._handed.add(item.item_id)
+    if (item.response_id or "") in p._muted_responses:
+        return
+    samples = len(e.audio) // 2
+    if item.generated_samples == samples:
+        p._outputs.append(ItemChanged(item.item_id))
+    p._outputs.append(
+        Play(item.item_id, e.whole("content_index") or 0, item.generated_samples - samples, e.audio)
+    )
+
+
+def _on_answer_audio_done(p: ClientProtocol, e: Event) -> None:
+    item = p.conversation.items.get(e.item_id or "")
+    if item is not None and item.generated_samples and (item.response_id or "") not in p._muted_responses:
+        p._outputs.append(PlayEnd(item.item_id, e.whole("content_index") or 0, item.generated_samples))
+
+
+def _on_text_delta(p: ClientProtocol, e: Event) -> None:
+    delta = e.text("delta")
+    if e.item_id is not None and delta:
+        p._outputs.append(TextAdded(e.item_id, delta))
+
+
+def _on_error(p: ClientProtocol, e: Event) -> None:
+    error = e.part("error")
+    code = error.get("code")
+    code = code if isinstance(code, str) else None
+    if code in _LOST_RACES:
+        return
+    message = error.get("message")
+    caused_by = error.get("event_id")
+    caused_by = caused_by if isinstance(caused_by, str) else None
+    wish = p._refused(caused_by)
+    lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
+    if code == _ACTIVE_RESPONSE and lost:
+        # The server's own turn detection was quicker: what we asked for is kept and asked again after that
+        # response.
+        if wish is not None:
+            p._take_back(wish)
+            p._awaiting_auto = p._active is None
+            if wish.cancelled:
+                p._finish(wish)
+            else:
+                p._queue.appendleft(wish)
+        return
+    failed = Failed(
+        message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
+    )
+    p._outputs.append(failed)
+    if wish is not None:
+        p._take_back(wish)
+        p._finish(wish, failed)
+        p._drain()
+        p._report_turn()
+
+
+def _on_item(p: ClientProtocol, e: Event) -> None:
+    if e.item_id is not None:
+        p._outputs += [ItemChanged(old) for old, new in p.conversation.renamed.items() if new == e.item_id]
+        p._outputs.append(ItemChanged(e.item_id))
+
+
+RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
+    "input_audio_buffer.speech_started": _on_speech_started,
+    "input_audio_buffer.speech_stopped": _on_speech_stopped,
+    "input_audio_buffer.committed": _on_committed,
+    "response.created": _on_response_created,
+    "response.done": _on_response_done,
+    "response.output_audio.delta": _on_answer_audio,
+    "response.output_audio.done": _on_answer_audio_done,
+    "response.output_audio_transcript.delta": _on_text_delta,
+    "response.output_text.delta": _on_text_delta,
+    "conversation.item.input_audio_transcription.delta": _on_text_delta,
+    "conversation.item.added": _on_item,
+    "conversation.item.done": _on_item,
+    "error": _on_error,
+}

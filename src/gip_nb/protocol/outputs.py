@@ -1,0 +1,115 @@
+"""What the client's end of the protocol asks its shell to do, and the wish that a response is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "Failed",
+    "Flush",
+    "ItemChanged",
+    "Output",
+    "Play",
+    "PlayEnd",
+    "Send",
+    "SendAudio",
+    "TextAdded",
+    "ToolCall",
+    "TurnDone",
+    "Wish",
+]
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send this canonical client event."""
+
+    fields: dict[str, Any]
+
+
+class SendAudio(msgspec.Struct, frozen=True):
+    """Append this audio to the server's input buffer; wire format of the session."""
+
+    audio: bytes
+
+
+class Play(msgspec.Struct, frozen=True):
+    """Play this audio: PCM16 mono 24 000 Hz, beginning at `start_sample` of its item."""
+
+    item_id: str
+    content_index: int
+    start_sample: int
+    audio: bytes
+
+
+class PlayEnd(msgspec.Struct, frozen=True):
+    """No more audio comes for this item."""
+
+    item_id: str
+    content_index: int
+    samples: int
+
+
+class Flush(msgspec.Struct, frozen=True):
+    """Stop playing at once and report, by `flushed()`, what of each item was played."""
+
+
+class ItemChanged(msgspec.Struct, frozen=True):
+    """Something of this item changed (or it was made or deleted)."""
+
+    item_id: str
+
+
+class TextAdded(msgspec.Struct, frozen=True):
+    """Text was added at the end of this item."""
+
+    item_id: str
+    delta: str
+
+
+class TurnDone(msgspec.Struct, frozen=True):
+    """All responses of the turn are finished and no tool is being waited for."""
+
+    turn: int
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """The model calls a function; answer with `tool_output(call_id, ...)`."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The server said `error`, or a response failed."""
+
+    message: str
+    code: str | None
+    event_id: str | None
+
+
+class Wish(msgspec.Struct):
+    """One `response.create` that was asked for, from the asking to the end of the last tool follow-up.
+
+    Attributes:
+        fields: what goes under `response`.
+        response_ids: the responses that came of it, in order.
+        done: nothing more will come of it.
+        failure: why it came to nothing, else None.
+        follow_up: it goes on after tool calls.
+        cancelled: it was interrupted before the server had begun.
+        event_id: of the newest `response.create` that was sent for it.
+    """
+
+    fields: dict[str, Any] = msgspec.field(default_factory=dict)
+    response_ids: list[str] = msgspec.field(default_factory=list)
+    done: bool = False
+    failure: Failed | None = None
+    follow_up: bool = False
+    cancelled: bool = False
+    event_id: str | None = None
+
+
+Output = Send | SendAudio | Play | PlayEnd | Flush | ItemChanged | TextAdded | TurnDone | ToolCall | Failed

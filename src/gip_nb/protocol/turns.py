@@ -1,0 +1,61 @@
+"""Responses and turns: what a conversation is counted and measured in."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from gip_nb.protocol.usage import Usage
+
+__all__ = ["ENDED", "Commit", "Direction", "Response", "Turn"]
+
+Direction = Literal["sent", "received", "local"]
+ENDED = frozenset({"completed", "cancelled", "failed", "incomplete"})
+
+
+class Response(msgspec.Struct, kw_only=True):
+    """One answer of the server, finished or not. Times are seconds on the log's own clock (`elapsed_s`)."""
+
+    response_id: str
+    turn: int
+    status: str = "in_progress"
+    reason: str | None = None
+    error: str | None = None
+    item_ids: list[str] = msgspec.field(default_factory=list)
+    created_s: float | None = None
+    done_s: float | None = None
+    first_audio_s: float | None = None
+    usage: Usage | None = None
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the server may still send parts of it."""
+        return self.status not in ENDED
+
+
+class Turn(msgspec.Struct, kw_only=True):
+    """What one utterance of the user (or a greeting) led to. Times are seconds on the log's own clock."""
+
+    turn: int
+    started_s: float
+    item_ids: list[str] = msgspec.field(default_factory=list)
+    response_ids: list[str] = msgspec.field(default_factory=list)
+    speech_end_s: float | None = None
+    first_event_s: float | None = None
+    first_audio_s: float | None = None
+    first_sound_s: float | None = None
+    interrupted: bool = False
+    requests: int = 0
+    usage: Usage = msgspec.field(default_factory=Usage)
+    billed_model: str = ""
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit that this client sent: samples of the connection's input, and when (log's clock, seconds)."""
+
+    event_id: str
+    start: int
+    end: int
+    at_s: float

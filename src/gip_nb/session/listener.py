@@ -1,0 +1,32 @@
+"""Who shows a talk: what a session tells while it goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gip_nb.errors import GipError
+
+__all__ = ["Listener"]
+
+
+class Listener(Protocol):
+    """Whoever shows the talk. Called on the loop; must be quick."""
+
+    def state_changed(self, state: str) -> None:
+        """The talk's state in a word."""
+
+    def item_changed(self, item_id: str) -> None:
+        """An item was made, changed or deleted."""
+
+    def text_added(self, item_id: str, delta: str) -> None:
+        """Words were added to an item."""
+
+    def audio_added(self, audio: bytes) -> None:
+        """A chunk of the answer came: PCM16 mono 24 000 Hz."""
+
+    def turn_done(self, turn: int) -> None:
+        """A turn is finished."""
+
+    def failed(self, error: GipError) -> None:
+        """Something went wrong that the user should see; the session may go on."""
