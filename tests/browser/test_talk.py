@@ -119,6 +119,19 @@ def test_words_can_be_typed_instead_of_spoken_from_the_idle_widget(notebook: Not
     expect(notebook.widget()).to_have_attribute("data-gip-microphone", "off")
 
 
+def test_what_a_cell_asks_is_shown_and_heard_in_the_page(notebook: Notebook) -> None:
+    notebook.run("%load_ext gip_nb")
+    notebook.run("w = talk(); w")
+    expect(notebook.widget()).to_have_attribute("data-gip-state", "idle")
+    notebook.run("reply = w.session.ask('hello there'); print(reply.text)")
+    expect(rows(notebook, "user").first).to_contain_text("hello there")
+    expect(rows(notebook, "assistant").first).to_contain_text(notebook.kernel("reply.text"))
+    notebook.wait_for(ANSWERED)
+    heard = notebook.kernel("w.session.items.heard_ms.iloc[-1] * 24")
+    assert round(heard) == notebook.kernel("len(reply.audio)")
+    expect(notebook.widget()).to_have_attribute("data-gip-microphone", "off")
+
+
 @pytest.mark.parametrize(
     "busy",
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import signal
 import socket
@@ -379,21 +378,20 @@ def test_a_peer_that_vanishes_leaves_nothing_behind(when: str) -> None:
 
 
 def test_a_peer_that_never_reads_is_not_read_from_either() -> None:
+    async def flood(one: Client) -> None:
+        for _ in range(5_000):
+            await asyncio.wait_for(one.send("nonsense", filler="x" * 20_000), 1)
+
     async def try_it() -> None:
         async with server_here(mouth=Mouth(600_000)) as server, client(server.url, KEY) as one:
             one.websocket.transport.pause_reading()
             await one.send("response.create")
-            await asyncio.sleep(0.5)
-            process = psutil.Process()
-            held = process.memory_info().rss
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    while True:
-                        await one.send("nonsense", filler="x" * 20_000)
-            assert process.memory_info().rss - held < 60_000_000
+            await asyncio.sleep(0.5)  # the answer fills the socket
+            with pytest.raises(TimeoutError):
+                await flood(one)
             one.websocket.transport.abort()
 
-    asyncio.run(asyncio.wait_for(try_it(), 20))
+    asyncio.run(asyncio.wait_for(try_it(), 30))
 
 
 def test_ears_that_break_fail_one_transcript() -> None:

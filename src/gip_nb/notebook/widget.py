@@ -170,7 +170,6 @@ class Talk(anywidget.AnyWidget):
         self._tell(audio_page=self._page.audio_page, error=None, muted=False)
         self._set(error={})
         self._muted = False
-        self._page.show(session)
         if page is None and self._page.audio_page is not None:
             self._post({"kind": "capture", "page": self._page.audio_page, "on": True}, ())
         try:
@@ -207,8 +206,6 @@ class Talk(anywidget.AnyWidget):
             # The answer is heard where the words were typed; its microphone stays as it is.
             self._page.audio_page = page
             self._tell(audio_page=page, error=None)
-        if session.state == "idle":
-            self._page.show(session)
         await session.connect()
         await session.interrupt()
         await session.send_text(text)
@@ -303,8 +300,13 @@ class Talk(anywidget.AnyWidget):
     def state_changed(self, state: str) -> None:
         """Tell the page and the trait."""
         session = self._running
+        if state == "connecting":
+            # Whoever began it, a click or a verb in a cell: the page that shows this talk shows and plays it.
+            self._page.show(session)
+            self._page.audio_page = self._page.audio_page or self._newest_page
         self._tell(
             state=state,
+            audio_page=self._page.audio_page,
             session_id=session.session_id,
             dialect=session.dialect,
             turn_detection=_detection_name(session),
