@@ -221,6 +221,22 @@ def playwright_browser() -> Path | None:
     return Path(path) if path and works_as_browser(path) else None
 
 
+def provide_driver() -> None:
+    """See to it that Playwright itself starts: it brings a Node of its own, which wants one library more.
+
+    Raises:
+        Missing: it does not start.
+    """
+    version: list[str | Path] = [VENV / "bin" / "python", "-m", "playwright", "--version"]
+    if output(version) is None and not (apt_is_ours() and apt_install("libatomic1") and output(version)):
+        run(version)  # for its reason, on stderr
+        raise Missing(
+            "Playwright, which drives the browser tests, does not start; its reason stands above. If it is "
+            "libatomic.so.1: on Debian or Ubuntu `sudo apt-get install libatomic1`. `make test-fast` needs "
+            "no browser."
+        )
+
+
 def find_browser() -> Path | None:
     """The browser that the tests drive: the machine's own, else Playwright's."""
     return installed_browser() or playwright_browser()
@@ -235,6 +251,8 @@ def provide_browser(*, install: bool = True) -> Path:
     Raises:
         Missing: there is none and none could be installed.
     """
+    if install:
+        provide_driver()
     ways: list[Callable[[], bool]] = [
         lambda: apt_is_ours() and apt_install("chromium", "fonts-dejavu-core"),
         lambda: run([VENV / "bin" / "python", "-m", "playwright", "install", "chromium"]),
