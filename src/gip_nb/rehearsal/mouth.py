@@ -73,8 +73,8 @@ _CHARS_UTF8 = 1
 _OK = 0
 
 _DEFAULT_VOICE = "alloy"
-# The API's voices, each a variant of espeak-ng's American English and a pitch (50 is the variant's own). Of 40
-# variants these are among the ten that a speech recogniser understands best.
+# The API's voices, each a variant of espeak-ng's American English and a pitch (50 is the variant's own). Of
+# its 40 variants these are among the ten that a speech recogniser understands best.
 _VOICES = {
     "alloy": ("en-us+edward", 50),
     "ash": ("en-us+adam", 45),
