@@ -44,6 +44,8 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name in {"errors", "testing"}:
+        return import_module(f"{__name__}.{name}")
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
     message = f"module {__name__!r} has no attribute {name!r}"
@@ -93,11 +95,13 @@ def talk(
         MissingKey: a model was named and there is no key.
     """
     from gip_nb.notebook.widget import open_talk
+    from gip_nb.session.settings import conceal
 
+    session = conceal({**session, "api_key": api_key})
+    del api_key
     return open_talk(
         model=model,
         base_url=base_url,
-        api_key=api_key,
         instructions=instructions,
         voice=voice,
         tools=tools,
@@ -121,7 +125,9 @@ def connect(
         KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not connect.
     """
     from gip_nb.session.blocking import RealtimeSession
+    from gip_nb.session.settings import conceal
 
+    options = conceal(options)
     session = RealtimeSession(connect_async(model, tools=tools, **options))
     session.connect()
     return session
@@ -137,15 +143,14 @@ def connect_async(
 
     Takes what `talk()` takes.
 
-    Takes what `talk()` takes.
-
     Raises:
         UnknownOption, BadSetting, MissingKey: as `talk()`.
     """
     from gip_nb.session.session import AsyncRealtimeSession
-    from gip_nb.session.settings import resolve
+    from gip_nb.session.settings import conceal, resolve
     from gip_nb.tools import Toolbox
 
+    options = conceal(options)
     settings = resolve(model, **options)
     functions = list(tools)
     return AsyncRealtimeSession(settings, tools=Toolbox(functions) if functions else None)

@@ -292,6 +292,11 @@ def test_a_microphone_that_is_denied_is_explained_and_typing_works(open_a_notebo
     row = notebook.kernel("w.session.events.query('type == \"local.mic.state\"').payload.iloc[0]")
     assert "NotAllowedError" in row["error"]
     notebook.wait_for("w.error.get('title') == 'No microphone'")
+    # A cell that starts the talk gets the same as an exception, and the talk goes on.
+    (output,) = notebook.run("w.start()", may_fail=True)
+    assert output["ename"] == "MicrophoneUnavailable"
+    assert "NotAllowedError" in output["evalue"]
+    assert notebook.kernel("w.session.state") != "closed"
 
 
 def test_a_refused_key_is_named_in_the_widget_and_raised_in_a_cell(notebook: Notebook) -> None:

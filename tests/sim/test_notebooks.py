@@ -23,7 +23,7 @@ SHOWN = {
     "01_talk.ipynb": {
         "w = talk()": "application/vnd.jupyter.widget-view+json",
         "w.session.turns": "completed",
-        "events.groupby": "response.done",
+        "events.groupby": "response.output_audio.delta",
         "w.session.audio(": "<audio",
         "gip_nb.connect(": "'name': 'stdout'",
     }

@@ -7,6 +7,8 @@ one function that sends to the page.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import weakref
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import anywidget
 import traitlets
 
-from gip_nb.errors import AlreadyClosed, GipError, NothingToDo
+from gip_nb.errors import AlreadyClosed, GipError, MicrophoneUnavailable, NothingToDo
 from gip_nb.notebook.page import Page
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
@@ -33,6 +35,7 @@ __all__ = ["Talk", "newest", "open_talk"]
 
 _STATIC = Path(__file__).parent / "static"
 _LIVE_SYNC_S = 0.25
+_MICROPHONE_ANSWER_S = 5.0
 _LIVE_TRAITS = ("user_transcript", "assistant_transcript")
 _log = logging.getLogger(__name__)
 _newest: weakref.ref[Talk] | None = None
@@ -63,6 +66,48 @@ class EveryChunk(traitlets.Bytes):
         old = obj._trait_values.get(name, b"")  # noqa: SLF001 - no public way
         obj._trait_values[name] = new  # noqa: SLF001 - same
         obj._notify_trait(name, old, new)  # noqa: SLF001 - same
+
+
+class NewestOnly:
+    """Listens for a talk to one of its sessions while that is the newest: an old one may still be ending."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self.session: AsyncRealtimeSession | None = None
+
+    @property
+    def _is_newest(self) -> bool:
+        return self._talk.session._session is self.session  # noqa: SLF001 - a wrapper of our own
+
+    def state_changed(self, state: str) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.state_changed(state)
+
+    def item_changed(self, item_id: str) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.item_changed(item_id)
+
+    def text_added(self, item_id: str, delta: str) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.text_added(item_id, delta)
+
+    def audio_added(self, audio: bytes) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.audio_added(audio)
+
+    def turn_done(self, turn: int) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.turn_done(turn)
+
+    def failed(self, error: GipError) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.failed(error)
 
 
 class Talk(anywidget.AnyWidget):
@@ -102,6 +147,9 @@ class Talk(anywidget.AnyWidget):
         self._told: dict[str, Any] = {}
         self._muted = False
         self._live_sync: Any = None
+        # Set while the page has it, or has said why not.
+        self._microphone_told = asyncio.Event()
+        self._no_microphone: MicrophoneUnavailable | None = None
         super().__init__(model=settings.model)
         _cure_sticky_routing(self.comm)
         self.on_msg(self._receive)
@@ -151,7 +199,12 @@ class Talk(anywidget.AnyWidget):
         return self._sessions[-1]._session  # noqa: SLF001 - the blocking face is a wrapper of our own
 
     def _new_session(self) -> AsyncRealtimeSession:
-        return AsyncRealtimeSession(self._settings, tools=self._tools, speaker=self._page, listener=self)
+        listener = NewestOnly(self)
+        session = AsyncRealtimeSession(
+            self._settings, tools=self._tools, speaker=self._page, listener=listener
+        )
+        listener.session = session
+        return session
 
     def _fresh(self) -> AsyncRealtimeSession:
         """The running session, or a new one where the last has ended."""
@@ -171,16 +224,38 @@ class Talk(anywidget.AnyWidget):
         self._set(error={})
         self._muted = False
         if page is None and self._page.audio_page is not None:
+            if self._no_microphone is not None:
+                # The page is asked anew: its last answer does not count.
+                self._no_microphone = None
+                self._microphone_told.clear()
             self._post({"kind": "capture", "page": self._page.audio_page, "on": True}, ())
         try:
             await session.connect()
         except GipError:
-            self._end_capture()
+            if session is self._running:
+                self._end_capture()
             raise
+        if page is None and self._page.audio_page is not None:
+            await self._microphone_or_why_not()
+
+    async def _microphone_or_why_not(self) -> None:
+        """A cell that started the talk hears of a microphone that is not to be had.
+
+        Raises:
+            MicrophoneUnavailable: the page was refused it. The talk is connected all the same.
+        """
+        # A page that still asks its user says nothing yet: then the widget will tell.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._microphone_told.wait(), _MICROPHONE_ANSWER_S)
+        if self._no_microphone is not None:
+            raise self._no_microphone
 
     async def _stop(self) -> None:
-        await self._running.close()
-        self._end_capture()
+        session = self._running
+        await session.close()
+        # A new one may have begun meanwhile; then the microphone is that one's.
+        if session is self._running:
+            self._end_capture()
 
     def _end_capture(self) -> None:
         if self._page.audio_page is not None:
@@ -287,13 +362,18 @@ class Talk(anywidget.AnyWidget):
             if isinstance(error, dict):
                 fields["error"] = f"{error.get('name')}: {error.get('message')}"
             session.note("mic.state", **fields)
-        if state == "error" and isinstance(error, dict):
-            problem: dict[str, Any] = {
-                "title": "No microphone",
-                "message": f"{error.get('name')}: {error.get('message')}",
-                "next_step": "allow the microphone for this page, or type instead of speaking.",
-            }
-            self._set(error=problem)
+        self._no_microphone = None
+        if state == "off":
+            self._microphone_told.clear()
+        else:
+            self._microphone_told.set()
+        if state == "error":
+            told = error if isinstance(error, dict) else {}
+            self._no_microphone = MicrophoneUnavailable(
+                f"the page got no microphone ({told.get('name')}: {told.get('message')})",
+                "allow it for this page (the icon in the address bar), or type, or session.ask() a WAV file.",
+            )
+            self._set(error=dict(error_view(self._no_microphone)))
 
     # ---- Listener: what the session says, on the loop ------------------------------------------------------
 

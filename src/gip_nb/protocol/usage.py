@@ -85,7 +85,8 @@ def _count(source: object, name: str) -> int:
     value = source.get(name) if isinstance(source, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return int(value) if 0 <= value < float("inf") else 0
+    # A table's integers have 64 bits; no talk has that many tokens.
+    return int(value) if 0 <= value < 2**53 else 0
 
 
 def _details(usage: object, name: str) -> object:

@@ -102,7 +102,10 @@ class Line:
             while True:
                 self._on_frame(read_frame(scrub(await transport.recv())), settings)
         except TransportClosed as closed:
-            self._on_closed(closed)
+            reason = (
+                settings.api_key.scrub_text(closed.reason) if settings.api_key is not None else closed.reason
+            )
+            self._on_closed(TransportClosed(closed.code, reason))
 
     def _on_frame(self, frame: Frame, settings: Settings) -> None:
         if frame.type == "session.created" and settings.dialect == "auto":

@@ -63,6 +63,7 @@ _CREATED_TIMEOUT_S = 15.0
 _UPDATED_TIMEOUT_S = 10.0
 _FLUSH_TIMEOUT_S = 1.0
 _ASK_CHUNK_BYTES = 9600
+_MIN_ASK_BYTES = 4800
 # 10 s of microphone frames of 40 ms.
 _EARLY_FRAMES = 250
 _SHAPE_DISABLED = "beta_api_shape_disabled"
@@ -203,7 +204,8 @@ class AsyncRealtimeSession:
                 await self._open()
             except GipError as error:
                 await self._line.close()
-                self._end("error", error)
+                if self._at == "connecting":
+                    self._end("error", error)
                 raise
             except BaseException:
                 self._line.abandon()
@@ -215,6 +217,7 @@ class AsyncRealtimeSession:
             from gip_nb.session.embedded import with_rehearsal_address
 
             self.settings = await in_thread(with_rehearsal_address, self.settings)
+            self._raise_if_ended()
         first = self.settings.first_dialect
         if not await self._open_in(first):
             if self.settings.dialect != "auto":
@@ -226,6 +229,7 @@ class AsyncRealtimeSession:
             other: Dialect = "ga" if first == "beta" else "beta"
             if not await self._open_in(other):
                 raise ServerError("the server speaks neither dialect", "check base_url.", _SHAPE_DISABLED)
+        self._raise_if_ended()
         self._move("open")
         session = dict(self.settings.session)
         if self._tools is not None:
@@ -238,6 +242,8 @@ class AsyncRealtimeSession:
     async def _open_in(self, dialect: Dialect) -> bool:
         """Connect in this dialect. Returns False where the server does not speak it."""
         await self._line.open(self.settings, dialect)
+        # Stop may have been pressed while that took its time.
+        self._raise_if_ended()
         try:
             first = await self._waits.next({"session.created", "error"}, _CREATED_TIMEOUT_S)
         except ConnectionDropped:
@@ -277,9 +283,14 @@ class AsyncRealtimeSession:
             ConnectionDropped: the connection ended.
         """
         question = await in_thread(read_question, what, sample_rate_hz)
-        await self.connect()
+        if question.pcm is not None and len(question.pcm) < _MIN_ASK_BYTES:
+            raise BadAudio(
+                f"the audio is {len(question.pcm) / 48:.0f} ms long: the API takes no utterance under 100 ms",
+                "ask something longer.",
+            )
         try:
             async with asyncio.timeout(timeout_s), self._asking:
+                await self.connect()
                 if question.text is not None:
                     self.protocol.send_text(question.text)
                     wish = self.protocol.respond()
@@ -433,7 +444,8 @@ class AsyncRealtimeSession:
         Raises:
             BadSetting: it is no event, or holds what JSON cannot carry.
         """
-        if not isinstance(event.get("type"), str):
+        given: object = event
+        if not isinstance(given, dict) or not isinstance(given.get("type"), str):
             raise BadSetting("an event without a type", "send a dict such as {'type': 'response.create'}.")
         must_be_json(event)
         await self.connect()

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
+
 from gip_nb.errors import BadSetting, MissingKey, UnknownOption
 from gip_nb.protocol.dialects import session_to_canonical
 
@@ -21,6 +23,7 @@ __all__ = [
     "Settings",
     "canonical_session",
     "check_options",
+    "conceal",
     "resolve",
 ]
 
@@ -29,6 +32,7 @@ DEFAULT_MODEL = "openai/gpt-4o-realtime-preview-2024-12-17"
 REHEARSAL = "rehearsal"
 _TRANSCRIPTION_MODEL = "whisper-1"
 _DIALECTS = ("auto", "beta", "ga")
+_SHORTEST_SECRET = 8
 _TURN_DETECTION = ("server_vad", "semantic_vad", "none")
 
 # What may stand in `**session`, in either dialect's name, beside the named arguments of talk() and connect().
@@ -95,13 +99,33 @@ class Secret:
         message = "a Secret is not pickled"
         raise TypeError(message)
 
-    def scrub(self, text: bytes) -> bytes:
-        """`text` with the literal key written `[key]`."""
-        return text.replace(self._value.encode(), b"[key]") if self._value else text
+    def scrub(self, frame: bytes) -> bytes:
+        """A frame with the key written `[key]`, however its JSON writes it.
+
+        A key under 8 characters is left: such a one is a word of a test, and stands in every other frame.
+        """
+        if len(self._value) < _SHORTEST_SECRET:
+            return frame
+        scrubbed = frame.replace(self._value.encode(), b"[key]")
+        if b"\\" in scrubbed:
+            # An escape may hide it. Only a frame that does is written anew.
+            try:
+                plain = msgspec.json.encode(msgspec.json.decode(scrubbed))
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                return scrubbed
+            if self._value.encode() in plain:
+                return plain.replace(self._value.encode(), b"[key]")
+        return scrubbed
 
     def scrub_text(self, text: str) -> str:
-        """`text` with the literal key written `[key]`."""
-        return text.replace(self._value, "[key]") if self._value else text
+        """`text` with the key written `[key]`."""
+        return text.replace(self._value, "[key]") if len(self._value) >= _SHORTEST_SECRET else text
+
+
+def conceal(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with their key as a `Secret`: a verbose traceback prints the variables of its frames."""
+    key = options.get("api_key")
+    return {**options, "api_key": Secret(key)} if isinstance(key, str) and key.strip() else options
 
 
 @dataclass(frozen=True)
@@ -158,7 +182,7 @@ def resolve(
     model: str | None = None,
     *,
     base_url: str | None = None,
-    api_key: str | None = None,
+    api_key: str | Secret | None = None,
     instructions: str | None = None,
     voice: str | None = None,
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
@@ -187,15 +211,14 @@ def resolve(
         MissingKey: for a model without a key.
     """
     check_options(options)
-    _check_texts(model=model, base_url=base_url, api_key=api_key, instructions=instructions, voice=voice)
+    _check_texts(model=model, base_url=base_url, instructions=instructions, voice=voice)
     given = _environment() if environment is None else environment
-    # A key that was read from a file may bring its line's end along, which no header can carry.
-    key = (api_key or given.get("GIP_API_KEY") or "").strip() or None
+    key = _key(api_key or given.get("GIP_API_KEY"))
     address = base_url or given.get("GIP_BASE_URL") or ""
     named = model or given.get("GIP_MODEL") or None
     if dialect not in _DIALECTS:
         raise BadSetting(f"dialect {dialect!r}", "use 'auto', 'beta' or 'ga'.")
-    rehearsal = named == REHEARSAL or (named is None and key is None and not address)
+    rehearsal = named == REHEARSAL or (named is None and key is None and not base_url)
     if not rehearsal and key is None:
         raise MissingKey(named or DEFAULT_MODEL)
     session = canonical_session(
@@ -208,7 +231,7 @@ def resolve(
     return Settings(
         model=REHEARSAL if rehearsal else named or DEFAULT_MODEL,
         base_url="" if rehearsal else _base_url(address or DEFAULT_BASE_URL),
-        api_key=None if rehearsal or key is None else Secret(key),
+        api_key=None if rehearsal else key,
         dialect=dialect,  # type: ignore[arg-type]  # checked against _DIALECTS above
         rehearsal=rehearsal,
         session=session,
@@ -217,8 +240,22 @@ def resolve(
     )
 
 
+def _key(given: object) -> Secret | None:
+    """The key, wrapped at once.
+
+    Raises:
+        BadSetting: it is no text; the value is not shown.
+    """
+    if given is None or isinstance(given, Secret):
+        return given
+    if not isinstance(given, str):
+        raise BadSetting(f"api_key is a {type(given).__name__}", "give api_key as text.")
+    # A key that was read from a file may bring its line's end along, which no header can carry.
+    return Secret(given.strip()) if given.strip() else None
+
+
 def _check_texts(**given: object) -> None:
-    """Raise for what is no text, without showing it: one of these is the key.
+    """Raise for what is no text.
 
     Raises:
         BadSetting: naming the option and the type.
@@ -240,8 +277,17 @@ def _environment() -> Mapping[str, str]:
     from dotenv import dotenv_values
 
     beside = Path.cwd() / ".env"
-    from_file = {k: v for k, v in dotenv_values(beside).items() if v} if beside.is_file() else {}
-    return {**from_file, **os.environ}
+    try:
+        from_file = dotenv_values(beside) if beside.is_file() else {}
+    except (OSError, UnicodeDecodeError):
+        from_file = None
+    if from_file is None:
+        # Said here, without the error that was caught: that one carries the file's bytes, the key among them.
+        raise BadSetting(
+            f"{str(beside)!r} cannot be read as UTF-8 text", "save it as UTF-8, or move it away."
+        )
+    # An empty variable says nothing, and hides nothing.
+    return {k: v for source in (from_file, os.environ) for k, v in source.items() if v}
 
 
 def _base_url(given: str) -> str:

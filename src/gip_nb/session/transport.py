@@ -105,7 +105,13 @@ class OpenAITransport:
             extra_query=dict(settings.extra_query),
             # The client's default headers are ignored by some versions of the package: these are not.
             extra_headers=dict(settings.extra_headers),
-            websocket_connection_options={"logger": _quiet, "max_size": None, "compression": None},
+            websocket_connection_options={
+                "logger": _quiet,
+                "max_size": None,
+                "compression": None,
+                # Ours, below, is the one that counts.
+                "open_timeout": None,
+            },
         )
         problem: GipError
         try:

@@ -20,7 +20,7 @@ def must_be_json(fields: dict[str, Any]) -> None:
     """
     try:
         encode_event(fields)
-    except TypeError as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BadSetting(
             f"JSON cannot carry this: {error}", "use plain dicts, lists, numbers and strings."
         ) from None

@@ -108,6 +108,60 @@ def test_nothing_to_ask_is_said_before_anything_is_sent(what: object) -> None:
     assert transport.sent == []
 
 
+def test_an_utterance_too_short_for_the_api_is_said_before_anything_is_sent() -> None:
+    session, transport = scripted()
+    with pytest.raises(BadAudio, match="100 ms"):
+        session.ask(np.ones(2399, np.int16))
+    assert transport.sent == []
+    assert session.ask(np.ones(2400, np.int16)).text
+    session.close()
+
+
+def test_closing_while_it_connects_ends_it_for_good() -> None:
+    go_on = asyncio.Event()
+
+    class Slow(ScriptedTransport):
+        async def open(self) -> None:
+            await go_on.wait()
+            await super().open()
+
+    transport = Slow(Model(), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
+    settings = resolve("test-preview", api_key="sk-test-0123456789", environment={})
+    session = RealtimeSession(AsyncRealtimeSession(settings, transport=transport.for_session))
+    problems: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            session.ask("hello")
+        except GipError as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while session.state != "connecting":
+        time.sleep(0.005)
+    session.close()
+    assert session.state == "closed"
+    loop().call_soon_threadsafe(go_on.set)
+    thread.join(5)
+    assert session.state == "closed"
+    assert transport.sent == []
+    assert [type(p) for p in problems] == [AlreadyClosed]
+
+
+def test_a_timeout_covers_connecting_too() -> None:
+    class Silent(ScriptedTransport):
+        async def open(self) -> None:
+            await asyncio.sleep(60)
+
+    settings = resolve("test-preview", api_key="sk-test-0123456789", environment={})
+    session = RealtimeSession(AsyncRealtimeSession(settings, transport=Silent().for_session))
+    began = time.monotonic()
+    with pytest.raises(TimedOut):
+        session.ask("hello", timeout_s=0.2)
+    assert time.monotonic() - began < 2
+
+
 def test_a_file_that_is_not_there_and_one_that_is_no_audio(session: RealtimeSession, tmp_path: Path) -> None:
     with pytest.raises(AudioFileNotFound, match=r"nowhere\.wav"):
         session.ask("nowhere.wav")

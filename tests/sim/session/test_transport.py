@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,10 @@ import pytest
 import gip_nb
 from gip_nb.errors import ConnectionDropped, ConnectionRefused, HostUnreachable, KeyRefused, ServerError
 from gip_nb.session.blocking import RealtimeSession
+from gip_nb.session.loop import run_blocking
+from gip_nb.session.session import AsyncRealtimeSession
+from gip_nb.session.settings import resolve
+from gip_nb.testing import ScriptedTransport
 from tests.sim.session.servers import GREETING, GREETING_GA, Event, Model, realtime_server
 
 KEY = "sk-secret-0123456789"
@@ -110,6 +115,42 @@ def test_a_key_refused_by_an_error_event_is_the_same_error() -> None:
     assert KEY not in str(caught.value)
     assert KEY not in session.events.to_csv()
     assert session.state == "error"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        {"type": "error", "error": {"code": "odd", "message": f"your key {KEY}"}},
+        # The same key, written with escapes.
+        json.dumps({"type": "error", "error": {"message": KEY}}).replace("sk-", "sk\\u002d").encode(),
+    ],
+)
+def test_a_key_that_the_server_says_back_is_scrubbed_in_frame_and_close_reason(echo: Event | bytes) -> None:
+    transport = ScriptedTransport(greeting=[GREETING])
+    settings = resolve(PREVIEW, api_key=KEY, environment={})
+    session = RealtimeSession(AsyncRealtimeSession(settings, transport=transport.for_session))
+    session.connect()
+
+    async def tell() -> None:
+        transport.say(echo)
+        transport.hang_up(1008, f"expired: {KEY}")
+
+    run_blocking(tell())
+    with pytest.raises(ConnectionDropped, match=r"\[key\]") as caught:
+        session.ask("hello")
+    assert KEY not in str(caught.value)
+    payloads = [session.payload(n) for n in range(len(session.events))]
+    assert KEY not in str(payloads)
+    assert "[key]" in str(payloads)
+    assert KEY not in session.events.to_csv()
+
+
+def test_a_word_for_a_key_does_not_spoil_the_talk() -> None:
+    with (
+        realtime_server(Model()) as (url, _),
+        gip_nb.connect(PREVIEW, base_url=url, api_key="session") as session,
+    ):
+        assert session.ask("hello").text == "word 0 word 1 word 2 word 3 word 4"
 
 
 def test_another_refusal_names_its_status() -> None:
