@@ -24,6 +24,8 @@ export default defineConfig({
   plugins: [viteWorklets()],
   server: { fs: { allow: [fileURLToPath(new URL("..", import.meta.url))] } },
   test: {
+    // A machine that does something else at the same time is slow, and not wrong.
+    testTimeout: 30_000,
     projects: [
       {
         extends: true,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,9 @@ def _start() -> tuple[subprocess.Popen[bytes], Address]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
+            # A group of its own: a kernel waits for its group when it ends, and signals it when a cell is
+            # interrupted.
+            process_group=0 if os.name == "posix" else None,
         )
         if process.stdout is None or process.stdin is None:
             raise RehearsalFailed(
