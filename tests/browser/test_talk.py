@@ -108,6 +108,7 @@ def test_without_a_key_it_is_a_rehearsal_and_says_so(notebook: Notebook) -> None
 def test_words_can_be_typed_instead_of_spoken_from_the_idle_widget(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run("w = talk(); w")
+    expect(notebook.widget()).to_have_attribute("data-gip-state", "idle")
     box = notebook.widget().get_by_test_id("gip-text")
     box.fill("hello <b>you</b>")
     box.press("Enter")
