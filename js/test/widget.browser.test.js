@@ -379,6 +379,13 @@ describe("text", () => {
     await shows("connecting");
   });
 
+  test("words typed before the kernel has answered are sent all the same", async () => {
+    render();
+    expect(one("gip").dataset.gipState).toBe("waiting");
+    await userEvent.type(field(), "early{Enter}");
+    expect(model.of("request")).toMatchObject([{ verb: "text", args: { text: "early" } }]);
+  });
+
   test("nothing is not sent", async () => {
     render();
     snapshot();

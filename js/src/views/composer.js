@@ -23,7 +23,8 @@ export function composer(page) {
   const element = make("form", "gip-composer", {}, field, button);
   button.type = "submit";
 
-  const ready = () => field.value.trim() !== "" && page.store.get().local.kernel === "live";
+  // A kernel that has not answered yet will: what is typed meanwhile waits for it in the comm.
+  const ready = () => field.value.trim() !== "" && page.store.get().local.kernel !== "lost";
   const update = () => setAttribute(button, "aria-disabled", ready() ? null : "true");
 
   field.addEventListener("input", update);

@@ -310,6 +310,9 @@ class Talk(anywidget.AnyWidget):
             case "mic_state":
                 self._on_microphone(content)
             case "request":
+                if content.get("verb") in {"start", "text"}:
+                    # At once: what the page tells next, of its microphone, belongs to the new session.
+                    self._fresh()
                 start_task(self._answer(content))
             case kind:
                 _log.warning("the page sent a message of unknown kind %r", kind)
@@ -357,11 +360,10 @@ class Talk(anywidget.AnyWidget):
     def _on_microphone(self, content: dict[str, Any]) -> None:
         session = self._running
         state, error = content.get("state"), content.get("error")
-        if session.state not in {"idle", "closed"}:
-            fields = {"state": state, "sample_rate_hz": content.get("sample_rate_hz")}
-            if isinstance(error, dict):
-                fields["error"] = f"{error.get('name')}: {error.get('message')}"
-            session.note("mic.state", **fields)
+        fields = {"state": state, "sample_rate_hz": content.get("sample_rate_hz")}
+        if isinstance(error, dict):
+            fields["error"] = f"{error.get('name')}: {error.get('message')}"
+        session.note("mic.state", **fields)
         self._no_microphone = None
         if state == "off":
             self._microphone_told.clear()

@@ -126,6 +126,23 @@ def test_nonsense_from_a_page_stops_nothing(page: Page) -> None:
     until(lambda: page.talk.turn == 1)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_microphone_denied_at_once_is_a_row_of_the_session_that_it_was_for(page: Page, again: bool) -> None:
+    if again:
+        page.request("start")
+        page.request("stop")
+    denied = {"name": "NotAllowedError", "message": "Permission denied"}
+
+    def both_at_once() -> None:
+        page.talk._on_message({"kind": "request", "page": "p1", "request": 7, "verb": "start"}, b"")
+        page.talk._on_message({"kind": "mic_state", "page": "p1", "state": "error", "error": denied}, b"")
+
+    loop().call_soon_threadsafe(both_at_once)
+    until(lambda: page.talk.session.state == "listening")
+    rows = page.talk.session.events.query("type == 'local.mic.state'")
+    assert rows.payload.iloc[-1]["error"] == "NotAllowedError: Permission denied"
+
+
 def test_double_clicks_are_harmless(page: Page) -> None:
     for _ in range(2):
         page.say(kind="request", request=900, verb="start", args={})
