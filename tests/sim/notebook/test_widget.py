@@ -127,7 +127,7 @@ def test_nonsense_from_a_page_stops_nothing(page: Page) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_microphone_denied_at_once_is_a_row_of_the_session_that_it_was_for(page: Page, again: bool) -> None:
+def test_a_microphone_denied_at_once_is_a_row_of_its_session(page: Page, *, again: bool) -> None:
     if again:
         page.request("start")
         page.request("stop")
