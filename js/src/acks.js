@@ -8,14 +8,15 @@ export class Acks {
     this.ahead = new Set();
   }
 
-  /** @param {number} seq from 0; 0 begins anew, as a new session does */
+  /** @param {number} seq from 0; a number that is sent again counts once */
   take(seq) {
-    if (seq === 0) {
-      this.acked = 0;
-      this.ahead.clear();
-    } else if (seq > this.acked) {
-      this.ahead.add(seq);
-    }
+    if (seq > this.acked) this.ahead.add(seq);
     while (this.ahead.delete(this.acked + 1)) this.acked += 1;
+  }
+
+  /** To be called when the kernel begins to count anew. */
+  reset() {
+    this.acked = -1;
+    this.ahead.clear();
   }
 }

@@ -1,44 +1,52 @@
 // The audio graph: one context at 24 000 Hz, made in the user's click, with the microphone on one side and answers on the other.
+// Where that context refuses the microphone, as Firefox's does one of another rate, a second context captures alone.
 
-import { openCapture } from "./capture.js";
+import { askForMicrophone, joinCapture, unlessAborted } from "./capture.js";
 import captureSource from "./capture-processor.js?worklet";
 import { ContextClock, nowMs } from "./clock.js";
+import { LiveContext } from "./live-context.js";
 import { loudness } from "./pcm.js";
 import { Playback } from "./playback.js";
 import playbackSource from "./playback-processor.js?worklet";
 import { INSECURE } from "./trouble.js";
 
 export const SAMPLE_RATE_HZ = 24_000;
-/** A context that may run does so within a few tens of milliseconds. */
-const RESUME_MS = 500;
+/** Of the context that captures alone: first the device's own, then the usual, where a browser hides what that is. */
+const NATIVE_RATES_HZ = [undefined, 48_000, 44_100];
+
+/** @typedef {"ready" | "blocked" | "none"} Sound */
 
 /**
- * @param {BaseAudioContext} context
- * @param {string[]} sources worklet modules as text: a page may not be asked for more files
+ * @param {LiveContext} live
+ * @param {MediaStream} stream
+ * @returns {MediaStreamAudioSourceNode | null} null: this context does not take a microphone of another rate
  */
-async function loadWorklets(context, sources) {
-  await Promise.all(
-    sources.map(async (source) => {
-      const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-      try {
-        await context.audioWorklet.addModule(url);
-      } finally {
-        URL.revokeObjectURL(url);
-      }
-    }),
-  );
+function sourceIn({ context }, stream) {
+  try {
+    return context.createMediaStreamSource(stream);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "NotSupportedError") return null;
+    throw error;
+  }
 }
 
 export class AudioGraph {
-  /** @type {AudioContext | null} */
-  #context = null;
-  /** @type {Promise<void>} the worklets are loaded; pending before there is a context */
-  #ready = Promise.reject(new Error("there is no audio context yet"));
+  /** @type {LiveContext | null} at 24 000 Hz */
+  #main = null;
+  /** @type {Set<LiveContext>} the main one, and what captures alone */
+  #contexts = new Set();
+  /** @type {DOMException | null} why there is no sound on this page */
+  #failure = null;
+  /** The main context has refused a microphone: the next one is not offered to it. */
+  #refused = false;
   /** @type {import("./capture.js").Capture | null} */
   #capture = null;
+  /** @type {Set<AbortSignal>} of microphones that are open, or being opened */
+  #capturing = new Set();
+  #muted = false;
   #clock = new ContextClock();
-  #wanted = false;
-  #waking = false;
+  /** @type {Sound | null} */
+  #told = null;
   #waveform = new Float32Array(1024);
 
   /**
@@ -46,109 +54,226 @@ export class AudioGraph {
    * @param {AbortSignal} options.signal ends all of it
    * @param {(report: import("./playback.js").PlaybackReport) => void} options.report
    * @param {(report: import("./playback.js").FlushReport) => void} options.flushed
-   * @param {(sound: "ready" | "blocked" | "none") => void} options.sound whether answers can be heard
+   * @param {(sound: Sound) => void} options.sound whether answers can be heard, and the microphone too
    */
   constructor({ signal, report, flushed, sound }) {
     this.signal = signal;
     this.sound = sound;
-    this.#ready.catch(() => {});
+    this.report = report;
+    this.flushed = flushed;
     this.playback = new Playback({ clock: this.#clock, report, flushed });
     signal.addEventListener("abort", () => this.#close(), { once: true });
   }
 
-  /** The rate of the context that captures; 0: there is none. */
+  /** The rate of the context that captures, or would; 0: there is none. */
   get sampleRateHz() {
-    return this.#context?.sampleRate ?? 0;
+    return this.#capture?.sampleRateHz ?? this.#main?.context.sampleRate ?? 0;
   }
 
-  /** Makes the context, or wakes it. To be called inside the user's click where there is one: else it may stay asleep. */
+  /** Makes the context, or wakes what there is. To be called inside the user's click where there is one: else it may stay asleep. */
   wake() {
     if (this.signal.aborted) return;
-    if (!this.#context) this.#open();
-    const context = this.#context;
-    this.#wanted = true;
-    if (!context || context.state === "running") return;
-    // Asked once, and again only inside a click: each vain attempt is a line in the browser's console.
-    if (this.#waking && navigator.userActivation?.isActive === false) return;
-    this.#waking = true;
-    // What was observed while it fell asleep is wrong by the time it slept.
-    this.#clock.reset();
-    context.resume().catch(() => {});
-    // A browser that wants a click first leaves the promise pending and says nothing.
-    setTimeout(() => {
-      if (this.#wanted && context.state === "suspended") this.sound("blocked");
-    }, RESUME_MS);
+    if (!this.#main) this.#open();
+    for (const live of this.#contexts) live.wake();
   }
 
   /** Lets the context sleep: a running one costs the processor something even in silence. */
   rest() {
-    if (this.#capture || this.playback.playing) return;
-    this.#wanted = false;
-    this.#context?.suspend().catch(() => {});
+    if (this.#capturing.size > 0 || this.playback.playing) return;
+    this.#main?.rest();
   }
 
   #open() {
     if (typeof AudioContext === "undefined" || !globalThis.isSecureContext) {
-      this.playback.giveUp();
-      this.sound("none");
-      this.#ready = Promise.reject(new DOMException("this page is not a secure context", INSECURE));
-      this.#ready.catch(() => {});
+      this.#fail(new DOMException("this page is not a secure context", INSECURE));
       return;
     }
-    const context = new AudioContext({ sampleRate: SAMPLE_RATE_HZ, latencyHint: "interactive" });
-    this.#context = context;
-    context.addEventListener("statechange", () => {
-      this.#waking = false;
-      if (context.state === "running") this.sound("ready");
-      // Its clock stands still from now on.
-      else this.#clock.reset();
-    });
-    this.#ready = loadWorklets(context, [captureSource, playbackSource]).then(() => {
-      if (!this.signal.aborted) this.playback.attach(context);
-    });
-    this.#ready.catch(() => {
-      this.playback.giveUp();
-      this.sound("none");
-    });
+    /** @type {LiveContext} */
+    let main;
+    try {
+      main = this.#add({
+        sampleRateHz: SAMPLE_RATE_HZ,
+        worklets: [captureSource, playbackSource],
+        clock: this.#clock,
+        changed: () => {
+          if (main.state === "closed") this.#lose(main);
+          this.#tell();
+        },
+      });
+    } catch (error) {
+      this.#fail(/** @type {DOMException} */ (error));
+      return;
+    }
+    this.#main = main;
+    this.#failure = null;
+    main.ready.then(
+      () => {
+        if (this.#main === main) this.playback.attach(main.context);
+      },
+      (error) => {
+        if (this.#main === main) this.#fail(error);
+      },
+    );
   }
 
   /**
-   * Opens the microphone; the signal closes it again.
+   * @param {ConstructorParameters<typeof LiveContext>[0]} options
+   * @returns {LiveContext}
+   */
+  #add(options) {
+    const live = new LiveContext(options);
+    this.#contexts.add(live);
+    return live;
+  }
+
+  /** @param {DOMException} error */
+  #fail(error) {
+    this.#failure = error;
+    this.playback.giveUp();
+    this.#tell();
+  }
+
+  /**
+   * The browser has closed it: the next `wake` makes another, with a playback of its own.
+   *
+   * @param {LiveContext} main
+   */
+  #lose(main) {
+    this.#contexts.delete(main);
+    this.#main = null;
+    this.playback.close();
+    this.playback = new Playback({ clock: this.#clock, report: this.report, flushed: this.flushed });
+  }
+
+  #tell() {
+    const states = [...this.#contexts].map((live) => live.state);
+    /** @type {Sound} */
+    let sound = "ready";
+    if (this.#failure) sound = "none";
+    else if (states.includes("blocked")) sound = "blocked";
+    // Not known yet.
+    else if (states.includes("waking")) return;
+    if (sound === this.#told) return;
+    this.#told = sound;
+    this.sound(sound);
+  }
+
+  /**
+   * Opens the microphone; the signal closes it again, at whatever point.
    *
    * @param {object} options
    * @param {AbortSignal} options.signal
    * @param {boolean} options.muted
    * @param {(frame: { seq: number, captured_at_ms: number, buffer: ArrayBuffer }) => void} options.frame
    * @param {(error: DOMException) => void} options.lost
-   * @returns {Promise<void>} rejected with what the browser threw
+   * @param {(silent: boolean) => void} [options.silenced] the system, the browser or a switch on the device mutes it, or no longer
+   * @returns {Promise<void>} rejected with what the browser threw, or with the signal's reason
    */
-  async openMicrophone({ signal, muted, frame, lost }) {
-    this.wake();
-    const context = this.#context;
-    if (!context) throw new DOMException("this page is not a secure context", INSECURE);
-    const capture = await openCapture({
-      context,
-      ready: this.#ready,
-      signal,
-      lost,
-      frame: ({ seq, at_s, now_s, buffer }) => {
-        this.#clock.observe(now_s, nowMs());
-        frame({ seq, captured_at_ms: this.#clock.toPageMs(at_s), buffer });
-      },
+  async openMicrophone({ signal, muted, frame, lost, silenced = () => {} }) {
+    const life = new AbortController();
+    for (const over of [signal, this.signal]) {
+      over.throwIfAborted();
+      over.addEventListener("abort", () => life.abort(over.reason), { once: true, signal: life.signal });
+    }
+    this.#capturing.add(life.signal);
+    life.signal.addEventListener("abort", () => this.#capturing.delete(life.signal), { once: true });
+    this.#muted = muted;
+    try {
+      // Asked first: the browser looks for the device while the contexts are made.
+      const asked = askForMicrophone(life.signal);
+      asked.catch(() => {});
+      this.wake();
+      const main = this.#main;
+      if (!main) throw this.#failure;
+      // Inside the click too: later it might not be allowed to run.
+      const early = this.#refused ? this.#addNative(life.signal, undefined) : null;
+      const stream = await asked;
+      // A page that may listen may play too, without a click: so it goes on after a reload.
+      for (const live of this.#contexts) live.retry();
+      for (const track of stream.getAudioTracks()) track.enabled = !this.#muted;
+      const { live, source } = await this.#admit(stream, main, early, life.signal);
+      const { clock, context } = live;
+      const capture = joinCapture({
+        context,
+        source,
+        signal: life.signal,
+        lost,
+        silenced,
+        frame: ({ seq, at_s, now_s, buffer }) => {
+          // What the page sees of that clock is fresher than a message, in most browsers.
+          clock.observe(Math.max(now_s, context.currentTime), nowMs());
+          frame({ seq, captured_at_ms: clock.toPageMs(at_s), buffer });
+        },
+      });
+      capture.mute(this.#muted);
+      this.#capture = capture;
+      life.signal.addEventListener(
+        "abort",
+        () => {
+          if (this.#capture === capture) this.#capture = null;
+        },
+        { once: true },
+      );
+    } catch (error) {
+      life.abort(error);
+      throw error;
+    }
+  }
+
+  /**
+   * @param {MediaStream} stream
+   * @param {LiveContext} main
+   * @param {LiveContext | null} early what was made for it already
+   * @param {AbortSignal} signal
+   * @returns {Promise<{ live: LiveContext, source: MediaStreamAudioSourceNode }>} a context that takes it, its worklet loaded
+   */
+  async #admit(stream, main, early, signal) {
+    if (!early) {
+      const source = sourceIn(main, stream);
+      if (source) {
+        await unlessAborted(main.ready, signal);
+        return { live: main, source };
+      }
+      this.#refused = true;
+    }
+    for (const rateHz of NATIVE_RATES_HZ) {
+      const live = (rateHz === undefined && early) || this.#addNative(signal, rateHz);
+      const source = sourceIn(live, stream);
+      if (source) {
+        await unlessAborted(live.ready, signal);
+        return { live, source };
+      }
+      this.#drop(live);
+    }
+    this.#refused = false;
+    throw new DOMException("no audio context takes this microphone", "NotSupportedError");
+  }
+
+  /**
+   * @param {AbortSignal} signal closes it
+   * @param {number | undefined} sampleRateHz undefined: the device's own
+   * @returns {LiveContext}
+   */
+  #addNative(signal, sampleRateHz) {
+    const live = this.#add({
+      ...(sampleRateHz === undefined ? {} : { sampleRateHz }),
+      worklets: [captureSource],
+      changed: () => this.#tell(),
     });
-    capture.mute(muted);
-    this.#capture = capture;
-    signal.addEventListener(
-      "abort",
-      () => {
-        if (this.#capture === capture) this.#capture = null;
-      },
-      { once: true },
-    );
+    signal.addEventListener("abort", () => this.#drop(live), { once: true });
+    live.wake();
+    return live;
+  }
+
+  /** @param {LiveContext} live */
+  #drop(live) {
+    live.close();
+    if (this.#contexts.delete(live)) this.#tell();
   }
 
   /** @param {boolean} muted */
   mute(muted) {
+    this.#muted = muted;
     this.#capture?.mute(muted);
   }
 
@@ -165,7 +290,8 @@ export class AudioGraph {
 
   #close() {
     this.playback.close();
-    this.#context?.close().catch(() => {});
-    this.#context = null;
+    this.#main = null;
+    for (const live of this.#contexts) live.close();
+    this.#contexts.clear();
   }
 }

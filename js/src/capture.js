@@ -1,6 +1,6 @@
 // The microphone: asked for, joined to the capture worklet, and really let go of.
 
-import { INSECURE, UNPLUGGED } from "./trouble.js";
+import { CLOSED, INSECURE, UNPLUGGED } from "./trouble.js";
 
 /** Echo cancellation keeps the signal as it is; the other two change it, and the model hears the difference. */
 const CONSTRAINTS = {
@@ -10,6 +10,7 @@ const CONSTRAINTS = {
 /**
  * @typedef {object} Capture
  * @property {AnalyserNode} analyser what the microphone gives, for a meter
+ * @property {number} sampleRateHz of the context that captures
  * @property {(muted: boolean) => void} mute silence goes on being sent: the server's turn detection counts samples
  */
 
@@ -21,11 +22,19 @@ const CONSTRAINTS = {
  * @property {ArrayBuffer} buffer 960 samples, int16, 24 000 Hz
  */
 
-/** @returns {Promise<MediaStream>} */
-function microphone() {
-  const { mediaDevices } = navigator;
-  if (!mediaDevices) return Promise.reject(new DOMException("this page is not a secure context", INSECURE));
-  return mediaDevices.getUserMedia(CONSTRAINTS);
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal} signal
+ * @returns {Promise<T>} rejected with the signal's reason as soon as it is aborted, whatever becomes of the promise
+ */
+export function unlessAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 /** @param {MediaStream} stream */
@@ -34,43 +43,37 @@ function letGo(stream) {
 }
 
 /**
- * Opens the microphone. Everything that it opened is closed again when the signal is aborted, at whatever point.
+ * Asks for the microphone. A prompt may be answered long after the signal was aborted: it is let go of then too.
  *
- * @param {object} options
- * @param {AudioContext} options.context at 24 000 Hz
- * @param {Promise<void>} options.ready the worklets are loaded
- * @param {AbortSignal} options.signal
- * @param {(frame: CapturedFrame) => void} options.frame
- * @param {(error: DOMException) => void} options.lost the device went away
- * @returns {Promise<Capture>} rejected with what the browser threw, or with the signal's reason
+ * @param {AbortSignal} signal
+ * @returns {Promise<MediaStream>} rejected with what the browser threw, or at once with the signal's reason
  */
-export async function openCapture({ context, ready, signal, frame, lost }) {
-  const stream = await microphone();
-  if (signal.aborted) letGo(stream);
-  signal.throwIfAborted();
-  const closing = new AbortController();
-  signal.addEventListener("abort", () => letGo(stream), { once: true, signal: closing.signal });
-  try {
-    await ready;
-    signal.throwIfAborted();
-    return join(context, stream, signal, frame, lost);
-  } catch (error) {
-    closing.abort();
-    letGo(stream);
-    throw error;
+export function askForMicrophone(signal) {
+  const { mediaDevices } = navigator;
+  if (!mediaDevices?.getUserMedia) {
+    return Promise.reject(new DOMException("this page is not a secure context", INSECURE));
   }
+  const given = mediaDevices.getUserMedia(CONSTRAINTS).then((stream) => {
+    if (signal.aborted) letGo(stream);
+    else signal.addEventListener("abort", () => letGo(stream), { once: true });
+    return stream;
+  });
+  return unlessAborted(given, signal);
 }
 
 /**
- * @param {AudioContext} context
- * @param {MediaStream} stream
- * @param {AbortSignal} signal
- * @param {(frame: CapturedFrame) => void} frame
- * @param {(error: DOMException) => void} lost
+ * Joins a microphone to the capture worklet, until the signal is aborted.
+ *
+ * @param {object} options
+ * @param {AudioContext} options.context with the capture worklet loaded
+ * @param {MediaStreamAudioSourceNode} options.source of that context
+ * @param {AbortSignal} options.signal
+ * @param {(frame: CapturedFrame) => void} options.frame
+ * @param {(error: DOMException) => void} options.lost the device went away, or the browser closed the context
+ * @param {(silent: boolean) => void} options.silenced the system, the browser or a switch on the device mutes it, or no longer
  * @returns {Capture}
  */
-function join(context, stream, signal, frame, lost) {
-  const source = context.createMediaStreamSource(stream);
+export function joinCapture({ context, source, signal, frame, lost, silenced }) {
   const analyser = new AnalyserNode(context, { fftSize: 1024, smoothingTimeConstant: 0.5 });
   const node = new AudioWorkletNode(context, "gip-capture", {
     numberOfInputs: 1,
@@ -83,11 +86,17 @@ function join(context, stream, signal, frame, lost) {
   source.connect(analyser);
   // Its output is silence; without a way to the destination nothing would make it run.
   source.connect(node).connect(context.destination);
-  for (const track of stream.getTracks()) {
-    track.addEventListener("ended", () => lost(new DOMException("the microphone's track ended", UNPLUGGED)), {
-      signal,
-    });
+  const tracks = source.mediaStream.getAudioTracks();
+  for (const track of tracks) {
+    const ended = () => lost(new DOMException("the microphone's track ended", UNPLUGGED));
+    track.addEventListener("ended", ended, { signal });
+    track.addEventListener("mute", () => silenced(true), { signal });
+    track.addEventListener("unmute", () => silenced(false), { signal });
   }
+  const closed = () => {
+    if (context.state === "closed") lost(new DOMException("the browser closed the audio context", CLOSED));
+  };
+  context.addEventListener("statechange", closed, { signal });
   signal.addEventListener(
     "abort",
     () => {
@@ -98,10 +107,12 @@ function join(context, stream, signal, frame, lost) {
     },
     { once: true },
   );
+  if (tracks.some((track) => track.muted)) silenced(true);
   return {
     analyser,
+    sampleRateHz: context.sampleRate,
     mute(muted) {
-      for (const track of stream.getTracks()) track.enabled = !muted;
+      for (const track of tracks) track.enabled = !muted;
     },
   };
 }

@@ -26,10 +26,31 @@ const UNEXPLAINED = {
   next_step: "Look at session.events for what happened, then try again.",
 };
 
+/** Where the tab's name is kept. */
+const TAB = "gip-tab";
+
 /** @returns {string} a random id for this page; crypto.randomUUID exists on secure pages only */
 export function newPageId() {
   const bytes = crypto.getRandomValues(new Uint8Array(8));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * The browser tab's own name: a page that is loaded again finds it, and the kernel gives it back the talk.
+ *
+ * @returns {string}
+ */
+export function tabName() {
+  try {
+    const known = sessionStorage.getItem(TAB);
+    if (known) return known;
+    const name = newPageId();
+    sessionStorage.setItem(TAB, name);
+    return name;
+  } catch {
+    // A host that keeps nothing: then a page that is loaded again is just another page.
+    return newPageId();
+  }
 }
 
 /**

@@ -13,9 +13,13 @@ export const FRAME_SAMPLES = 960;
  */
 
 export class Framer {
-  /** @param {number} sampleRateHz */
-  constructor(sampleRateHz) {
+  /**
+   * @param {number} sampleRateHz
+   * @param {(frame: Frame) => void} emit called for each full frame; the frame's memory is the receiver's
+   */
+  constructor(sampleRateHz, emit) {
     this.sampleRateHz = sampleRateHz;
+    this.emit = emit;
     this.seq = 0;
     this.filled = 0;
     this.atS = 0;
@@ -23,20 +27,22 @@ export class Framer {
   }
 
   /**
-   * @param {Float32Array} block any length, in [-1, 1]
+   * Nothing is allocated here, but for each full frame.
+   *
+   * @param {Float32Array} block in [-1, 1]
+   * @param {number} count how many samples of it, from its first
    * @param {number} atS time of its first sample
-   * @param {(frame: Frame) => void} emit called for each full frame; the frame's memory is the receiver's
    */
-  push(block, atS, emit) {
+  push(block, count, atS) {
     let from = 0;
-    while (from < block.length) {
+    while (from < count) {
       if (this.filled === 0) this.atS = atS + from / this.sampleRateHz;
-      const count = Math.min(block.length - from, FRAME_SAMPLES - this.filled);
-      toInt16(block.subarray(from, from + count), this.samples, this.filled);
-      this.filled += count;
-      from += count;
+      const taken = Math.min(count - from, FRAME_SAMPLES - this.filled);
+      toInt16(block, from, this.samples, this.filled, taken);
+      this.filled += taken;
+      from += taken;
       if (this.filled === FRAME_SAMPLES) {
-        emit({ seq: this.seq, at_s: this.atS, samples: this.samples });
+        this.emit({ seq: this.seq, at_s: this.atS, samples: this.samples });
         this.seq += 1;
         this.filled = 0;
         this.samples = new Int16Array(FRAME_SAMPLES);

@@ -11,7 +11,7 @@
  * @typedef {"message" | "function_call" | "function_call_output"} ItemType
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
- * @typedef {"start" | "stop" | "text" | "interrupt" | "mute"} Verb
+ * @typedef {"start" | "stop" | "text" | "interrupt" | "mute" | "take"} Verb
  */
 
 /**
@@ -39,6 +39,7 @@
  * @property {number | null} first_sound_ms from the end of the last turn's speech to the first sound of the answer
  * @property {number} requests responses that were finished, each of them billed
  * @property {number} event_count rows of the event log
+ * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
  */
 
 /**
@@ -68,9 +69,23 @@
 // ------------------------------------------------------------------------------------------------ page -> kernel
 
 /**
- * Sent once in initialize and again when the first view appears; answered by `snapshot`.
+ * Sent in initialize, when the first view appears, and when a message was missed; answered by `snapshot`.
+ * `tab` is the browser tab's own name, which outlives the page; `views` counts the views that are shown.
  *
- * @typedef {{ kind: "hello", page: string, secure: boolean }} Hello
+ * @typedef {{ kind: "hello", page: string, tab: string, views: number, secure: boolean }} Hello
+ */
+
+/**
+ * The page is left, or its last view has gone: nobody here hears or speaks.
+ *
+ * @typedef {{ kind: "bye", page: string }} Bye
+ */
+
+/**
+ * Answers `clock`: milliseconds since the Unix epoch, by the page's monotonic clock. `acked` and `rev` say up to where audio and
+ * state messages have arrived.
+ *
+ * @typedef {{ kind: "clock", page: string, clock: number, page_ms: number, acked: number, rev: number }} PageTime
  */
 
 /**
@@ -124,7 +139,7 @@
  * @property {number} at_ms
  */
 
-/** @typedef {Hello | Request | Mic | MicState | Playback | Flushed} PageMessage */
+/** @typedef {Hello | Bye | PageTime | Request | Mic | MicState | Playback | Flushed} PageMessage */
 
 // ------------------------------------------------------------------------------------------------ kernel -> page
 // `page` null: for every page; else only that page acts on it.
@@ -132,10 +147,14 @@
 /**
  * The whole talk; items in their order.
  *
- * @typedef {{ kind: "snapshot", page: string | null, talk: TalkState, items: ItemView[] }} Snapshot
+ * @typedef {{ kind: "snapshot", page: string | null, rev: number, talk: TalkState, items: ItemView[] }} Snapshot
  */
 
-/** @typedef {{ kind: "talk", page: string | null, patch: Partial<TalkState> }} TalkPatch */
+/**
+ * What changed in the bar. `rev` counts these and `items`: whoever misses one says hello again.
+ *
+ * @typedef {{ kind: "talk", page: string | null, rev: number, patch: Partial<TalkState> }} TalkPatch
+ */
 
 /**
  * Changes of the conversation, applied in this order: `put`, `text`, `drop`.
@@ -143,6 +162,7 @@
  * @typedef {object} Items
  * @property {"items"} kind
  * @property {string | null} page
+ * @property {number} rev
  * @property {ItemView[]} put
  * @property {{ item_id: string, delta: string }[]} text
  * @property {string[]} drop
@@ -169,6 +189,12 @@
  */
 
 /**
+ * What time is it here? Answered at once, by the same number.
+ *
+ * @typedef {{ kind: "clock", page: string | null, clock: number }} AskTime
+ */
+
+/**
  * @typedef {{ kind: "reply", page: string | null, request: number, ok: boolean, error: ErrorView | null }} Reply
  */
 
@@ -178,7 +204,7 @@
  * @typedef {{ kind: "capture", page: string | null, on: boolean }} Capture
  */
 
-/** @typedef {Snapshot | TalkPatch | Items | Audio | Flush | Reply | Capture} KernelMessage */
+/** @typedef {Snapshot | TalkPatch | Items | Audio | Flush | AskTime | Reply | Capture} KernelMessage */
 
 /** @typedef {Pick<import("@anywidget/types").AnyModel, "on" | "off" | "send">} Model */
 
@@ -286,6 +312,7 @@ const TALK = {
   first_sound_ms: orNull(number),
   requests: count,
   event_count: count,
+  notice: orNull(object(ERROR)),
 };
 
 /** @type {Record<keyof ItemView, Check>} */
@@ -315,11 +342,13 @@ const POSITION = { item_id: text, content_index: count, played_samples: count };
 
 /** @type {Shapes<PageMessage>} */
 export const PAGE_MESSAGES = {
-  hello: { page: text, secure: flag },
+  hello: { page: text, tab: text, views: count, secure: flag },
+  bye: { page: text },
+  clock: { page: text, clock: count, page_ms: number, acked: whole, rev: count },
   request: {
     page: text,
     request: count,
-    verb: oneOf("start", "stop", "text", "interrupt", "mute"),
+    verb: oneOf("start", "stop", "text", "interrupt", "mute", "take"),
     args: record,
   },
   mic: { page: text, seq: count, captured_at_ms: number },
@@ -351,10 +380,11 @@ export const PAGE_MESSAGES = {
 
 /** @type {Shapes<KernelMessage>} */
 export const KERNEL_MESSAGES = {
-  snapshot: { page: orNull(text), talk: object(TALK), items: listOf(object(ITEM)) },
-  talk: { page: orNull(text), patch: part(TALK) },
+  snapshot: { page: orNull(text), rev: count, talk: object(TALK), items: listOf(object(ITEM)) },
+  talk: { page: orNull(text), rev: count, patch: part(TALK) },
   items: {
     page: orNull(text),
+    rev: count,
     put: listOf(object(ITEM)),
     text: listOf(object({ item_id: text, delta: text })),
     drop: listOf(text),
@@ -368,6 +398,7 @@ export const KERNEL_MESSAGES = {
     last: flag,
   },
   flush: { page: orNull(text), flush: count },
+  clock: { page: orNull(text), clock: count },
   reply: { page: orNull(text), request: count, ok: flag, error: orNull(object(ERROR)) },
   capture: { page: orNull(text), on: flag },
 };

@@ -3,10 +3,16 @@
 
 import { Acks } from "./acks.js";
 import { AudioGraph } from "./audio.js";
-import { Comm, RequestError } from "./comm.js";
+import { nowMs } from "./clock.js";
+import { Comm, RequestError, tabName } from "./comm.js";
 import { samplesOf } from "./messages.js";
-import { createStore, isLive, isMuted } from "./store.js";
+import { createStore, isHere, isLive, isMuted } from "./store.js";
 import { KERNEL_LOST, microphoneTrouble, NO_SOUND, nameAndMessage, SOUND_BLOCKED } from "./trouble.js";
+
+/** A cell that is run again takes its view away and shows a new one: that is no reason to hang up. */
+const VIEW_GRACE_MS = 400;
+/** A kernel that runs a cell may answer only when it has ended. */
+const BUSY_AFTER_MS = 1500;
 
 /**
  * @typedef {import("./messages.js").KernelMessage} KernelMessage
@@ -17,8 +23,15 @@ export class Page {
   store = createStore();
   #acks = new Acks();
   #views = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #leaving;
   /** @type {AbortController | null} of the microphone that is open, or being opened */
   #microphone = null;
+  #tab = tabName();
+  /** Of the newest state message; null: none yet, or one was missed and the snapshot is on its way. */
+  #rev = /** @type {number | null} */ (null);
+  #lastRev = 0;
+  #heardAtMs = 0;
 
   /**
    * @param {import("./messages.js").Model} model
@@ -26,6 +39,8 @@ export class Page {
    */
   constructor(model, signal) {
     this.signal = signal;
+    // Before the comm's own listener: it has the last word to carry.
+    signal.addEventListener("abort", () => this.#leave(), { once: true });
     this.comm = new Comm(model, {
       signal,
       receive: (message, buffer) => this.#receive(message, buffer),
@@ -37,7 +52,9 @@ export class Page {
       flushed: (report) => this.comm.send({ kind: "flushed", ...report }),
       sound: (sound) => this.#soundChanged(sound),
     });
-    signal.addEventListener("abort", () => this.#microphone?.abort(), { once: true });
+    globalThis.addEventListener("pagehide", () => this.#pageLeft(), { signal });
+    globalThis.addEventListener("pageshow", ({ persisted }) => persisted && this.#hello(), { signal });
+    this.store.dispatch({ kind: "local", patch: { page: this.comm.page } });
     this.#hello();
   }
 
@@ -57,6 +74,14 @@ export class Page {
     this.openMicrophone();
     this.#ask("start").then((done) => {
       this.store.dispatch({ kind: "local", patch: { starting: false } });
+      if (!done) this.#closeMicrophone();
+    });
+  }
+
+  /** This page is to hear and speak from now on. To be called inside the click, as `start`. */
+  take() {
+    this.openMicrophone();
+    this.#ask("take").then((done) => {
       if (!done) this.#closeMicrophone();
     });
   }
@@ -98,7 +123,7 @@ export class Page {
     });
   }
 
-  /** @param {TroubleSource | "talk"} source */
+  /** @param {TroubleSource | import("./store.js").ToldSource} source */
   dismiss(source) {
     this.store.dispatch({ kind: "dismiss", source });
   }
@@ -135,15 +160,32 @@ export class Page {
   // ------------------------------------------------------------------------------------------------------ inside
 
   #hello() {
-    this.comm.send({ kind: "hello", secure: globalThis.isSecureContext });
+    const { isSecureContext: secure } = globalThis;
+    this.comm.send({ kind: "hello", tab: this.#tab, views: this.#views, secure });
   }
 
   #viewClosed() {
     this.#views -= 1;
-    if (this.#views > 0 || this.signal.aborted) return;
+    clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => {
+      if (this.#views > 0 || this.signal.aborted) return;
+      this.audio.playback.flush(-1);
+      this.#leave();
+      this.audio.rest();
+    }, VIEW_GRACE_MS);
+  }
+
+  /** Nobody looks at this talk here any more: the microphone is off, and what is left of an answer is not heard. */
+  #leave() {
     this.#closeMicrophone();
-    this.audio.playback.flush(-1);
-    this.audio.rest();
+    this.comm.send({ kind: "bye" });
+  }
+
+  /** The page is closed or loaded again. The kernel keeps what was not played, and the microphone's being on. */
+  #pageLeft() {
+    // First, so that it is not taken for a microphone that was switched off.
+    this.comm.send({ kind: "bye" });
+    this.#closeMicrophone();
   }
 
   /**
@@ -151,7 +193,18 @@ export class Page {
    * @param {DataView | undefined} buffer
    */
   #receive(message, buffer) {
+    this.#heardAtMs = nowMs();
+    if (this.store.get().local.busy) this.store.dispatch({ kind: "local", patch: { busy: false } });
     switch (message.kind) {
+      case "clock":
+        this.comm.send({
+          kind: "clock",
+          clock: message.clock,
+          page_ms: nowMs(),
+          acked: this.#acks.acked,
+          rev: this.#lastRev,
+        });
+        return;
       case "audio":
         this.#acks.take(message.seq);
         // With no view there is nobody to hear it, and no button to stop it.
@@ -164,9 +217,32 @@ export class Page {
         if (!message.on) this.#closeMicrophone();
         else if (this.#views > 0) this.openMicrophone();
         return;
+      case "reply":
+        return;
       default:
-        this.#reduce(message);
+        if (this.#follows(message)) this.#reduce(message);
     }
+  }
+
+  /**
+   * The Jupyter server drops messages in silence where there are too many; a gap in the numbers shows it.
+   *
+   * @param {import("./messages.js").Snapshot | import("./messages.js").TalkPatch | import("./messages.js").Items} message
+   * @returns {boolean} whether it is news
+   */
+  #follows({ kind, rev }) {
+    if (kind === "snapshot") {
+      this.#rev = this.#lastRev = rev;
+      return true;
+    }
+    if (this.#rev !== null && rev <= this.#rev) return false;
+    if (this.#rev !== null && rev > this.#rev + 1) {
+      this.#rev = null;
+      this.#hello();
+    } else if (this.#rev !== null) {
+      this.#rev = this.#lastRev = rev;
+    }
+    return true;
   }
 
   /**
@@ -180,10 +256,19 @@ export class Page {
 
   /** @param {KernelMessage} message */
   #reduce(message) {
-    const before = this.store.get().talk?.state ?? "idle";
+    const was = this.store.get();
+    const before = was.talk?.state ?? "idle";
     this.store.dispatch(message);
     const state = this.store.get();
     this.audio.mute(isMuted(state));
+    if (isHere(state) && !isHere(was)) {
+      // The kernel counts anew, and what was silenced here may go on.
+      this.#acks.reset();
+      this.audio.playback.reset();
+    } else if (isHere(was) && !isHere(state) && state.talk && isLive(state.talk.state)) {
+      this.#closeMicrophone();
+      this.audio.playback.silence();
+    }
     // A talk that is over has no use for the microphone, whoever ended it.
     if (state.talk && isLive(before) && !isLive(state.talk.state)) {
       this.#closeMicrophone();
@@ -195,7 +280,7 @@ export class Page {
   #kernelChanged(lost) {
     this.store.dispatch({
       kind: "local",
-      patch: { kernel: lost ? "lost" : "live", starting: false, muteWanted: null },
+      patch: { kernel: lost ? "lost" : "live", starting: false, muteWanted: null, busy: false },
     });
     this.store.dispatch({ kind: "trouble", source: "kernel", error: lost ? KERNEL_LOST : null });
     if (!lost) {
@@ -249,6 +334,10 @@ export class Page {
    * @returns {Promise<boolean>} whether it was done; where not, the reason is on the page
    */
   async #ask(verb, args) {
+    const askedAtMs = nowMs();
+    const busy = setTimeout(() => {
+      if (this.#heardAtMs < askedAtMs) this.store.dispatch({ kind: "local", patch: { busy: true } });
+    }, BUSY_AFTER_MS);
     try {
       await this.comm.request(verb, args);
       return true;
@@ -258,6 +347,9 @@ export class Page {
       const gone = error.view === KERNEL_LOST;
       this.store.dispatch({ kind: "trouble", source: "request", error: gone ? null : error.view });
       return false;
+    } finally {
+      clearTimeout(busy);
+      if (this.store.get().local.busy) this.store.dispatch({ kind: "local", patch: { busy: false } });
     }
   }
 }

@@ -1,14 +1,16 @@
 // PCM16 and what the audio graph uses: float samples in [-1, 1].
 
 /**
- * @param {Float32Array} source shape (n,), in [-1, 1]; what is outside is clipped, NaN becomes 0
- * @param {Int16Array} target shape (>= offset + n,)
- * @param {number} [offset] where to begin in target
+ * @param {Float32Array} source in [-1, 1]; what is outside is clipped, NaN becomes 0
+ * @param {number} from first sample of source
+ * @param {Int16Array} target
+ * @param {number} offset where to begin in target
+ * @param {number} count how many samples
  */
-export function toInt16(source, target, offset = 0) {
-  for (let i = 0; i < source.length; i += 1) {
+export function toInt16(source, from, target, offset, count) {
+  for (let i = 0; i < count; i += 1) {
     // Scaled by 32768 both ways, so that int16 -> float -> int16 changes nothing.
-    const scaled = Math.round(/** @type {number} */ (source[i]) * 32768);
+    const scaled = Math.round(/** @type {number} */ (source[from + i]) * 32768);
     target[offset + i] = Math.min(32767, Math.max(-32768, scaled));
   }
 }

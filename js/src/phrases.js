@@ -1,6 +1,6 @@
 // The state in words: what is going on, and what helps now.
 
-import { isLive, phaseOf } from "./store.js";
+import { isElsewhere, isHere, isLive, phaseOf } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
 /** @typedef {ReturnType<typeof phaseOf>} Phase */
@@ -27,9 +27,19 @@ const LABELS = {
 export function labelOf(state) {
   if (state.local.kernel === "lost") return "Disconnected";
   const phase = phaseOf(state);
+  if (isElsewhere(state)) return state.talk?.audio_page ? "In another window" : "Nobody hears this";
+  if (needsClick(state)) return "Click to go on";
   if (phase === "listening" && state.local.microphone === "asking") return "Waiting for the microphone";
   if (isDeaf(state)) return "Connected";
   return LABELS[phase];
+}
+
+/**
+ * @param {State} state
+ * @returns {boolean} whether the browser neither records nor plays before a click, as after a reload
+ */
+export function needsClick(state) {
+  return state.local.sound === "blocked" && state.local.kernel === "live" && isHere(state);
 }
 
 /**
@@ -38,7 +48,9 @@ export function labelOf(state) {
  */
 export function isDeaf(state) {
   const { microphone } = state.local;
-  return phaseOf(state) === "listening" && (microphone === "off" || microphone === "error");
+  return (
+    phaseOf(state) === "listening" && !isElsewhere(state) && (microphone === "off" || microphone === "error")
+  );
 }
 
 /**
@@ -49,6 +61,9 @@ export function hintOf(state) {
   const { local, talk } = state;
   const phase = phaseOf(state);
   const silent = local.microphone === "off" || local.microphone === "error";
+  if (local.busy && local.kernel === "live") return "The kernel is busy: this waits for the cell that runs.";
+  if (isElsewhere(state)) return "Press to hear it and speak here.";
+  if (needsClick(state)) return "The browser wants a click before it records or plays.";
   switch (phase) {
     case "waiting":
       return "If this stays, run the cell again.";
@@ -87,11 +102,13 @@ export function hintOf(state) {
  * What a press on the large button does now, and what it is called.
  *
  * @param {State} state
- * @returns {{ action: "start" | "interrupt" | "microphone" | null, name: string }}
+ * @returns {{ action: "start" | "interrupt" | "microphone" | "take" | "wake" | null, name: string }}
  */
 export function talkButtonOf(state) {
   const phase = phaseOf(state);
   if (state.local.kernel !== "live") return { action: null, name: labelOf(state) };
+  if (isElsewhere(state)) return { action: "take", name: "Take over here" };
+  if (needsClick(state)) return { action: "wake", name: "Go on here" };
   if (phase === "thinking" || phase === "speaking") return { action: "interrupt", name: "Interrupt" };
   if (phase === "connecting" || phase === "reconnecting") return { action: null, name: labelOf(state) };
   if (!state.talk || !isLive(state.talk.state)) return { action: "start", name: "Start talking" };

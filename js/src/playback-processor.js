@@ -23,6 +23,8 @@ class PlaybackProcessor extends AudioWorkletProcessor {
       this.queue.push({ ...message.chunk, samples: new Int16Array(message.buffer) });
     } else if (message.kind === "silence") {
       this.queue.silence();
+    } else if (message.kind === "reset") {
+      this.queue.reset();
     } else if (message.kind === "flush") {
       this.queue.silence();
       this.page.postMessage({ flush: message.flush, positions: this.queue.report(), at_s: currentTime });

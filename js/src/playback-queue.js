@@ -46,7 +46,7 @@ const REMEMBERED = 256;
  * What passes between the page and the processor that plays this queue.
  *
  * @typedef {{ kind: "chunk", chunk: Omit<Chunk, "samples">, buffer: ArrayBuffer }
- *   | { kind: "silence" } | { kind: "flush", flush: number } | { kind: "close" }} ToProcessor
+ *   | { kind: "silence" } | { kind: "reset" } | { kind: "flush", flush: number } | { kind: "close" }} ToProcessor
  * @typedef {{ item_id: string, content_index: number, played_samples: number }} Position
  * @typedef {{ flush: number, positions: Position[], at_s: number }} FlushedByProcessor
  * @typedef {{ events: (Omit<QueueEvent, "offset"> & { at_s: number })[], now_s: number }} EventsOfProcessor
@@ -132,6 +132,13 @@ export class PlaybackQueue {
     this.waiting = [];
     for (const key of this.known.keys()) this.silenced.add(key);
     forget(this.silenced);
+  }
+
+  /** Forgets everything: what comes now is counted from where it begins, silenced items too. */
+  reset() {
+    this.silence();
+    this.known.clear();
+    this.silenced.clear();
   }
 
   /**

@@ -78,6 +78,13 @@ export class Playback {
     this.playing = false;
   }
 
+  /** Begins anew: this page has the sound again, and items that were silenced here may go on. */
+  reset() {
+    this.#post({ kind: "reset" });
+    this.#unplayable.clear();
+    this.playing = false;
+  }
+
   /** @param {number} flush the number to answer with */
   flush(flush) {
     if (this.able === false) {

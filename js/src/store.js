@@ -10,19 +10,22 @@ import { applyItems, EMPTY, fromSnapshot } from "./items.js";
  */
 
 /**
- * @typedef {"kernel" | "microphone" | "sound" | "request"} TroubleSource
+ * @typedef {"kernel" | "microphone" | "sound" | "request"} TroubleSource what the page itself noticed
+ * @typedef {"talk" | "notice"} ToldSource what the kernel said
  * @typedef {Record<TroubleSource, ErrorView | null>} Troubles
  */
 
 /**
  * @typedef {object} Local what only the page knows
+ * @property {string} page this page's id
+ * @property {boolean} busy the kernel has not answered a request for a while
  * @property {"unknown" | "live" | "lost"} kernel unknown: it has not answered yet
  * @property {"off" | "asking" | "on" | "error"} microphone
  * @property {"ready" | "blocked" | "none"} sound blocked: the browser wants a click first
  * @property {boolean} starting Start was pressed and the kernel has not said anything since
  * @property {boolean | null} muteWanted Mute was pressed and the kernel has not said so yet
  * @property {Troubles} troubles
- * @property {ErrorView | null} dismissed the talk's error that the user has put away
+ * @property {Record<ToldSource, ErrorView | null>} dismissed what the user has put away
  */
 
 /**
@@ -35,7 +38,7 @@ import { applyItems, EMPTY, fromSnapshot } from "./items.js";
 /**
  * @typedef {{ kind: "local", patch: Partial<Local> }
  *   | { kind: "trouble", source: TroubleSource, error: ErrorView | null }
- *   | { kind: "dismiss", source: TroubleSource | "talk" }} Fact
+ *   | { kind: "dismiss", source: TroubleSource | ToldSource }} Fact
  */
 
 /** @type {State} */
@@ -43,13 +46,15 @@ export const INITIAL = {
   talk: null,
   conversation: EMPTY,
   local: {
+    page: "",
+    busy: false,
     kernel: "unknown",
     microphone: "off",
     sound: "ready",
     starting: false,
     muteWanted: null,
     troubles: { kernel: null, microphone: null, sound: null, request: null },
-    dismissed: null,
+    dismissed: { talk: null, notice: null },
   },
 };
 
@@ -79,8 +84,7 @@ export function reduce(state, action) {
     case "trouble":
       return withTrouble(state, action.source, action.error);
     case "dismiss":
-      if (action.source !== "talk") return withTrouble(state, action.source, null);
-      return { ...state, local: { ...state.local, dismissed: state.talk?.error ?? null } };
+      return dismiss(state, action.source);
     default:
       return state;
   }
@@ -100,8 +104,23 @@ function settle(local, before, talk, stated = false) {
     ...local,
     starting: local.starting && !stated && !isLive(talk.state),
     muteWanted: local.muteWanted === talk.muted ? null : local.muteWanted,
-    dismissed: same(before?.error ?? null, talk.error) ? local.dismissed : null,
+    dismissed: {
+      talk: same(before?.error ?? null, talk.error) ? local.dismissed.talk : null,
+      notice: same(before?.notice ?? null, talk.notice) ? local.dismissed.notice : null,
+    },
   };
+}
+
+/**
+ * @param {State} state
+ * @param {TroubleSource | ToldSource} source
+ * @returns {State}
+ */
+function dismiss(state, source) {
+  if (source !== "talk" && source !== "notice") return withTrouble(state, source, null);
+  const view = (source === "talk" ? state.talk?.error : state.talk?.notice) ?? null;
+  const dismissed = { ...state.local.dismissed, [source]: view };
+  return { ...state, local: { ...state.local, dismissed } };
 }
 
 /**
@@ -156,19 +175,39 @@ export function isMuted({ talk, local }) {
 }
 
 /**
+ * @param {Pick<State, "talk" | "local">} state
+ * @returns {boolean} whether this page hears and speaks
+ */
+export function isHere({ talk, local }) {
+  return talk !== null && talk.audio_page === local.page;
+}
+
+/**
+ * @param {Pick<State, "talk" | "local">} state
+ * @returns {boolean} whether the talk goes on, and not in this page
+ */
+export function isElsewhere({ talk, local }) {
+  if (!talk || local.kernel !== "live" || !isLive(talk.state) || talk.state === "connecting") return false;
+  return talk.audio_page !== local.page;
+}
+
+/**
  * @param {State} state
- * @returns {{ source: TroubleSource | "talk", error: ErrorView }[]} what to show, the gravest first, nothing twice
+ * @returns {{ source: TroubleSource | ToldSource, error: ErrorView }[]} what to show, the gravest first, nothing twice
  */
 export function troublesOf({ talk, local }) {
-  /** @type {{ source: TroubleSource | "talk", error: ErrorView | null }[]} */
+  /** @type {(source: ToldSource, view: ErrorView | null | undefined) => ErrorView | null} */
+  const undismissed = (source, view) => (view && !same(view, local.dismissed[source]) ? view : null);
+  /** @type {{ source: TroubleSource | ToldSource, error: ErrorView | null }[]} */
   const all = [
     { source: "kernel", error: local.troubles.kernel },
-    { source: "talk", error: same(talk?.error ?? null, local.dismissed) ? null : (talk?.error ?? null) },
+    { source: "talk", error: undismissed("talk", talk?.error) },
     { source: "request", error: local.troubles.request },
     { source: "microphone", error: local.troubles.microphone },
     { source: "sound", error: local.troubles.sound },
+    { source: "notice", error: undismissed("notice", talk?.notice) },
   ];
-  /** @type {{ source: TroubleSource | "talk", error: ErrorView }[]} */
+  /** @type {{ source: TroubleSource | ToldSource, error: ErrorView }[]} */
   const shown = [];
   for (const { source, error } of all) {
     if (error && !shown.some((other) => same(other.error, error))) shown.push({ source, error });

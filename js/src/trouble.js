@@ -1,13 +1,37 @@
 // What can go wrong in the page, in words: what happened, and what to do now.
 
-/** @typedef {import("./messages.js").ErrorView} ErrorView */
+import { secureAddress } from "./address.js";
+
+/**
+ * @typedef {import("./address.js").Address} Address
+ * @typedef {import("./messages.js").ErrorView} ErrorView
+ */
 
 /** A reason of ours beside those that browsers name: mediaDevices and audioWorklet do not exist on such a page. */
 export const INSECURE = "InsecureContext";
 /** The device was there and went away. */
 export const UNPLUGGED = "TrackEnded";
+/** The device is there and open, and what it gives is silence: the system, the browser or a switch of its own mutes it. */
+export const MUTED = "TrackMuted";
+/** The browser has ended the audio context. */
+export const CLOSED = "ContextClosed";
+/** The page's host does not let our audio code in. */
+export const NO_WORKLET = "WorkletNotLoaded";
 
 const MEANWHILE = "Typing works meanwhile.";
+
+/** What browsers of another time or make say for it. @type {Record<string, string>} */
+const OTHER_NAMES = {
+  ConstraintNotSatisfiedError: "OverconstrainedError",
+  DevicesNotFoundError: "NotFoundError",
+  PermissionDeniedError: "NotAllowedError",
+  PermissionDismissedError: "NotAllowedError",
+  SecurityError: "NotAllowedError",
+  SourceUnavailableError: "NotReadableError",
+  // Firefox, for a device that another program holds.
+  AbortError: "NotReadableError",
+  TrackStartError: "NotReadableError",
+};
 
 /** @type {Record<string, [title: string, message: string, next_step: string]>} */
 const MICROPHONE = {
@@ -19,17 +43,12 @@ const MICROPHONE = {
   NotFoundError: [
     "No microphone found",
     "There is no microphone on this computer that the browser can see.",
-    "Plug one in, then press the microphone button.",
+    "Plug one in, or switch it on in the system's settings, then press the microphone button.",
   ],
   NotReadableError: [
     "Microphone busy",
     "The microphone is there but gives no sound: another program may hold it.",
-    "Close what uses it (a call, a recorder), then press the microphone button.",
-  ],
-  AbortError: [
-    "Microphone did not start",
-    "The microphone could not be started.",
-    "Plug it in again, then press the microphone button.",
+    "Close what uses it (a call, a recorder) or plug it in again, then press the microphone button.",
   ],
   OverconstrainedError: [
     "Microphone not usable",
@@ -38,27 +57,61 @@ const MICROPHONE = {
   ],
   NotSupportedError: [
     "Microphone not usable here",
-    "This browser cannot record at 24 000 Hz from this microphone.",
-    "Set the device to 24 or 48 kHz, or use Chromium, Chrome or Edge.",
+    "This browser lets no page record from this microphone at a rate that it knows.",
+    "Set the device to 48 kHz in the system's settings, or choose another one, then press the microphone button.",
   ],
-  [INSECURE]: [
-    "No microphone on this address",
-    "Browsers give the microphone to secure pages only, and this one is not.",
-    "Open the notebook at http://localhost or by https.",
+  InvalidStateError: [
+    "Microphone not given",
+    "The browser gives the microphone to the page in front only.",
+    "Come back to this page, then press the microphone button.",
   ],
   [UNPLUGGED]: [
     "Microphone lost",
-    "The microphone was unplugged or switched off.",
-    "Plug it in again, then press the microphone button.",
+    "The microphone was unplugged or switched off, or is no longer allowed.",
+    "Plug it in again, or choose another one, then press the microphone button.",
+  ],
+  [MUTED]: [
+    "Microphone silent",
+    "The microphone is open, but the system, the browser or a switch on the device mutes it.",
+    "Unmute it there: this goes away by itself.",
+  ],
+  [CLOSED]: [
+    "Sound stopped",
+    "The browser has shut down the sound of this page, and the microphone with it.",
+    "Press the microphone button.",
+  ],
+  [NO_WORKLET]: [
+    "No microphone here",
+    "This page does not let the audio code load: its host forbids it, or the browser is too old.",
+    "Open the notebook in JupyterLab, in a current browser.",
   ],
 };
 
+/** Chromium's words for a microphone that the page may have and the browser itself may not. */
+const BY_SYSTEM = /denied by system/i;
+
 /**
  * @param {{ name: string, message: string }} error what getUserMedia or the audio graph threw
+ * @param {Address} [page] where this is
  * @returns {ErrorView}
  */
-export function microphoneTrouble({ name, message }) {
-  const known = Object.hasOwn(MICROPHONE, name) ? MICROPHONE[name] : undefined;
+export function microphoneTrouble({ name, message }, page = globalThis.location) {
+  if (name === INSECURE) {
+    return {
+      title: "No microphone on this address",
+      message: "Browsers give the microphone to secure pages only, and this one is not.",
+      next_step: `${secureAddress(page)} ${MEANWHILE}`,
+    };
+  }
+  if (BY_SYSTEM.test(message)) {
+    return {
+      title: "Microphone not allowed",
+      message: "The operating system does not let this browser use the microphone.",
+      next_step: `Allow it in the system's privacy settings, then press the microphone button. ${MEANWHILE}`,
+    };
+  }
+  const usual = Object.hasOwn(OTHER_NAMES, name) ? /** @type {string} */ (OTHER_NAMES[name]) : name;
+  const known = Object.hasOwn(MICROPHONE, usual) ? MICROPHONE[usual] : undefined;
   if (!known) {
     return {
       title: "No microphone",
@@ -80,16 +133,25 @@ export const KERNEL_LOST = {
 /** @type {ErrorView} */
 export const SOUND_BLOCKED = {
   title: "Sound is waiting",
-  message: "The browser plays nothing on a page until you have clicked on it.",
+  message: "The browser keeps a page's sound off, its microphone too, until you have clicked on it.",
   next_step: "Click anywhere in this panel to hear the answer.",
 };
 
+/**
+ * @param {Address} [page] where this is
+ * @returns {ErrorView}
+ */
+export function noSound(page = globalThis.location) {
+  return {
+    title: "No sound here",
+    message:
+      "This page cannot play answers: its address is not secure, or its browser lets no audio code in.",
+    next_step: `${secureAddress(page)} Answers are shown as text meanwhile.`,
+  };
+}
+
 /** @type {ErrorView} */
-export const NO_SOUND = {
-  title: "No sound here",
-  message: "This page cannot play answers: its address is not secure, or its browser lacks AudioWorklet.",
-  next_step: "Open the notebook at http://localhost or by https. Answers are shown as text meanwhile.",
-};
+export const NO_SOUND = noSound();
 
 /**
  * @param {unknown} thrown anything

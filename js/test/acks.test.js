@@ -20,12 +20,15 @@ test("nothing received is -1; a gap holds it back until it is filled", () => {
   expect(acks.ahead.size).toBe(0);
 });
 
-test("0 begins anew", () => {
+test("a number that is sent again changes nothing; after a reset all begin anew", () => {
   const acks = new Acks();
-  for (const seq of [0, 1, 2, 5]) acks.take(seq);
-  acks.take(0);
-  expect(acks.acked).toBe(0);
+  for (const seq of [0, 1, 2, 5, 0, 1, 5]) acks.take(seq);
+  expect(acks.acked).toBe(2);
+  expect(acks.ahead.size).toBe(1);
+  acks.reset();
+  expect(acks.acked).toBe(-1);
   acks.take(1);
+  acks.take(0);
   expect(acks.acked).toBe(1);
 });
 

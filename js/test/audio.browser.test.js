@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AudioGraph } from "../src/audio.js";
 import { nowMs } from "../src/clock.js";
-import { INSECURE, UNPLUGGED } from "../src/trouble.js";
+import { CLOSED, INSECURE, UNPLUGGED } from "../src/trouble.js";
 
 /** @type {AbortController} */
 let life;
@@ -17,6 +17,14 @@ let sounds;
 let audio;
 /** @type {MediaStream[]} every stream that the page was given */
 let streams;
+/** @type {AudioContext[]} every context that the page made */
+let contexts;
+/** Whether a context at this rate takes a microphone: Firefox's do at the device's own rate only. */
+let takes = (/** @type {number} */ _rateHz) => true;
+/** Whether a context may run, without a click or at all. */
+let lets = () => true;
+/** @type {((context: AudioContext) => AudioNode) | null} what stands in for the microphone's sound */
+let instead = null;
 
 beforeEach(() => {
   life = new AbortController();
@@ -31,18 +39,66 @@ beforeEach(() => {
     streams.push(stream);
     return stream;
   });
-  audio = new AudioGraph({
-    signal: life.signal,
-    report: (report) => reports.push(report),
-    flushed: (report) => flushes.push(report),
-    sound: (sound) => sounds.push(sound),
-  });
+  contexts = [];
+  vi.stubGlobal(
+    "AudioContext",
+    class extends AudioContext {
+      /** @param {AudioContextOptions} [options] */
+      constructor(options) {
+        super(options);
+        contexts.push(this);
+        if (!lets()) this.suspend();
+      }
+
+      /** @override */
+      resume() {
+        return lets() ? super.resume() : new Promise(() => {});
+      }
+    },
+  );
+  takes = () => true;
+  lets = () => true;
+  instead = null;
+  const join = AudioContext.prototype.createMediaStreamSource;
+  vi.spyOn(AudioContext.prototype, "createMediaStreamSource").mockImplementation(
+    /** @this {AudioContext} */ function (stream) {
+      if (takes(this.sampleRate)) {
+        const source = join.call(this, stream);
+        return instead ? Object.assign(instead(this), { mediaStream: stream }) : source;
+      }
+      throw new DOMException("different sample-rate is currently not supported", "NotSupportedError");
+    },
+  );
+  audio = graph();
 });
 
 afterEach(() => {
   life.abort();
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
 });
+
+const graph = (signal = life.signal) =>
+  new AudioGraph({
+    signal,
+    report: (report) => reports.push(report),
+    flushed: (report) => flushes.push(report),
+    sound: (sound) => sounds.push(sound),
+  });
+
+const own = (/** @type {number} */ rateHz) => rateHz !== 24_000;
+
+/** @param {string} type of the event by which the browser takes it that the user agrees */
+function click(type) {
+  lets = () => true;
+  const active = /** @type {UserActivation} */ ({ isActive: true, hasBeenActive: true });
+  vi.spyOn(navigator, "userActivation", "get").mockReturnValue(active);
+  document.dispatchEvent(new Event(type));
+}
+
+const tracks = () => streams.flatMap((stream) => stream.getTracks()).map((track) => track.readyState);
+const rates = () => contexts.filter(({ state }) => state !== "closed").map(({ sampleRate }) => sampleRate);
+const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** @returns {{ seq: number, captured_at_ms: number, buffer: ArrayBuffer, arrivedMs: number }[]} */
 const noFrames = () => [];
@@ -50,18 +106,50 @@ const noFrames = () => [];
 /**
  * @param {AbortSignal} signal
  * @param {object} [options]
+ * @param {AudioGraph} [options.ears]
  * @param {boolean} [options.muted]
  * @param {(error: DOMException) => void} [options.lost]
+ * @param {(silent: boolean) => void} [options.silenced]
  */
-async function listen(signal, { muted = false, lost = () => {} } = {}) {
+async function listen(signal, { ears = audio, muted = false, lost = () => {}, silenced = () => {} } = {}) {
   const frames = noFrames();
-  await audio.openMicrophone({
+  await ears.openMicrophone({
     signal,
     muted,
     lost,
+    silenced,
     frame: (frame) => frames.push({ ...frame, arrivedMs: nowMs() }),
   });
   return frames;
+}
+
+/** @param {ReturnType<typeof noFrames>} frames */
+const samplesOf = (frames) => Float32Array.from(frames.flatMap(({ buffer }) => [...new Int16Array(buffer)]));
+
+/**
+ * Where in one capture the sound of another is, 100 ms to either side of where its time says, and how alike they are there.
+ *
+ * @param {ReturnType<typeof noFrames>} ordinary all of it
+ * @param {ReturnType<typeof noFrames>} native a part
+ * @returns {{ lateMs: number, gain: number, correlation: number }} lateMs: by its time, against where its sound was found
+ */
+function compared(ordinary, native) {
+  const [all, part] = [samplesOf(ordinary), samplesOf(native)];
+  const apartMs = (native[0]?.captured_at_ms ?? Number.NaN) - (ordinary[0]?.captured_at_ms ?? Number.NaN);
+  let best = { correlation: 0, gain: 0, lateMs: Number.NaN };
+  for (let late = -2_400; late <= 2_400; late += 1) {
+    const at = Math.round(apartMs * 24) - late;
+    let [product, one, other] = [0, 0, 0];
+    for (let i = 0; i < part.length; i += 3) {
+      const [x, y] = [/** @type {number} */ (all[at + i]), /** @type {number} */ (part[i])];
+      product += x * y;
+      one += x * x;
+      other += y * y;
+    }
+    const correlation = product / Math.sqrt(one * other || 1);
+    if (correlation > best.correlation) best = { correlation, gain: product / one, lateMs: late / 24 };
+  }
+  return best;
 }
 
 /** @param {ArrayBuffer} buffer */
@@ -140,9 +228,7 @@ describe("the microphone", () => {
     await vi.waitFor(() => expect(frames.length).toBeGreaterThan(2));
     capture.abort();
     const count = frames.length;
-    expect(streams.flatMap((stream) => stream.getTracks()).map((track) => track.readyState)).toEqual([
-      "ended",
-    ]);
+    expect(tracks()).toEqual(["ended"]);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(frames).toHaveLength(count);
   });
@@ -152,9 +238,7 @@ describe("the microphone", () => {
     const asked = listen(capture.signal);
     capture.abort();
     await expect(asked).rejects.toMatchObject({ name: "AbortError" });
-    expect(streams.flatMap((stream) => stream.getTracks()).map((track) => track.readyState)).toEqual([
-      "ended",
-    ]);
+    await vi.waitFor(() => expect(tracks()).toEqual(["ended"]));
   });
 
   test("can be opened again: numbers begin at 0", async () => {
@@ -188,6 +272,51 @@ describe("the microphone", () => {
     expect(lost.map(({ name }) => name)).toEqual([UNPLUGGED]);
   });
 
+  test("that the system mutes says so, and when it is over", async () => {
+    /** @type {boolean[]} */
+    const told = [];
+    const capture = new AbortController();
+    await listen(capture.signal, { silenced: (silent) => told.push(silent) });
+    expect(told).toEqual([]);
+    const track = streams[0]?.getTracks()[0];
+    for (const type of ["mute", "unmute", "mute"]) track?.dispatchEvent(new Event(type));
+    expect(told).toEqual([true, false, true]);
+    capture.abort();
+    track?.dispatchEvent(new Event("unmute"));
+    expect(told).toEqual([true, false, true]);
+  });
+
+  test("that the system has muted before says so at once", async () => {
+    vi.spyOn(MediaStreamTrack.prototype, "muted", "get").mockReturnValue(true);
+    /** @type {boolean[]} */
+    const told = [];
+    await listen(life.signal, { silenced: (silent) => told.push(silent) });
+    expect(told).toEqual([true]);
+  });
+
+  test("whose context the browser closes says so, and can be opened again", async () => {
+    /** @type {DOMException[]} */
+    const lost = [];
+    const capture = new AbortController();
+    await listen(capture.signal, { lost: (error) => lost.push(error) });
+    await contexts[0]?.close();
+    await vi.waitFor(() => expect(lost.map(({ name }) => name)).toEqual([CLOSED]));
+    capture.abort();
+    const frames = await listen(life.signal);
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(3));
+    play("a", 4_000);
+    await ended("a");
+    expect(rates()).toEqual([24_000]);
+  });
+
+  test("muted while it is still being opened, it gives zeros", async () => {
+    const opening = listen(life.signal);
+    audio.mute(true);
+    const frames = await opening;
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(25), { timeout: 4000 });
+    expect(frames.every(({ buffer }) => peak(buffer) === 0)).toBe(true);
+  });
+
   test("has a level", async () => {
     expect(audio.level("microphone")).toBe(0);
     await listen(life.signal);
@@ -195,6 +324,243 @@ describe("the microphone", () => {
       timeout: 4000,
       interval: 20,
     });
+  });
+});
+
+describe("a microphone that the 24 kHz context refuses", () => {
+  beforeEach(() => {
+    takes = own;
+  });
+
+  test("is captured at its own rate: 25 frames a second of 960 samples, numbered, timed, and not silent", async () => {
+    const frames = await listen(life.signal);
+    expect(audio.sampleRateHz).toBeGreaterThan(40_000);
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(80), { timeout: 8000 });
+    expect(frames.map(({ seq }) => seq)).toEqual(frames.map((_, i) => i));
+    expect(new Set(frames.map(({ buffer }) => buffer.byteLength))).toEqual(new Set([1920]));
+    const first = frames[10];
+    const last = frames.at(-1);
+    if (!first || !last) throw new Error("no frames");
+    const rate = (last.seq - first.seq) / ((last.captured_at_ms - first.captured_at_ms) / 1000);
+    expect(rate).toBeGreaterThan(24.8);
+    expect(rate).toBeLessThan(25.2);
+    for (const { captured_at_ms, arrivedMs } of frames) {
+      expect(arrivedMs - captured_at_ms).toBeGreaterThan(34);
+      expect(arrivedMs - captured_at_ms).toBeLessThan(500);
+    }
+    expect(rates()).toEqual([24_000, audio.sampleRateHz]);
+    expect(sounds).toEqual(["ready"]);
+    await vi.waitFor(() => expect(audio.level("microphone")).toBeGreaterThan(0.3), {
+      timeout: 4000,
+      interval: 20,
+    });
+  });
+
+  test("is the same sound as the ordinary way's", async () => {
+    takes = () => true;
+    const ordinary = await listen(life.signal);
+    takes = own;
+    const native = await listen(life.signal, { ears: graph() });
+    await vi.waitFor(() => expect(native.length).toBeGreaterThan(95), { timeout: 8000 });
+    const parts = Array.from({ length: 16 }, (_, i) => native.slice(10 + 5 * i, 15 + 5 * i));
+    const spoken = parts.filter((part) => Math.max(...part.map(({ buffer }) => peak(buffer))) > 3000);
+    const found = spoken.map((part) => compared(ordinary, part));
+    // A machine that is busy drops samples of the one or the other now and then.
+    const alike = found.filter(({ correlation }) => correlation > 0.99);
+    expect(alike.length).toBeGreaterThan(spoken.length / 4);
+    for (const { gain, lateMs } of alike) {
+      expect(Math.abs(gain - 1)).toBeLessThan(0.05);
+      // Before each context Chromium has a queue for 100 ms of sound, and after a stall it stays as full as it got.
+      expect(Math.abs(lateMs)).toBeLessThan(100);
+    }
+  });
+
+  test.each([false, true])("a click is told to the millisecond (refused: %s)", async (refused) => {
+    takes = refused ? own : () => true;
+    /** @type {AudioBufferSourceNode | undefined} */
+    let clicks;
+    instead = (context) => {
+      const { sampleRate } = context;
+      const buffer = new AudioBuffer({ length: sampleRate, sampleRate });
+      buffer.getChannelData(0)[0] = 0.9;
+      clicks = new AudioBufferSourceNode(context, { buffer, loop: true });
+      return clicks;
+    };
+    const frames = await listen(life.signal);
+    const context = /** @type {AudioContext} */ (clicks?.context);
+    expect(context.sampleRate === 24_000).toBe(!refused);
+    const firstS = context.currentTime + 0.3;
+    clicks?.start(firstS);
+    // What the page can know of the context's clock by looking at it often.
+    let offsetMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 500; i += 1) {
+      await pause(5);
+      offsetMs = Math.min(offsetMs, nowMs() - context.currentTime * 1000);
+    }
+    const heard = frames.filter(({ buffer }) => peak(buffer) > 5_000);
+    expect(heard.length).toBeGreaterThanOrEqual(2);
+    for (const [i, { captured_at_ms, buffer }] of heard.entries()) {
+      const loudest = new Int16Array(buffer).indexOf(peak(buffer));
+      const heardMs = captured_at_ms + loudest / 24;
+      expect(Math.abs(heardMs - (offsetMs + (firstS + i) * 1000))).toBeLessThan(15);
+    }
+  });
+
+  test("answers are played meanwhile, by the context at 24 kHz", async () => {
+    const frames = await listen(life.signal);
+    play("a", 12_000);
+    expect(await ended("a")).toMatchObject({ played_samples: 12_000, underruns: 0 });
+    const start = reports.find(({ event }) => event === "started");
+    expect(Math.abs(nowMs() - (start?.at_ms ?? 0) - 500)).toBeLessThan(200);
+    expect(frames.length).toBeGreaterThan(5);
+  });
+
+  test("its context is closed with it, and the next one is made inside the click", async () => {
+    const capture = new AbortController();
+    await listen(capture.signal);
+    const refusals = () => contexts[0] && vi.mocked(contexts[0].createMediaStreamSource).mock.contexts;
+    const offered = refusals()?.filter((context) => context === contexts[0]).length;
+    expect(offered).toBe(1);
+    capture.abort();
+    await vi.waitFor(() => expect(rates()).toEqual([24_000]));
+    expect(audio.sampleRateHz).toBe(24_000);
+    const opening = listen(life.signal);
+    expect(rates()).toHaveLength(2);
+    const frames = await opening;
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(3));
+    expect(refusals()?.filter((context) => context === contexts[0]).length).toBe(1);
+    expect(rates()).toHaveLength(2);
+  });
+
+  test("a browser that hides the device's rate is offered the usual ones", async () => {
+    takes = (rateHz) => rateHz === 48_000;
+    const frames = await listen(life.signal);
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(3));
+    await vi.waitFor(() => expect(rates()).toEqual([24_000, 48_000]));
+    expect(audio.sampleRateHz).toBe(48_000);
+  });
+
+  test("one that no context takes says so, and nothing stays open", async () => {
+    takes = () => false;
+    await expect(listen(life.signal)).rejects.toMatchObject({ name: "NotSupportedError" });
+    expect(tracks()).toEqual(["ended"]);
+    await vi.waitFor(() => expect(rates()).toEqual([24_000]));
+  });
+});
+
+describe.each([false, true])("where sound wants a click first (refused: %s)", (refused) => {
+  beforeEach(() => {
+    if (refused) takes = own;
+  });
+
+  test("that is said in half a second, no frame comes, and a click sets all of it going", async () => {
+    lets = () => false;
+    const frames = await listen(life.signal);
+    play("a", 4_000);
+    await vi.waitFor(() => expect(sounds).toEqual(["blocked"]), { timeout: 800 });
+    await pause(300);
+    expect(frames).toEqual([]);
+    expect(reports).toEqual([]);
+    click("pointerdown");
+    await vi.waitFor(() => expect(sounds).toEqual(["blocked", "ready"]));
+    await ended("a");
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(5));
+    expect(frames[0]?.seq).toBe(0);
+    for (const { captured_at_ms, arrivedMs } of frames) {
+      expect(arrivedMs - captured_at_ms).toBeGreaterThan(34);
+      expect(arrivedMs - captured_at_ms).toBeLessThan(500);
+    }
+  });
+
+  test("a microphone that is given counts as one", async () => {
+    lets = () => streams.length > 0;
+    const frames = await listen(life.signal);
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(3));
+    expect(sounds).toEqual(["ready"]);
+  });
+
+  test("put to sleep in mid-talk, it is woken, and times are true again", async () => {
+    const frames = await listen(life.signal);
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(5));
+    lets = () => false;
+    for (const context of contexts) context.suspend();
+    await vi.waitFor(() => expect(sounds).toEqual(["ready", "blocked"]), { timeout: 3000 });
+    const { length } = frames;
+    click("keydown");
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(length + 10));
+    expect(sounds).toEqual(["ready", "blocked", "ready"]);
+    expect(frames.map(({ seq }) => seq)).toEqual(frames.map((_, i) => i));
+    for (const { captured_at_ms, arrivedMs } of frames) {
+      expect(arrivedMs - captured_at_ms).toBeGreaterThan(34);
+      expect(arrivedMs - captured_at_ms).toBeLessThan(500);
+    }
+  });
+});
+
+describe("opened and closed", () => {
+  test.each([false, true])("50 times, in mid-opening too: nothing is left (refused: %s)", async (refused) => {
+    if (refused) takes = own;
+    for (let round = 0; round < 50; round += 1) {
+      const capture = new AbortController();
+      const opening = listen(capture.signal).catch(({ name }) => name);
+      // At every point of an opening, and some time after it.
+      if (round % 5 === 1) await Promise.resolve();
+      else if (round % 5 > 1) await pause(round % 25);
+      if (round % 10 === 9) await opening;
+      capture.abort();
+      expect(await opening).toSatisfy((outcome) => outcome === "AbortError" || Array.isArray(outcome));
+      if (round % 3 === 0) audio.rest();
+    }
+    await vi.waitFor(() => expect(tracks().filter((state) => state !== "ended")).toEqual([]));
+    await vi.waitFor(() => expect(rates()).toEqual([24_000]));
+    const frames = await listen(life.signal);
+    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(3));
+    life.abort();
+    await vi.waitFor(() => expect(rates()).toEqual([]));
+    expect(tracks().filter((state) => state !== "ended")).toEqual([]);
+  });
+
+  test("a prompt that is answered after it is no longer wanted: let go of, and nobody waited", async () => {
+    const ask = vi.mocked(navigator.mediaDevices.getUserMedia).getMockImplementation();
+    /** @type {(value?: unknown) => void} */
+    let answer = () => {};
+    const prompt = new Promise((resolve) => {
+      answer = resolve;
+    });
+    vi.mocked(navigator.mediaDevices.getUserMedia).mockImplementation(async (constraints) => {
+      await prompt;
+      return /** @type {NonNullable<typeof ask>} */ (ask)(constraints);
+    });
+    takes = own;
+    const capture = new AbortController();
+    const asked = listen(capture.signal);
+    capture.abort();
+    await expect(asked).rejects.toMatchObject({ name: "AbortError" });
+    answer();
+    await vi.waitFor(() => expect(tracks()).toEqual(["ended"]));
+    await vi.waitFor(() => expect(rates()).toEqual([24_000]));
+  });
+
+  test("the page's end closes what its microphone's signal did not", async () => {
+    takes = own;
+    const never = new AbortController();
+    await listen(never.signal);
+    life.abort();
+    expect(tracks()).toEqual(["ended"]);
+    await vi.waitFor(() => expect(rates()).toEqual([]));
+    await expect(listen(never.signal)).rejects.toMatchObject({ name: "AbortError" });
+  });
+
+  test("two graphs at once do not disturb each other", async () => {
+    const capture = new AbortController();
+    const other = graph();
+    const [first, second] = await Promise.all([listen(capture.signal), listen(life.signal, { ears: other })]);
+    await vi.waitFor(() => expect(Math.min(first.length, second.length)).toBeGreaterThan(3));
+    capture.abort();
+    const { length } = second;
+    await vi.waitFor(() => expect(second.length).toBeGreaterThan(length + 5));
+    expect(tracks().toSorted()).toEqual(["ended", "live"]);
+    expect(second.map(({ seq }) => seq)).toEqual(second.map((_, i) => i));
   });
 });
 

@@ -4,6 +4,8 @@ import { KERNEL_LOST } from "../src/trouble.js";
 import { FakeModel } from "./fake-model.js";
 import { REFUSED } from "./views-of.js";
 
+const HELLO = /** @type {const} */ ({ kind: "hello", tab: "t1", views: 1, secure: true });
+
 /** @type {FakeModel} */
 let model;
 /** @type {AbortController} */
@@ -89,8 +91,8 @@ describe("messages", () => {
   });
 
   test("carry the page's id", () => {
-    expect(comm.send({ kind: "hello", secure: true })).toBe(true);
-    expect(model.of("hello")).toEqual([{ kind: "hello", page: comm.page, secure: true }]);
+    expect(comm.send(HELLO)).toBe(true);
+    expect(model.of("hello")).toEqual([{ ...HELLO, page: comm.page }]);
   });
 
   test("are not listened to any more after the end", () => {
@@ -105,8 +107,8 @@ describe("messages", () => {
 describe("a kernel that is gone", () => {
   test("is noticed when sending throws, once", () => {
     model.alive = false;
-    expect(comm.send({ kind: "hello", secure: true })).toBe(false);
-    expect(comm.send({ kind: "hello", secure: true })).toBe(false);
+    expect(comm.send(HELLO)).toBe(false);
+    expect(comm.send(HELLO)).toBe(false);
     expect(changes).toEqual([true]);
   });
 
@@ -116,7 +118,7 @@ describe("a kernel that is gone", () => {
     model.say({ kind: "flush", page: null, flush: 4 });
     expect(changes).toEqual([true, false]);
     expect(received).toHaveLength(1);
-    expect(comm.send({ kind: "hello", secure: true })).toBe(true);
+    expect(comm.send(HELLO)).toBe(true);
   });
 });
 

@@ -7,6 +7,13 @@ import { KERNEL_MESSAGES, PAGE_MESSAGES, problemWith } from "../src/messages.js"
  * @typedef {import("../src/messages.js").KernelMessage} KernelMessage
  */
 
+/**
+ * A message whose `rev` may be left out.
+ *
+ * @template {object} M
+ * @typedef {M extends { rev: number } ? Omit<M, "rev"> & { rev?: number } : M} Unnumbered
+ */
+
 export class FakeModel {
   /** @type {Map<string, Set<(...args: any[]) => void>>} */
   listeners = new Map();
@@ -15,6 +22,8 @@ export class FakeModel {
   /** Whether the kernel is there: sending to one that is not throws, as the host's does. */
   alive = true;
   page = "";
+  /** Of the newest state message; a test that leaves `rev` out gets the next. */
+  rev = 0;
 
   /**
    * @param {string} name
@@ -46,13 +55,27 @@ export class FakeModel {
   }
 
   /**
-   * @param {KernelMessage} message
+   * @param {Unnumbered<KernelMessage>} unnumbered
    * @param {Int16Array} [samples]
    */
-  say(message, samples) {
+  say(unnumbered, samples) {
+    const message = this.#numbered(unnumbered);
     const problem = problemWith(message, KERNEL_MESSAGES);
     if (problem) throw new TypeError(problem);
     this.emit("msg:custom", structuredClone(message), samples ? [inTheMiddle(samples)] : []);
+  }
+
+  /**
+   * @param {Unnumbered<KernelMessage>} message
+   * @returns {KernelMessage}
+   */
+  #numbered(message) {
+    if ("rev" in message || !["snapshot", "talk", "items"].includes(message.kind)) {
+      if ("rev" in message) this.rev = /** @type {number} */ (message.rev);
+      return /** @type {KernelMessage} */ (message);
+    }
+    if (message.kind !== "snapshot") this.rev += 1;
+    return /** @type {KernelMessage} */ ({ ...message, rev: this.rev });
   }
 
   /**

@@ -10,12 +10,13 @@ const RATE_HZ = 24_000;
  * @returns {import("../src/framing.js").Frame[]}
  */
 function framesOf(samples, nextLength) {
-  const framer = new Framer(RATE_HZ);
   /** @type {import("../src/framing.js").Frame[]} */
   const frames = [];
+  const framer = new Framer(RATE_HZ, (frame) => frames.push(frame));
   for (let at = 0; at < samples.length; ) {
     const length = nextLength(samples.length - at);
-    framer.push(samples.subarray(at, at + length), 10 + at / RATE_HZ, (frame) => frames.push(frame));
+    // A block is longer than what counts of it, as a resampler's output is.
+    framer.push(samples.subarray(at, at + length + 7), length, 10 + at / RATE_HZ);
     at += length;
   }
   return frames;

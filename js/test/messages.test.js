@@ -44,7 +44,7 @@ test("what is no message is a problem", () => {
 });
 
 test("a patch may hold any part of a talk, and only that", () => {
-  const patch = { kind: "talk", page: null, patch: { muted: true } };
+  const patch = { kind: "talk", page: null, rev: 1, patch: { muted: true } };
   expect(problemWith(patch, KERNEL_MESSAGES)).toBeNull();
   expect(problemWith({ ...patch, patch: { muted: "yes" } }, KERNEL_MESSAGES)).toContain("patch");
   expect(problemWith({ ...patch, patch: { colour: "red" } }, KERNEL_MESSAGES)).toContain("patch");

@@ -5,7 +5,7 @@ describe("toInt16", () => {
   /** @param {number[]} values */
   const converted = (values) => {
     const target = new Int16Array(values.length);
-    toInt16(Float32Array.from(values), target);
+    toInt16(Float32Array.from(values), 0, target, 0, values.length);
     return [...target];
   };
 
@@ -19,9 +19,9 @@ describe("toInt16", () => {
     ).toEqual([32767, 32767, 32767, -32768, 32767, -32768, 0]);
   });
 
-  test("writes from the offset and nowhere else", () => {
+  test("takes what is asked for, writes it from the offset and nowhere else", () => {
     const target = Int16Array.of(7, 7, 7, 7);
-    toInt16(Float32Array.of(0.25, -0.25), target, 1);
+    toInt16(Float32Array.of(0.5, 0.25, -0.25, 0.5), 1, target, 1, 2);
     expect([...target]).toEqual([7, 8192, -8192, 7]);
   });
 
@@ -30,7 +30,7 @@ describe("toInt16", () => {
     const float = new Float32Array(all.length);
     toFloat(all, 0, float, 0, all.length);
     const back = new Int16Array(all.length);
-    toInt16(float, back);
+    toInt16(float, 0, back, 0, all.length);
     expect(back).toEqual(all);
   });
 });

@@ -10,7 +10,7 @@ import { talk } from "./views-of.js";
  */
 const state = (said = {}, local = {}) => ({
   ...INITIAL,
-  talk: talk(said),
+  talk: talk({ audio_page: INITIAL.local.page, ...said }),
   local: { ...INITIAL.local, kernel: "live", microphone: "on", ...local },
 });
 

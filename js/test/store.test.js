@@ -18,13 +18,13 @@ const replay = (...actions) => actions.reduce(reduce, INITIAL);
  * @param {Partial<import("../src/messages.js").TalkState>} [rest]
  * @returns {Action}
  */
-const snapshot = (rest) => ({ kind: "snapshot", page: "p", talk: talk(rest), items: [] });
+const snapshot = (rest) => ({ kind: "snapshot", page: "p", rev: 0, talk: talk(rest), items: [] });
 
 /**
  * @param {Partial<import("../src/messages.js").TalkState>} patch
  * @returns {Action}
  */
-const patch = (patch) => ({ kind: "talk", page: null, patch });
+const patch = (patch) => ({ kind: "talk", page: null, rev: 1, patch });
 
 /**
  * @param {Partial<import("../src/store.js").Local>} patch
@@ -40,8 +40,8 @@ describe("what the kernel says", () => {
 
   test("a snapshot is everything, and later ones replace it", () => {
     const state = replay(
-      { kind: "snapshot", page: "p", talk: talk({ requests: 3 }), items: [item("a")] },
-      { kind: "snapshot", page: "p", talk: talk(), items: [item("b")] },
+      { kind: "snapshot", page: "p", rev: 0, talk: talk({ requests: 3 }), items: [item("a")] },
+      { kind: "snapshot", page: "p", rev: 0, talk: talk(), items: [item("b")] },
     );
     expect(state.talk?.requests).toBe(0);
     expect(state.conversation.order).toEqual(["b"]);
@@ -79,7 +79,7 @@ describe("what the kernel says", () => {
     const actions = [
       snapshot(),
       patch({ muted: true }),
-      { kind: "items", page: null, put: [item("a")], text: [], drop: [] },
+      { kind: "items", page: null, rev: 1, put: [item("a")], text: [], drop: [] },
     ];
     const copy = structuredClone(actions);
     replay(...actions);

@@ -1,15 +1,27 @@
 import { expect, test } from "vitest";
-import { INSECURE, microphoneTrouble, nameAndMessage, UNPLUGGED } from "../src/trouble.js";
+import {
+  CLOSED,
+  INSECURE,
+  MUTED,
+  microphoneTrouble,
+  NO_WORKLET,
+  nameAndMessage,
+  noSound,
+  UNPLUGGED,
+} from "../src/trouble.js";
 
 const KNOWN = [
   "NotAllowedError",
   "NotFoundError",
   "NotReadableError",
-  "AbortError",
   "OverconstrainedError",
   "NotSupportedError",
+  "InvalidStateError",
   INSECURE,
   UNPLUGGED,
+  MUTED,
+  CLOSED,
+  NO_WORKLET,
 ];
 
 test.each([...KNOWN, "TypeError", "toString", "SomethingNew"])(
@@ -25,6 +37,37 @@ test.each([...KNOWN, "TypeError", "toString", "SomethingNew"])(
 test("each known reason has words of its own", () => {
   const messages = KNOWN.map((name) => microphoneTrouble({ name, message: "" }).message);
   expect(new Set(messages).size).toBe(KNOWN.length);
+});
+
+test.each([
+  ["PermissionDeniedError", "NotAllowedError"],
+  ["PermissionDismissedError", "NotAllowedError"],
+  ["SecurityError", "NotAllowedError"],
+  ["DevicesNotFoundError", "NotFoundError"],
+  ["TrackStartError", "NotReadableError"],
+  ["SourceUnavailableError", "NotReadableError"],
+  ["AbortError", "NotReadableError"],
+  ["ConstraintNotSatisfiedError", "OverconstrainedError"],
+])("%s is what another browser calls %s", (name, usual) => {
+  const message = "Starting audioinput failed";
+  expect(microphoneTrouble({ name, message })).toEqual(microphoneTrouble({ name: usual, message }));
+});
+
+test("a browser that the system keeps away from the microphone: the next step is in the system's settings", () => {
+  const { next_step } = microphoneTrouble({
+    name: "NotAllowedError",
+    message: "Permission denied by system",
+  });
+  expect(next_step).toContain("privacy settings");
+});
+
+test("a page that is not secure: which address works", () => {
+  const page = new URL("http://192.168.1.5:8888/lab?token=abc");
+  const { next_step } = microphoneTrouble({ name: INSECURE, message: "" }, page);
+  expect(next_step).toContain("ssh -L 8888:localhost:8888 192.168.1.5");
+  expect(next_step).toContain("Typing works");
+  expect(noSound(page).next_step).toContain("ssh -L 8888:localhost:8888 192.168.1.5");
+  expect(noSound(page).next_step).toContain("text meanwhile");
 });
 
 test("anything that can be thrown has a name and a message", () => {

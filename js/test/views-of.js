@@ -37,6 +37,7 @@ export const talk = (rest = {}) => ({
   first_sound_ms: null,
   requests: 0,
   event_count: 0,
+  notice: null,
   ...rest,
 });
 

@@ -59,7 +59,7 @@ function render() {
  * @param {ItemView[]} [items]
  */
 const snapshot = (said, items = []) =>
-  model.say({ kind: "snapshot", page: model.page, talk: talk(said), items });
+  model.say({ kind: "snapshot", page: model.page, talk: talk({ audio_page: model.page, ...said }), items });
 
 /** @param {Partial<import("../src/messages.js").TalkState>} patch */
 const say = (patch) => model.say({ kind: "talk", page: null, patch });
@@ -92,6 +92,22 @@ const rows = () => [...place.querySelectorAll(".gip-row")].map((row) => /** @typ
 const field = () => /** @type {HTMLTextAreaElement} */ (one("gip-text"));
 const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
 const tracks = () => streams.flatMap((stream) => stream.getTracks()).map((track) => track.readyState);
+
+/**
+ * @param {string} item_id
+ * @param {number} seq
+ * @param {number} [start_sample]
+ * @returns {import("../src/messages.js").Audio}
+ */
+const audioOf = (item_id, seq, start_sample = 0) => ({
+  kind: "audio",
+  page: model.page,
+  seq,
+  item_id,
+  content_index: 0,
+  start_sample,
+  last: false,
+});
 
 /** @param {string} state */
 const shows = (state) => vi.waitFor(() => expect(one("gip").dataset.gipState).toBe(state));
@@ -129,11 +145,36 @@ describe("life", () => {
     expect(place.querySelectorAll(".gip")).toHaveLength(1);
     expect(tracks()).toEqual(["live"]);
     first.abort();
-    expect(tracks()).toEqual(["ended"]);
     expect(place.childElementCount).toBe(0);
+    await vi.waitFor(() => expect(tracks()).toEqual(["ended"]));
+    expect(model.of("bye")).toHaveLength(1);
     render();
     await shows("listening");
     expect(one("gip-state").textContent).toBe("Connected");
+    expect(model.of("hello").at(-1)?.views).toBe(1);
+  });
+
+  test("a view that another one follows at once is not the last", async () => {
+    const first = await started();
+    first.abort();
+    render();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(tracks()).toEqual(["live"]);
+    expect(model.of("bye")).toEqual([]);
+  });
+
+  test("a page that is left says so first, and lets go of the microphone", async () => {
+    await started();
+    globalThis.dispatchEvent(new PageTransitionEvent("pagehide"));
+    expect(tracks()).toEqual(["ended"]);
+    expect(
+      model.sent
+        .map(({ message }) => message.kind)
+        .filter((kind) => kind !== "mic")
+        .slice(-2),
+    ).toEqual(["bye", "mic_state"]);
+    globalThis.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+    expect(model.of("hello").at(-1)?.views).toBe(1);
   });
 
   test("the cleanup that render returns does the same as its signal", async () => {
@@ -157,7 +198,7 @@ describe("life", () => {
     await vi.waitFor(() => expect(model.of("playback").length).toBeGreaterThan(0));
     cleanup();
     expect(place.childElementCount).toBe(0);
-    expect(tracks()).toEqual(["ended"]);
+    await vi.waitFor(() => expect(tracks()).toEqual(["ended"]));
     expect(model.of("mic_state").at(-1)?.state).toBe("off");
     await vi.waitFor(() => expect(model.of("flushed")).toHaveLength(1));
     expect(model.of("flushed")[0]).toMatchObject({ flush: -1, positions: [{ item_id: "a" }] });
@@ -192,6 +233,121 @@ describe("life", () => {
     model.alive = false;
     await vi.waitFor(() => expect(tracks()).toEqual(["ended"]));
     await shows("closed");
+  });
+});
+
+describe("which page hears and speaks", () => {
+  test("a talk of another page is shown, and a press takes it over", async () => {
+    render();
+    snapshot({ state: "listening", audio_page: "another" });
+    await frame();
+    expect(one("gip-state").textContent).toBe("In another window");
+    one("gip-start").click();
+    expect(model.of("request")).toMatchObject([{ verb: "take" }]);
+    say({ audio_page: model.page });
+    model.reply();
+    await vi.waitFor(() => expect(model.of("mic").length).toBeGreaterThan(1), { timeout: 4000 });
+    expect(one("gip-state").textContent).toBe("Listening");
+  });
+
+  test("where it is refused, the microphone is let go of", async () => {
+    render();
+    snapshot({ state: "listening", audio_page: null });
+    await frame();
+    expect(one("gip-state").textContent).toBe("Nobody hears this");
+    one("gip-start").click();
+    await vi.waitFor(() => expect(tracks()).toEqual(["live"]));
+    model.reply(REFUSED);
+    await vi.waitFor(() => expect(tracks()).toEqual(["ended"]));
+  });
+
+  test("who loses it is deaf and silent at once", async () => {
+    await started();
+    say({ audio_page: "another" });
+    expect(tracks()).toEqual(["ended"]);
+    await vi.waitFor(() => expect(one("gip-state").textContent).toBe("In another window"));
+    // And may have it again, from the first number on.
+    say({ audio_page: model.page });
+    model.say(audioOf("a", 0), new Int16Array(24_000));
+    model.say({ kind: "clock", page: model.page, clock: 1 });
+    expect(model.of("clock").at(-1)?.acked).toBe(0);
+  });
+
+  test("an item that was silenced here goes on when the sound comes back", async () => {
+    await started();
+    model.say(audioOf("a", 0), new Int16Array(24_000));
+    await vi.waitFor(() => expect(model.of("playback").length).toBeGreaterThan(0));
+    say({ audio_page: "another" });
+    say({ audio_page: model.page });
+    model.say(audioOf("a", 0, 12_000), new Int16Array(24_000));
+    await vi.waitFor(() => expect(model.of("playback").at(-1)?.played_samples).toBeGreaterThan(14_000));
+  });
+});
+
+describe("what was missed", () => {
+  test("the clock is told at once, with what has arrived", () => {
+    render();
+    snapshot();
+    say({ requests: 1 });
+    model.say({ kind: "clock", page: model.page, clock: 9 });
+    const { page_ms, ...rest } = model.of("clock")[0] ?? {};
+    expect(rest).toEqual({ kind: "clock", page: model.page, clock: 9, acked: -1, rev: 1 });
+    expect(Math.abs(Number(page_ms) - Date.now())).toBeLessThan(1000);
+  });
+
+  test("a gap in what is told is noticed once, and the snapshot mends it", async () => {
+    render();
+    snapshot();
+    const hellos = model.of("hello").length;
+    say({ requests: 1 });
+    model.rev += 2;
+    say({ requests: 4 });
+    say({ requests: 5 });
+    expect(model.of("hello")).toHaveLength(hellos + 1);
+    model.say({ kind: "clock", page: model.page, clock: 1 });
+    expect(model.of("clock").at(-1)?.rev).toBe(1);
+    snapshot({ requests: 5 });
+    say({ requests: 6 });
+    expect(model.of("hello")).toHaveLength(hellos + 1);
+    await vi.waitFor(() => expect(one("gip-requests").textContent).toContain("6"));
+  });
+
+  test("words that a snapshot has already are not added again", async () => {
+    render();
+    snapshot({ state: "speaking" }, [item("a", { text: "one two" })]);
+    model.say({
+      kind: "items",
+      page: null,
+      rev: 0,
+      put: [],
+      text: [{ item_id: "a", delta: " two" }],
+      drop: [],
+    });
+    await frame();
+    expect(rows()[0]?.textContent).toContain("one two");
+    expect(rows()[0]?.textContent).not.toContain("two two");
+  });
+
+  test("a kernel that does not answer is busy, until it is heard", async () => {
+    render();
+    snapshot();
+    await shows("idle");
+    one("gip-start").click();
+    await vi.waitFor(() => expect(one("gip-hint").textContent).toContain("busy"), { timeout: 3000 });
+    say({ state: "connecting" });
+    await vi.waitFor(() => expect(one("gip-hint").textContent).not.toContain("busy"));
+  });
+
+  test("a notice of the kernel is shown, can be put away, and is no failure", async () => {
+    render();
+    snapshot({ notice: { title: "Cells hold up this talk", message: "They do.", next_step: "Update." } });
+    await shows("idle");
+    expect(one("gip-error").dataset.source).toBe("notice");
+    one("gip-error-dismiss").click();
+    await vi.waitFor(() => expect(place.querySelector(".gip-error")).toBeNull());
+    say({ requests: 1 });
+    await frame();
+    expect(place.querySelector(".gip-error")).toBeNull();
   });
 });
 

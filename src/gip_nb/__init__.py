@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from gip_nb.notebook.widget import Talk
@@ -26,6 +27,7 @@ __all__ = [
     "connect_async",
     "current",
     "load_ipython_extension",
+    "models",
     "talk",
     "tool",
     "unload_ipython_extension",
@@ -94,7 +96,7 @@ def talk(
         BadSetting: a value that cannot be.
         MissingKey: a model was named and there is no key.
     """
-    from gip_nb.notebook.widget import open_talk
+    from gip_nb.notebook.cells import open_talk
     from gip_nb.session.settings import conceal
 
     session = conceal({**session, "api_key": api_key})
@@ -122,14 +124,21 @@ def connect(
 
     Raises:
         UnknownOption, BadSetting, MissingKey: as `talk()`.
-        KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not connect.
+        KeyRefused, UnknownModel, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut, ServerError:
+            it could not connect; the error's `session` has the tables of the attempt.
     """
+    from gip_nb.errors import GipError
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.settings import conceal
 
     options = conceal(options)
     session = RealtimeSession(connect_async(model, tools=tools, **options))
-    session.connect()
+    try:
+        session.connect()
+    except GipError as error:
+        # Whoever has no session has no tables: what was logged until then is reached through the error.
+        error.session = session
+        raise
     return session
 
 
@@ -156,19 +165,65 @@ def connect_async(
     return AsyncRealtimeSession(settings, tools=Toolbox(functions) if functions else None)
 
 
+def models(
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    timeout_s: float = 20.0,
+    extra_headers: Mapping[str, str] | None = None,
+    extra_query: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The gateway's models with the realtime capability, one row each, in the gateway's order.
+
+    Without any key it is the embedded rehearsal server's one model, and nobody is asked.
+
+    Args:
+        base_url: as in `talk()`.
+        api_key: as in `talk()`.
+        timeout_s: for all of it.
+        extra_headers: go along with the request.
+        extra_query: goes along with the request.
+
+    Returns:
+        `model` (index: the id that `talk()` takes) · `owned_by` string · `created` datetime64[ns, UTC] ·
+        `provider` string (what stands before the id's first slash) · `source` string: `capability` (the
+        gateway says so), `name` (the id holds "realtime"; for gateways that do not say), or `rehearsal`. What
+        the gateway does not tell is NA.
+
+    Raises:
+        BadSetting: a value that cannot be.
+        MissingKey: an address was named and there is no key.
+        KeyRefused, HostUnreachable, TimedOut: as said by `connect()`.
+        ConnectionRefused: something else came than a list of models.
+    """
+    from gip_nb.session.models import realtime_models
+    from gip_nb.session.settings import conceal, resolve_gateway
+
+    options = conceal({"base_url": base_url, "api_key": api_key})
+    del api_key
+    settings = resolve_gateway(**options, extra_headers=extra_headers, extra_query=extra_query)
+    return realtime_models(settings, timeout_s)
+
+
 def current() -> Talk | None:
     """The newest `Talk` of this kernel, None before the first."""
-    from gip_nb.notebook.widget import newest
+    from gip_nb.notebook.cells import newest
 
     return newest()
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """`%load_ext gip_nb`: puts `talk` into the notebook's namespace."""
+    """`%load_ext gip_nb`: puts `talk` into the notebook's namespace, and `%talk` beside it."""
+    from gip_nb.notebook import magics
+
     shell.push({"talk": talk}, interactive=False)  # type: ignore[no-untyped-call]  # IPython has no types
+    magics.register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """`%unload_ext gip_nb`: takes `talk` out again, if it is still ours."""
+    """`%unload_ext gip_nb`: takes both out again, if they are still ours."""
+    from gip_nb.notebook import magics
+
     if shell.user_ns.get("talk") is talk:
         shell.drop_by_id({"talk": talk})  # type: ignore[no-untyped-call]  # IPython has no types
+    magics.unregister(shell)

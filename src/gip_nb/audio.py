@@ -139,7 +139,8 @@ def pcm16_from_wav(path: Path | str) -> bytes:
 
     Understands PCM of 8, 16, 24 and 32 bits and floats of 32 and 64, plain or WAVE_FORMAT_EXTENSIBLE, RIFF or
     RF64, of any rate and any number of channels (averaged). A header's word about length is not trusted: of a
-    file that was cut short or was written to a pipe, the whole frames that are there are read.
+    file that was cut short, was written to a pipe or says less than it holds, the whole frames that are there
+    are read.
 
     Args:
         path: the file.
@@ -183,7 +184,7 @@ def _wav_samples(data: bytes) -> tuple[NDArray[np.float64], int]:
             kind, {_PCM: f"{bits}-bit PCM", _FLOAT: f"{bits}-bit float"}.get(kind, f"format {kind}")
         )
         raise BadAudio(f"this WAV holds {name}, which is not read here", _CONVERT)
-    checked_rate(rate_hz, "the WAV's rate")
+    checked_rate(rate_hz, "the WAV's rate", _CONVERT)
     whole = len(sound) // (width * channels) * width * channels
     if not whole:
         raise BadAudio("this WAV holds no samples", "record again, or choose another file.")
@@ -209,16 +210,39 @@ def _wav_chunks(data: bytes) -> tuple[memoryview, memoryview]:
         elif name == b"data":
             if size == _UNKNOWN_SIZE:
                 size = long_size
-            elif not size and data[4:8] in {bytes(4), b"\xff" * 4}:
-                size = len(body)  # a header that nobody came back to fill in
+            elif not _ends_a_chunk(data, at + 8 + size):
+                # A header that nobody came back to fill in, or not for the last time.
+                size = len(body)
         if name in {b"fmt ", b"data"}:
             found.setdefault(name, body[:size])
-        at += 8 + size + size % 2
+        at += 8 + size
+        # Some writers leave out the byte that evens an odd chunk.
+        at += size % 2 if not _is_chunk_name(data[at : at + 4]) else 0
     if len(found.get(b"fmt ", b"")) < 16:  # noqa: PLR2004 - bytes of the shortest layout
         raise BadAudio("this WAV does not say how its samples are laid out (no `fmt ` chunk)", _CONVERT)
     if b"data" not in found:
         raise BadAudio("this WAV holds no samples (no `data` chunk)", "record again, or choose another file.")
     return found[b"fmt "], found[b"data"]
+
+
+def _ends_a_chunk(data: bytes, end: int) -> bool:
+    """Whether the sound may end here: at the file's end or beyond it, or where something else begins."""
+    return data.startswith(b"ID3", end) or _are_chunks(data, end) or _are_chunks(data, end + end % 2)
+
+
+def _are_chunks(data: bytes, at: int) -> bool:
+    """Whether nothing but chunks follows, up to the file's end; less than a chunk's head is padding."""
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        if not _is_chunk_name(name) or at + 8 + size > len(data):
+            return False
+        at += 8 + size + size % 2
+    return True
+
+
+def _is_chunk_name(name: bytes) -> bool:
+    """Four printable letters."""
+    return len(name) == 4 and all(0x20 <= byte <= 0x7E for byte in name)  # noqa: PLR2004 - printable ASCII
 
 
 def _kind_of_file(data: bytes) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from gip_nb.session.blocking import RealtimeSession
+
 __all__ = [
     "AlreadyClosed",
     "AudioFileNotFound",
@@ -19,6 +21,7 @@ __all__ = [
     "BadSetting",
     "ConnectionDropped",
     "ConnectionRefused",
+    "DialectRefused",
     "GipError",
     "HostUnreachable",
     "KeyRefused",
@@ -29,6 +32,7 @@ __all__ = [
     "ServerError",
     "TimedOut",
     "UnknownItem",
+    "UnknownModel",
     "UnknownOption",
 ]
 
@@ -40,9 +44,11 @@ class GipError(Exception):
         title: what kind of trouble, in three words or so.
         message: what happened, with the value and the limit.
         next_step: what to do now.
+        session: the session that `connect()` could not open, so that its tables can be read; else None.
     """
 
     title = "Something went wrong"
+    session: RealtimeSession | None = None
 
     def __init__(self, message: str, next_step: str) -> None:
         super().__init__(message, next_step)
@@ -71,13 +77,18 @@ class BadSetting(GipError, ValueError):
 
 
 class MissingKey(GipError):
-    """A model was named and there is no API key."""
+    """A model or an address was named and there is no API key.
+
+    Args:
+        model: the one that was named; None where its list was asked for.
+    """
 
     title = "No API key"
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str | None) -> None:
+        wants = f"model {model!r} needs" if model is not None else "the list of models at base_url needs"
         super().__init__(
-            f"model {model!r} needs an API key and none was found",
+            f"{wants} an API key and none was found",
             "set GIP_API_KEY (in the environment or in a .env beside the notebook), pass api_key=..., "
             'or use talk("rehearsal") to try things without a key.',
         )
@@ -89,8 +100,14 @@ class KeyRefused(GipError):
     title = "Key refused"
 
 
+class UnknownModel(GipError):
+    """The server has no such model, or not for this key; said at the handshake, by an event or at the end."""
+
+    title = "Unknown model"
+
+
 class ConnectionRefused(GipError):
-    """The server answered the handshake with something else than a WebSocket."""
+    """The server answered with something else than what was asked for: a WebSocket, a list of models."""
 
     title = "Connection refused"
 
@@ -119,6 +136,12 @@ class ServerError(GipError):
     def __init__(self, message: str, next_step: str, code: str | None = None) -> None:
         super().__init__(message, next_step)
         self.code = code
+
+
+class DialectRefused(ServerError):
+    """The server does not speak the dialect of the protocol that it was addressed in."""
+
+    title = "Dialect refused"
 
 
 class TimedOut(GipError, TimeoutError):

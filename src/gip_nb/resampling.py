@@ -37,6 +37,8 @@ FULL_SCALE = 32_768
 """Int16 units of a float 1.0."""
 
 _LOWEST_HZ, _HIGHEST_HZ = 1_000, 768_000
+_LONGEST_SHOWN = 60
+_MOST_SHOWN = 10**18
 # Of the filter, to each side. With the attenuation it makes the transition band 10 % of the lower Nyquist
 # frequency.
 _ZERO_CROSSINGS = 48
@@ -149,20 +151,29 @@ def _filter(from_hz: int, to_hz: int) -> _Filter:
     return _Filter(up, down, reach, taps, matrix)
 
 
-def checked_rate(value: object, name: str) -> int:
+def checked_rate(
+    value: Any,  # noqa: ANN401 - is checked here
+    name: str,
+    next_step: str = "give the rate of your audio, for example 16000 (Hz, not kHz).",
+) -> int:
     """A sample rate in Hz.
 
     Raises:
         BadAudio: no whole number from 1 000 to 768 000.
     """
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-        rate_hz = float(value)
-        if _LOWEST_HZ <= rate_hz <= _HIGHEST_HZ and rate_hz.is_integer():
-            return int(rate_hz)
-    raise BadAudio(
-        f"{name} is {value!r}; a sample rate is a whole number of Hz from {_LOWEST_HZ} to {_HIGHEST_HZ}",
-        "give the rate of your audio, for example 16000 (Hz, not kHz).",
-    )
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    # Compared before it is converted: a whole number may be too large for a float.
+    if is_number and _LOWEST_HZ <= value <= _HIGHEST_HZ and float(value).is_integer():
+        return int(value)
+    limits = f"from {_LOWEST_HZ} to {_HIGHEST_HZ}"
+    raise BadAudio(f"{name} is {_short(value)}; a sample rate is a whole number of Hz {limits}", next_step)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, int) and abs(value) > _MOST_SHOWN:
+        return "a number of more than 18 digits"  # which Python may refuse to write out
+    shown = repr(value)
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
 
 
 def described(x: object) -> str:

@@ -1,21 +1,28 @@
-"""One JupyterLab and one Chromium for all browser tests; each has a notebook, page and kernel of its own."""
+"""One JupyterLab and one Chromium for all browser tests; each has a notebook and a kernel of its own.
+
+Pages are kept from test to test, see `pages.py`.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.lab import (
+    AUTOPLAY,
     Lab,
     Microphone,
     Notebook,
+    Pages,
+    chromium_with_tabs,
     find_browser,
     launch_chromium,
     microphone_wav,
-    open_notebook,
     running_lab,
 )
 
@@ -32,10 +39,20 @@ _FAILED = pytest.StashKey[bool]()
 
 
 class OpenNotebook(Protocol):
-    """Opens one more notebook; see `open_notebook`."""
+    """Opens one more notebook; see `Pages.open`.
+
+    `hideable=True` opens it as a tab among tabs, so that it can be hidden: a page and a browser of its own.
+    """
 
     def __call__(
-        self, *, microphone: Microphone = "file", browser: Browser | None = None, **options: Any
+        self,
+        *,
+        microphone: Microphone = "file",
+        browser: Browser | None = None,
+        name: str | None = None,
+        fresh: bool = False,
+        hideable: bool = False,
+        **context_options: Any,
     ) -> Notebook: ...
 
 
@@ -74,10 +91,18 @@ def browser_without_autoplay(
     playwright: Playwright, browser_path: str, microphone_file: Path
 ) -> Iterator[Browser]:
     """A Chromium that keeps an AudioContext suspended until a user's gesture, as people's browsers do."""
-    flag = "--autoplay-policy=no-user-gesture-required"
-    running = launch_chromium(playwright, browser_path, microphone_file, without=(flag,))
+    running = launch_chromium(playwright, browser_path, microphone_file, without=(AUTOPLAY,))
     yield running
     running.close()
+
+
+NewTabs = Callable[[], AbstractContextManager["Browser"]]
+
+
+@pytest.fixture(scope="session")
+def new_tabs(playwright: Playwright, browser_path: str, microphone_file: Path) -> NewTabs:
+    """Starts a Chromium whose pages are tabs that can be hidden."""
+    return lambda: chromium_with_tabs(playwright, browser_path, microphone_file)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -90,34 +115,59 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.fixture(scope="session")
+def pages(lab: Lab, browser: Browser) -> Iterator[Pages]:
+    opened = Pages(lab, browser)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def open_a_notebook(request: pytest.FixtureRequest, lab: Lab, browser: Browser) -> Iterator[OpenNotebook]:
+def open_a_notebook(
+    request: pytest.FixtureRequest, pages: Pages, browser: Browser, new_tabs: NewTabs
+) -> Iterator[OpenNotebook]:
     """Opens notebooks; afterwards their kernels are shut down and their console errors fail the test.
 
     Where the test failed, a picture of each page is left in tests/.artifacts. A test that provokes a console
-    error clears `Notebook.console_errors` after it has looked at it.
+    error clears `Notebook.console_errors` after it has looked at it. A test marked `quiet` measures time: no
+    kernel for the next test is started while it runs.
     """
     opened: list[Notebook] = []
+    quiet = request.node.get_closest_marker("quiet") is not None
+    with ExitStack() as browsers:
 
-    def open_one(
-        *, microphone: Microphone = "file", browser: Browser | None = browser, **options: Any
-    ) -> Notebook:
-        assert browser is not None
-        opened.append(open_notebook(lab, browser, microphone=microphone, **options))
-        return opened[-1]
+        def open_one(
+            *,
+            browser: Browser | None = browser,
+            microphone: Microphone = "file",
+            hideable: bool = False,
+            **options: Any,
+        ) -> Notebook:
+            assert browser is not None
+            if hideable:
+                tabs = browsers.enter_context(new_tabs())
+                notebook = pages.open_tab(tabs, microphone=microphone, quiet=quiet, **options)
+            else:
+                notebook = pages.open(browser=browser, microphone=microphone, quiet=quiet, **options)
+            opened.append(notebook)
+            return notebook
 
-    yield open_one
-    complaints: list[str] = []
-    for number, notebook in enumerate(opened):
-        if request.node.stash.get(_FAILED, False):
-            name = re.sub(r"\W+", "-", request.node.name)
-            notebook.screenshot(request.config.rootpath / "tests" / ARTIFACTS / f"{name}-{number}.png")
-        complaints += notebook.console_errors
-        notebook.close()
+        yield open_one
+        complaints: list[str] = []
+        for number, notebook in enumerate(opened):
+            family = [notebook, *notebook.seconds]
+            if request.node.stash.get(_FAILED, False):
+                notebook.spoil("the test failed")
+                name = re.sub(r"\W+", "-", request.node.name)
+                for place, one in enumerate(family):
+                    end = f"{number}" if one is notebook else f"{number}-{place}"
+                    one.screenshot(request.config.rootpath / "tests" / ARTIFACTS / f"{name}-{end}.png")
+            notebook.close()
+            complaints += [error for one in family for error in one.console_errors]
     assert not complaints, "errors in the browser's console:\n" + "\n".join(complaints)
 
 
 @pytest.fixture
 def notebook(open_a_notebook: OpenNotebook) -> Notebook:
-    """A fresh notebook whose microphone plays the question about the weather each time it is opened."""
+    """A new notebook whose microphone plays the question about the weather each time it is opened."""
     return open_a_notebook()

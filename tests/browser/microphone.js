@@ -1,5 +1,6 @@
-// A microphone that a test speaks into: `getUserMedia` gives a stream that is silent until `gipMicrophone.say` plays a
-// WAV into it. The real getUserMedia is still asked for the permission, so a refusal stays a refusal.
+// A microphone that a test speaks into, where `gipMicrophone.scripted`: `getUserMedia` then gives a stream that is silent
+// until `gipMicrophone.say` plays a WAV into it. The real getUserMedia is still asked for the permission, so a refusal
+// stays a refusal.
 (() => {
   const real = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
   if (!real) return;
@@ -8,11 +9,13 @@
   const streams = new Set();
 
   navigator.mediaDevices.getUserMedia = async (constraints) => {
-    if (!constraints?.audio) return real(constraints);
+    if (!constraints?.audio || !window.gipMicrophone.scripted) return real(constraints);
     const permitted = await real(constraints);
     for (const track of permitted.getTracks()) track.stop();
     context ??= new AudioContext();
-    await context.resume();
+    // A page that was loaded again has to wait for a click: the stream is there, and silent until then.
+    context.resume().catch(() => {});
+    addEventListener("pointerdown", () => context?.resume(), { capture: true });
     mouth ??= context.createGain();
     const destination = context.createMediaStreamDestination();
     mouth.connect(destination);
@@ -37,5 +40,12 @@
     return [...streams].filter((stream) => stream.getTracks().some((track) => track.readyState === "live")).length;
   }
 
-  window.gipMicrophone = { say, open };
+  /** As if nobody had asked for it yet. Its context is closed with all others. */
+  function reset() {
+    context = null;
+    mouth = null;
+    streams.clear();
+  }
+
+  window.gipMicrophone = { scripted: false, say, open, reset };
 })();

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.browser.conftest import OpenNotebook
-    from tests.browser.lab import Lab
+    from tests.browser.lab import Lab, Pages
 
 COUNTER = '''
 import anywidget, traitlets
@@ -63,6 +63,8 @@ def test_cells_run_and_the_kernel_answers_beside_them(notebook: Notebook) -> Non
     assert notebook.cell_ids()[-1] == cell
     notebook.clear_outputs(cell)
     assert notebook.outputs_now(cell) == []
+    assert "done" in str(notebook.rerun(cell))
+    assert notebook.cell_ids()[-1] == cell
 
 
 def test_a_widget_a_file_two_themes_and_a_restart(notebook: Notebook, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_a_page_can_be_refused_the_microphone(open_a_notebook: OpenNotebook) -> 
 
 
 def test_a_scripted_microphone_says_what_it_is_told(
-    open_a_notebook: OpenNotebook, lab: Lab, fixtures: Path
+    open_a_notebook: OpenNotebook, lab: Lab, pages: Pages, fixtures: Path
 ) -> None:
     notebook = open_a_notebook(microphone="scripted")
     notebook.page.evaluate(f"() => {{ window.heard = ({LISTEN})(2.5) }}")
@@ -136,4 +138,154 @@ def test_a_scripted_microphone_says_what_it_is_told(
     notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
     assert notebook.path in lab.running()
     notebook.close()
+    pages.kernels.settle()
     assert notebook.path not in lab.running()
+
+
+# ---- one page for many notebooks
+
+
+def test_the_next_notebook_has_the_page_of_the_last_and_nothing_else(
+    open_a_notebook: OpenNotebook, pages: Pages
+) -> None:
+    first = open_a_notebook()
+    first.run("import os; left = 'over'")
+    first.page.evaluate(
+        f"() => {{ window.context = new AudioContext(); window.heard = ({LISTEN})(60).catch(() => null) }}"
+    )
+    first.page.wait_for_function("() => window.gipLab.soundsOpen().tracks === 1")
+    assert first.page.evaluate("() => window.gipLab.soundsOpen()")["contexts"] == 2
+    first.run_without_waiting("input('a question that nobody answers')")
+    first.close()
+
+    second = open_a_notebook()
+    assert second.page is first.page
+    assert second.path != first.path
+    assert second.cell_ids() != []
+    assert second.kernel("'left' in globals()") is False
+    assert second.page.evaluate("() => window.gipLab.soundsOpen()") == {
+        "contexts": 0,
+        "running": 0,
+        "tracks": 0,
+    }
+    assert second.page.evaluate("() => window.context.state") == "closed"
+    # Loaded anew, the page shows this notebook and not the last.
+    second.reload()
+    open_now = "() => [...window.jupyterapp.shell.widgets('main')].map((one) => one.context?.path ?? null)"
+    assert [path for path in second.page.evaluate(open_now) if path] == [second.path]
+    second.page.evaluate("() => console.error('said by the second')")
+    second.close()
+    assert [text.split(" (")[0] for text in second.console_errors] == ["said by the second"]
+    second.console_errors.clear()
+    assert first.console_errors == []
+
+    third = open_a_notebook()
+    assert third.page is first.page
+    pages.kernels.settle()
+    assert {first.path, second.path}.isdisjoint(pages.lab.running())
+    assert third.path in pages.lab.running()
+
+
+TIDY = "() => window.gipLab.tidy()"
+
+
+def test_a_page_that_is_not_in_order_is_not_handed_on(open_a_notebook: OpenNotebook) -> None:
+    dark = open_a_notebook()
+    dark.page.evaluate("() => { window.jupyterapp.commands.execute('help:about') }")
+    dark.page.locator(".jp-Dialog").wait_for()
+    assert dark.page.evaluate(TIDY) == "a dialog is open"
+    dark.page.keyboard.press("Escape")
+    dark.page.locator(".jp-Dialog").wait_for(state="detached")
+    assert dark.page.evaluate(TIDY) is None
+    dark.theme("dark")
+    dark.close()
+    assert dark.page.is_closed()
+
+    light = open_a_notebook()
+    assert light.page.evaluate("() => document.body.dataset.jpThemeLight") == "true"
+    assert light.page is not dark.page
+    light.page.goto("about:blank")
+    assert light.page.evaluate(TIDY) == "JupyterLab is not there"
+    light.close()
+    assert light.page.is_closed()
+
+
+def test_a_second_page_shows_the_same_notebook(open_a_notebook: OpenNotebook) -> None:
+    notebook = open_a_notebook()
+    notebook.run(COUNTER)
+    notebook.save()
+    tab = notebook.second_page()
+    stranger = notebook.second_page(same_context=False)
+    assert tab.page.context is notebook.page.context
+    assert stranger.page.context is not notebook.page.context
+    for count, one in enumerate((notebook, tab, stranger), start=1):
+        one.page.locator("button.counter").click()
+        assert one.wait_for(f"counter.count == {count}")
+    tab.page.evaluate("() => console.error('said by the tab')")
+    notebook.close()
+    assert tab.page.is_closed()
+    assert stranger.page.is_closed()
+    assert len(tab.console_errors) == 1
+    tab.console_errors.clear()
+
+
+def test_a_tab_is_closed_and_opened_again_and_the_kernel_lives_on(notebook: Notebook) -> None:
+    notebook.run(COUNTER)
+    pid = notebook.pid()
+    notebook.close_tab()
+    assert notebook.page.locator("button.counter").count() == 0
+    notebook.reopen_tab()
+    assert notebook.pid() == pid
+    notebook.page.locator("button.counter").click()
+    notebook.wait_for("counter.count == 1")
+
+
+def test_a_kernel_crashes_and_another_takes_its_place(notebook: Notebook) -> None:
+    notebook.run("value = 1")
+    pid = notebook.pid()
+    notebook.run_without_waiting("import time; time.sleep(60)")
+    notebook.crash_kernel(pid)
+    assert notebook.kernel("'value' in globals()") is False
+    assert notebook.pid() != pid
+    # Nothing is left in front of the page.
+    notebook.run(COUNTER)
+    notebook.page.locator("button.counter").click()
+    notebook.wait_for("counter.count == 1")
+
+
+TICKS = """async (ms) => {
+  let ticks = 0;
+  const timer = setInterval(() => { ticks += 1; }, 50);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  clearInterval(timer);
+  return ticks;
+}"""
+
+
+def test_a_page_can_be_hidden_and_its_timers_fall_to_one_a_second(open_a_notebook: OpenNotebook) -> None:
+    notebook = open_a_notebook(hideable=True)
+    notebook.hide()
+    assert notebook.page.evaluate(TICKS, 2500) < 10
+    assert notebook.kernel("6 * 7") == 42
+    notebook.show()
+    assert notebook.page.evaluate(TICKS, 500) > 5
+    heard = notebook.page.evaluate(LISTEN, 0.5)
+    assert heard["total_ms"] > 300
+
+
+def test_a_setting_holds_for_a_while(notebook: Notebook) -> None:
+    # With it the messages of widgets come on the main thread; by default a thread is made for them.
+    threads = "[t.name for t in __import__('threading').enumerate() if t.name.startswith('subshell-')]"
+    with notebook.setting(
+        "@jupyterlab/apputils-extension:kernels-settings", {"commsOverSubshells": "disabled"}
+    ):
+        notebook.run(COUNTER)
+        notebook.page.locator("button.counter").click()
+        notebook.wait_for("counter.count == 1")
+        assert notebook.kernel(threads) == []
+    notebook.clear_outputs(notebook.cell_ids()[0])
+    notebook.reload()
+    notebook.run(COUNTER)
+    notebook.page.locator("button.counter").click()
+    notebook.wait_for("counter.count == 1")
+    assert len(notebook.kernel(threads)) == 1

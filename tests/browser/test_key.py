@@ -43,7 +43,7 @@ def test_the_key_is_nowhere_but_in_the_handshake(open_a_notebook: OpenNotebook, 
     folder.mkdir()
     with realtime_server(answers, greeting=lambda _headers: (GREETING,)) as (url, seen):
         (folder / ".env").write_text(f"GIP_API_KEY={KEY}\nGIP_BASE_URL={url}\n")
-        notebook = open_a_notebook(name="secret/talk.ipynb")
+        notebook = open_a_notebook(name="secret/talk.ipynb", fresh=True)
         crossed: list[str] = []
         notebook.page.on(
             "websocket",

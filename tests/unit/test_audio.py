@@ -199,6 +199,29 @@ def test_other_chunks_are_passed_over(wav: WriteWav) -> None:
     assert pcm16_from_wav(wav(data)) == TONE_INT16.tobytes()
 
 
+def test_an_odd_chunk_may_lack_its_padding(wav: WriteWav) -> None:
+    odd = struct.pack("<4sI", b"LIST", 3) + b"odd"
+    data = riff(odd, chunk(b"fmt ", layout(1, 1, 24_000, 16)), odd, chunk(b"data", TONE_INT16.tobytes()))
+    assert pcm16_from_wav(wav(data)) == TONE_INT16.tobytes()
+
+
+def test_sound_may_stand_before_its_layout(wav: WriteWav) -> None:
+    data = riff(chunk(b"data", TONE_INT16.tobytes()), chunk(b"fmt ", layout(1, 1, 24_000, 16)))
+    assert pcm16_from_wav(wav(data)) == TONE_INT16.tobytes()
+
+
+@given(st.integers(0, 0xFFFF_FFFF), st.booleans())
+def test_whatever_the_header_says_all_of_the_sound_is_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    size: int,
+    riff_too: bool,  # noqa: FBT001 - a case
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "liar.wav"
+    riff_size = struct.pack("<I", size) if riff_too else WHOLE[4:8]
+    path.write_bytes(WHOLE[:4] + riff_size + WHOLE[8:40] + struct.pack("<I", size) + WHOLE[44:])
+    assert pcm16_from_wav(path) == TONE_INT16.tobytes()
+
+
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_files_of_other_writers(tmp_path: Path, rate_hz: int, channels: int) -> None:

@@ -1,7 +1,7 @@
 // The bar: the large talk button with its halo, the state in words, and what can be done now.
 
 import { hintOf, isDeaf, labelOf, talkButtonOf } from "../phrases.js";
-import { isLive, isMuted, phaseOf } from "../store.js";
+import { isElsewhere, isLive, isMuted, phaseOf } from "../store.js";
 import { make, setAttribute, setText, show } from "./dom.js";
 import { icon } from "./icons.js";
 import { levelRing } from "./level-ring.js";
@@ -50,11 +50,13 @@ export function bar(page, signal) {
     signal,
   );
 
-  /** @type {Record<"start" | "interrupt" | "microphone", () => void>} */
+  /** @type {Record<NonNullable<ReturnType<typeof talkButtonOf>["action"]>, () => void>} */
   const actions = {
     start: () => page.start(),
     interrupt: () => page.interrupt(),
     microphone: () => page.openMicrophone(),
+    take: () => page.take(),
+    wake: () => page.touched(),
   };
   talk.addEventListener("click", () => {
     const { action } = talkButtonOf(store.get());
@@ -86,7 +88,7 @@ export function bar(page, signal) {
       setAttribute(
         talk,
         "data-quiet",
-        deaf || phase === "muted" || state.local.kernel !== "live" ? "" : null,
+        deaf || phase === "muted" || state.local.kernel !== "live" || isElsewhere(state) ? "" : null,
       );
       show(verbs, live);
       offer(interrupt, phase === "speaking" || phase === "thinking");

@@ -19,7 +19,7 @@ export function troubles(page) {
   const strips = new Map();
 
   /**
-   * @param {import("../store.js").TroubleSource | "talk"} source
+   * @param {import("../store.js").TroubleSource | import("../store.js").ToldSource} source
    * @returns {Strip}
    */
   function open(source) {

@@ -89,9 +89,9 @@ class EventLog:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def elapsed_ns(self) -> int:
-        """Nanoseconds since the log began."""
-        return self._monotonic_ns() - self._zero_ns
+    def elapsed_ns(self, at_ns: int | None = None) -> int:
+        """Nanoseconds since the log began, until now or until a moment of the monotonic clock."""
+        return (self._monotonic_ns() if at_ns is None else at_ns) - self._zero_ns
 
     def append(self, direction: Literal["sent", "received"], frame: Frame) -> Row:
         """Write down a frame that passes. Only the loop calls this."""

@@ -83,6 +83,7 @@ TURN_COLUMNS = {
     "input_tokens": "Int64",
     "output_tokens": "Int64",
     "cost_usd": "float64",
+    "speech_end_from": _STRING,
 }
 _DIRECTIONS = ("sent", "received", "local")
 
@@ -164,7 +165,8 @@ class Tables:
     def turns(self) -> pd.DataFrame:
         """One row a turn, index `turn` from 1; columns as in `TURN_COLUMNS`.
 
-        The latencies run from the end of the user's speech. `heard_*` and `first_sound_ms` are NA where
+        The latencies run from the end of the user's speech; `speech_end_from` says how that is known (`vad`,
+        `speech_stopped`, `commit`, `text`). `heard_*` and `first_sound_ms` are NA where
         nobody played the answer.
         """
         with self._lock:
@@ -332,6 +334,7 @@ def _turn_row(conversation: Conversation, turn: Turn, started_unix_ns: int) -> d
         "user_audio_ms": sum(i.audio_ms or 0.0 for i in items if i.role == "user"),
         "assistant_audio_ms": sum(i.generated_samples for i in answers) / SAMPLES_PER_MS,
         "heard_audio_ms": sum(heard) if heard else None,
+        "speech_end_from": turn.speech_end_from,
         "first_event_ms": since_end(turn.first_event_s),
         "first_audio_ms": since_end(turn.first_audio_s),
         "first_sound_ms": since_end(turn.first_sound_s),

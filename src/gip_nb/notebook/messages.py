@@ -15,7 +15,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 __all__ = [
     "FROM_PAGE",
     "TO_PAGE",
+    "AskTime",
     "Audio",
+    "Bye",
     "Capture",
     "ErrorView",
     "Flush",
@@ -25,6 +27,7 @@ __all__ = [
     "Items",
     "Microphone",
     "MicrophoneState",
+    "PageTime",
     "Playback",
     "Position",
     "Reply",
@@ -48,7 +51,7 @@ State = Literal[
     "closed",
     "error",
 ]
-Verb = Literal["start", "stop", "text", "interrupt", "mute"]
+Verb = Literal["start", "stop", "text", "interrupt", "mute", "take"]
 
 
 class ErrorView(TypedDict):
@@ -74,6 +77,7 @@ class TalkState(TypedDict):
     first_sound_ms: float | None
     requests: int
     event_count: int
+    notice: ErrorView | None
 
 
 class ItemView(TypedDict):
@@ -103,11 +107,37 @@ class TextDelta(TypedDict):
 
 
 class Hello(TypedDict):
-    """A page has the model, or shows its first view. Answered by a snapshot."""
+    """A page has the model, shows its first view, or has missed a message. Answered by a snapshot.
+
+    `tab` is the browser tab's own name, which outlives the page; `views` counts the views that it shows.
+    """
 
     kind: Literal["hello"]
     page: str
+    tab: str
+    views: int
     secure: bool
+
+
+class Bye(TypedDict):
+    """A page is left, or its last view has gone: nobody there hears or speaks."""
+
+    kind: Literal["bye"]
+    page: str
+
+
+class PageTime(TypedDict):
+    """The answer to a question for the time: Unix milliseconds of the page's clock.
+
+    `acked` and `rev` say up to where audio and state messages have arrived.
+    """
+
+    kind: Literal["clock"]
+    page: str
+    clock: int
+    page_ms: float
+    acked: int
+    rev: int
 
 
 class Request(TypedDict):
@@ -188,15 +218,17 @@ class Snapshot(TypedDict):
 
     kind: Literal["snapshot"]
     page: str
+    rev: int
     talk: TalkState
     items: list[ItemView]
 
 
 class TalkPatch(TypedDict):
-    """What changed in the bar."""
+    """What changed in the bar. `rev` counts these and `items`: a page that misses one says hello again."""
 
     kind: Literal["talk"]
     page: None
+    rev: int
     patch: dict[str, Any]
 
 
@@ -205,6 +237,7 @@ class Items(TypedDict):
 
     kind: Literal["items"]
     page: None
+    rev: int
     put: list[ItemView]
     text: list[TextDelta]
     drop: list[str]
@@ -220,6 +253,14 @@ class Audio(TypedDict):
     content_index: int
     start_sample: int
     last: bool
+
+
+class AskTime(TypedDict):
+    """What time is it at the page? Answered at once, by the same number."""
+
+    kind: Literal["clock"]
+    page: str
+    clock: int
 
 
 class Flush(TypedDict):
@@ -253,6 +294,8 @@ class Capture(TypedDict):
 
 FROM_PAGE: dict[str, type] = {
     "hello": Hello,
+    "bye": Bye,
+    "clock": PageTime,
     "request": Request,
     "mic": Microphone,
     "mic_state": MicrophoneState,
@@ -265,6 +308,7 @@ TO_PAGE: dict[str, type] = {
     "items": Items,
     "audio": Audio,
     "flush": Flush,
+    "clock": AskTime,
     "reply": Reply,
     "capture": Capture,
 }

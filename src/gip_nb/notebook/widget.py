@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import weakref
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,41 +19,27 @@ import anywidget
 import traitlets
 
 from gip_nb.errors import AlreadyClosed, GipError, MicrophoneUnavailable, NothingToDo
-from gip_nb.notebook.page import Page
+from gip_nb.notebook.newest import NewestOnly
+from gip_nb.notebook.page import Arrival, Page
+from gip_nb.notebook.routing import advice, cure_sticky_routing
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
 from gip_nb.session.session import AsyncRealtimeSession
-from gip_nb.session.settings import resolve
-from gip_nb.tools import Toolbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from gip_nb.notebook import messages
     from gip_nb.session.settings import Settings
+    from gip_nb.tools import Toolbox
 
-__all__ = ["Talk", "newest", "open_talk"]
+__all__ = ["Talk", "error_view"]
 
 _STATIC = Path(__file__).parent / "static"
 _LIVE_SYNC_S = 0.25
 _MICROPHONE_ANSWER_S = 5.0
 _LIVE_TRAITS = ("user_transcript", "assistant_transcript")
 _log = logging.getLogger(__name__)
-_newest: weakref.ref[Talk] | None = None
-
-
-def open_talk(*, tools: Iterable[Callable[..., Any]] = (), **options: Any) -> Talk:
-    """What `gip_nb.talk()` does; its docstring has the options."""
-    functions = list(tools)
-    talk = Talk(resolve(**options), Toolbox(functions) if functions else None)
-    global _newest  # noqa: PLW0603 - `current()` asks for the newest one of the kernel
-    _newest = weakref.ref(talk)
-    return talk
-
-
-def newest() -> Talk | None:
-    """The newest talk of this kernel."""
-    return _newest() if _newest is not None else None
 
 
 class EveryChunk(traitlets.Bytes):
@@ -66,48 +53,6 @@ class EveryChunk(traitlets.Bytes):
         old = obj._trait_values.get(name, b"")  # noqa: SLF001 - no public way
         obj._trait_values[name] = new  # noqa: SLF001 - same
         obj._notify_trait(name, old, new)  # noqa: SLF001 - same
-
-
-class NewestOnly:
-    """Listens for a talk to one of its sessions while that is the newest: an old one may still be ending."""
-
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
-        self.session: AsyncRealtimeSession | None = None
-
-    @property
-    def _is_newest(self) -> bool:
-        return self._talk.session._session is self.session  # noqa: SLF001 - a wrapper of our own
-
-    def state_changed(self, state: str) -> None:
-        """Pass it on."""
-        if self._is_newest:
-            self._talk.state_changed(state)
-
-    def item_changed(self, item_id: str) -> None:
-        """Pass it on."""
-        if self._is_newest:
-            self._talk.item_changed(item_id)
-
-    def text_added(self, item_id: str, delta: str) -> None:
-        """Pass it on."""
-        if self._is_newest:
-            self._talk.text_added(item_id, delta)
-
-    def audio_added(self, audio: bytes) -> None:
-        """Pass it on."""
-        if self._is_newest:
-            self._talk.audio_added(audio)
-
-    def turn_done(self, turn: int) -> None:
-        """Pass it on."""
-        if self._is_newest:
-            self._talk.turn_done(turn)
-
-    def failed(self, error: GipError) -> None:
-        """Pass it on."""
-        if self._is_newest:
-            self._talk.failed(error)
 
 
 class Talk(anywidget.AnyWidget):
@@ -142,7 +87,7 @@ class Talk(anywidget.AnyWidget):
     def __init__(self, settings: Settings, tools: Toolbox | None = None) -> None:
         self._settings = settings
         self._tools = tools
-        self._page = Page(self._post)
+        self._page = Page(self._post, self)
         self._sessions: list[RealtimeSession] = []
         self._told: dict[str, Any] = {}
         self._muted = False
@@ -151,9 +96,10 @@ class Talk(anywidget.AnyWidget):
         self._microphone_told = asyncio.Event()
         self._no_microphone: MicrophoneUnavailable | None = None
         super().__init__(model=settings.model)
-        _cure_sticky_routing(self.comm)
-        self.on_msg(self._receive)
+        cure_sticky_routing(self.comm)
         self._sessions.append(RealtimeSession(self._new_session()))
+        self._page.show(self._running)
+        self.on_msg(self._receive)
         _warm_up(rehearsal=settings.rehearsal)
 
     # ---- what a cell calls ---------------------------------------------------------------------------------
@@ -212,15 +158,18 @@ class Talk(anywidget.AnyWidget):
         if session.state in {"closed", "error"}:
             session = self._new_session()
             self._sessions.append(RealtimeSession(session))
+            self._page.show(session)
             self._set(user_transcript="", assistant_transcript="", turn=0, usage={}, session_id="")
             self._tell(session_id=None, requests=0, first_sound_ms=None, event_count=0)
         return session
 
     async def _start(self, page: str | None) -> None:
         session = self._fresh()
-        if self._page.audio_page is None or page is not None:
-            self._page.audio_page = page or self._newest_page
-        self._tell(audio_page=self._page.audio_page, error=None, muted=False)
+        if page is not None:
+            await self._page.take(page, "start")
+        elif self._page.audio_page is None and self._page.newest is not None:
+            self._page.grant(self._page.newest, "start")
+        self._tell(error=None, muted=False)
         self._set(error={})
         self._muted = False
         if page is None and self._page.audio_page is not None:
@@ -260,8 +209,7 @@ class Talk(anywidget.AnyWidget):
     def _end_capture(self) -> None:
         if self._page.audio_page is not None:
             self._post({"kind": "capture", "page": self._page.audio_page, "on": False}, ())
-            self._page.audio_page = None
-            self._tell(audio_page=None)
+        self._page.end_talk()
 
     async def _mute(self, *, muted: bool) -> None:
         self._muted = muted
@@ -279,8 +227,8 @@ class Talk(anywidget.AnyWidget):
         session = self._fresh()
         if self._page.audio_page is None:
             # The answer is heard where the words were typed; its microphone stays as it is.
-            self._page.audio_page = page
-            self._tell(audio_page=page, error=None)
+            self._page.grant(page, "text")
+            self._tell(error=None)
         await session.connect()
         await session.interrupt()
         await session.send_text(text)
@@ -288,25 +236,30 @@ class Talk(anywidget.AnyWidget):
 
     # ---- from the page: whichever thread the kernel runs handlers in ---------------------------------------
 
-    _newest_page: str | None = None
-
     def _receive(self, _widget: object, content: object, buffers: Sequence[Any] | None) -> None:
         """Copy the bytes and hand them to the loop: a handler that works would hold up the next message."""
         if isinstance(content, dict):
+            on_main_thread = threading.current_thread() is threading.main_thread()
+            arrival = Arrival(time.monotonic_ns(), on_main_thread=on_main_thread)
             audio = bytes(buffers[0]) if buffers else b""
-            loop().call_soon_threadsafe(self._on_message, content, audio)
+            loop().call_soon_threadsafe(self._on_message, content, audio, arrival)
 
-    def _on_message(self, content: dict[str, Any], audio: bytes) -> None:
+    def _on_message(self, content: dict[str, Any], audio: bytes, arrival: Arrival) -> None:
+        page = str(content.get("page"))
+        self._page.lease.seen(page, loop().time())
         match content.get("kind"):
             case "mic":
-                self._page.microphone(content, audio)
+                self._page.microphone(content, audio, arrival)
             case "playback":
                 self._page.playback(content)
             case "flushed":
                 self._page.flushed(content)
+            case "clock":
+                self._page.clock(content, arrival)
             case "hello":
-                self._newest_page = str(content.get("page"))
-                self._post(self._snapshot(self._newest_page), ())
+                self._on_hello(page, content)
+            case "bye":
+                self._page.bye(page)
             case "mic_state":
                 self._on_microphone(content)
             case "request":
@@ -316,6 +269,15 @@ class Talk(anywidget.AnyWidget):
                 start_task(self._answer(content))
             case kind:
                 _log.warning("the page sent a message of unknown kind %r", kind)
+
+    def _on_hello(self, page: str, content: dict[str, Any]) -> None:
+        views = content.get("views")
+        shows = isinstance(views, int) and views > 0
+        self._page.hello(page, str(content.get("tab") or page), shows=shows)
+        if shows and self._running.state not in {"idle", "closed", "error"} and not self._page.plays:
+            # A cell began it before there was a page: the first one that shows it is where it is heard.
+            self._page.grant(page, "view")
+        self.snapshot(page)
 
     async def _answer(self, content: dict[str, Any]) -> None:
         """Do what the page asks, and answer by its number, whatever happens."""
@@ -335,6 +297,8 @@ class Talk(anywidget.AnyWidget):
                     await self._running.interrupt()
                 case "mute":
                     await self._mute(muted=bool(args.get("muted")))
+                case "take":
+                    await self._page.take(page)
                 case _:
                     error = {
                         "title": "Unknown request",
@@ -358,12 +322,15 @@ class Talk(anywidget.AnyWidget):
         )
 
     def _on_microphone(self, content: dict[str, Any]) -> None:
-        session = self._running
         state, error = content.get("state"), content.get("error")
-        fields = {"state": state, "sample_rate_hz": content.get("sample_rate_hz")}
+        fields = {k: content.get(k) for k in ("state", "sample_rate_hz", "page")}
         if isinstance(error, dict):
             fields["error"] = f"{error.get('name')}: {error.get('message')}"
-        session.note("mic.state", **fields)
+        self._running.note("mic.state", **fields)
+        if content.get("page") != self._page.audio_page and self._page.plays:
+            # One that gave the talk away, or is left, closes its microphone: nobody waits for that.
+            return
+        self._page.microphone_on = state == "on"
         self._no_microphone = None
         if state == "off":
             self._microphone_told.clear()
@@ -382,13 +349,11 @@ class Talk(anywidget.AnyWidget):
     def state_changed(self, state: str) -> None:
         """Tell the page and the trait."""
         session = self._running
-        if state == "connecting":
-            # Whoever began it, a click or a verb in a cell: the page that shows this talk shows and plays it.
-            self._page.show(session)
-            self._page.audio_page = self._page.audio_page or self._newest_page
+        if state == "connecting" and not self._page.plays and self._page.newest is not None:
+            # Whoever began it, a click or a verb in a cell: the page that shows this talk plays it.
+            self._page.grant(self._page.newest, "view")
         self._tell(
             state=state,
-            audio_page=self._page.audio_page,
             session_id=session.session_id,
             dialect=session.dialect,
             turn_detection=_detection_name(session),
@@ -400,18 +365,18 @@ class Talk(anywidget.AnyWidget):
 
     def item_changed(self, item_id: str) -> None:
         """Show it, and let the transcripts of the current turn follow."""
-        self._page.item_changed(item_id)
+        self._page.view.item_changed(item_id)
         self._follow_transcripts()
 
     def text_added(self, item_id: str, delta: str) -> None:
         """Show it, and let the transcripts of the current turn follow."""
-        self._page.text_added(item_id, delta)
+        self._page.view.text_added(item_id, delta)
         self._follow_transcripts()
 
     def audio_added(self, audio: bytes) -> None:
         """For Python observers: one notice a chunk, equal ones too."""
         if "audio_delta" in self._trait_notifiers:
-            callbacks().submit(lambda: self.set_trait("audio_delta", audio))
+            self._set_one("audio_delta", audio)
 
     def turn_done(self, turn: int) -> None:
         """Count it."""
@@ -447,10 +412,29 @@ class Talk(anywidget.AnyWidget):
         changed = {k: v for k, v in patch.items() if k not in self._told or self._told[k] != v}
         self._told.update(changed)
         if changed:
-            self._post({"kind": "talk", "page": None, "patch": changed}, ())
+            self._page.tell(changed)
 
-    def _snapshot(self, page: str) -> dict[str, Any]:
+    # ---- Owner: what the page's half says, on the loop -----------------------------------------------------
+
+    def lease_changed(self) -> None:
+        """Tell the pages who hears and speaks."""
+        self._tell(audio_page=self._page.audio_page)
+
+    def routing_changed(self) -> None:
+        """Say that cells hold up the talk, and how to change it; or that they no longer do."""
+        self._tell(notice=advice() if self._page.held_up else None)
+
+    def sound_started(self) -> None:
+        """Show how long the user waited for it."""
+        turn = self._running.protocol.conversation.current_turn
+        if turn is not None and turn.first_sound_s is not None and turn.speech_end_s is not None:
+            self._tell(first_sound_ms=(turn.first_sound_s - turn.speech_end_s) * 1000)
+
+    def snapshot(self, page: str) -> None:
+        """Everything, for a page that is new here or has missed something."""
         session = self._running
+        # First, since it sends what is still waiting.
+        items = self._page.view.snapshot()
         talk: messages.TalkState = {
             "state": "idle",
             "session_id": session.session_id,
@@ -464,18 +448,22 @@ class Talk(anywidget.AnyWidget):
             "first_sound_ms": None,
             "requests": 0,
             "event_count": len(session.log),
+            "notice": None,
         }
         talk.update(self._told)  # type: ignore[typeddict-item]  # holds fields of TalkState only: see `_tell`
-        return {"kind": "snapshot", "page": page, "talk": talk, "items": self._page.snapshot_items()}
+        self._post(
+            {"kind": "snapshot", "page": page, "rev": self._page.rev, "talk": talk, "items": items}, ()
+        )
 
     def _set(self, **traits: Any) -> None:
         """Set traits on the callback thread: observers are the user's code."""
+        for name, value in traits.items():
+            self._set_one(name, value)
 
-        def set_them() -> None:
-            for name, value in traits.items():
-                self.set_trait(name, value)
-
-        callbacks().submit(set_them)
+    def _set_one(self, name: str, value: object) -> None:
+        session = self._running
+        # One by one: what an observer of the first raises must not keep the second from being set.
+        callbacks().submit(lambda: self.set_trait(name, value), session.callback_failed)
 
     def _follow_transcripts(self) -> None:
         conversation = self._running.protocol.conversation
@@ -526,15 +514,3 @@ def _warm_up(*, rehearsal: bool) -> None:
     if rehearsal:
         # If it does not start, Start will say why.
         start_task(in_thread(embedded.address))
-
-
-def _cure_sticky_routing(comm: Any) -> None:  # noqa: ANN401 - ipykernel's comm
-    """Keep the microphone off the main thread.
-
-    ipykernel 7.4 sends a comm's messages to the thread that published on it last: after any publish from a
-    cell that is the main thread, where they wait until the cell ends (measured: microphone frames up to 5 s
-    late). Without this method of the comm it routes by the message's own header, which names the comm's
-    subshell. Private, so looked for first; tests/browser has the regression test.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = None  # noqa: SLF001 - see above

@@ -97,6 +97,11 @@ class ClientProtocol:
         return self.conversation.turn_detection
 
     @property
+    def appended_samples(self) -> int:
+        """Samples appended to this connection's input so far."""
+        return self._appended_samples
+
+    @property
     def uncommitted_samples(self) -> int:
         """Samples appended since the last commit or clear."""
         return self._appended_samples - self._used_samples

@@ -13,9 +13,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.clocks import MARK_SAMPLES, PageClock
 from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
-from gip_nb.protocol.turns import Commit, Direction, Response, Turn
+from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
 
 if TYPE_CHECKING:
     from gip_nb.protocol.frames import Event
@@ -33,6 +34,7 @@ class Conversation:
         turns: in order; `turn` numbers count from 1.
         session: the newest canonical session that the server told.
         renamed: ids that we gave to items, and the ids that the server gave them instead.
+        clocks: by page, its clock beside the log's.
         last_done: the response that the newest `response.done` ended, also where that named none.
     """
 
@@ -48,13 +50,16 @@ class Conversation:
         self.connection = 0
         self.renamed: dict[str, str] = {}
         self.last_done: str | None = None
+        self.clocks: dict[str, PageClock] = {}
         self._orphans: dict[str, list[str]] = {}
         self._unconfirmed: list[str] = []
         # Of this connection: samples appended so far, and when (a list of each, ascending), to find real
         # times of audio positions.
         self._appended_samples: list[int] = [0]
         self._appended_s: list[float] = [0.0]
-        self._speech_end: dict[str, float] = {}
+        # Of this connection: the input's sample that was captured then, on that page's clock.
+        self._captured: list[tuple[int, str, float]] = []
+        self._speech_end: dict[str, tuple[float, SpeechEnd]] = {}
         self._committed: set[str] = set()
         # Where the audio of a manual commit begins and ends: what was appended since the commit (or clear)
         # before it, the server's own commits included.
@@ -65,6 +70,7 @@ class Conversation:
         """A new connection: its audio time starts at zero."""
         self._appended_samples = [0]
         self._appended_s = [0.0]
+        self._captured.clear()
         self._committed_samples = 0
         self._manual.clear()
         self._unconfirmed.clear()
@@ -230,14 +236,31 @@ class Conversation:
         return item
 
     def real_time_of(self, audio_ms: float) -> float | None:
-        """When the audio at this position was sent, on the log's clock, seconds; None if not known."""
-        audio_ms = max(0.0, audio_ms)
-        index = bisect_right(self._appended_samples, audio_ms * SAMPLES_PER_MS) - 1
+        """When the audio at this position was spoken, on the log's clock, seconds; None if not known.
+
+        By the time at which the microphone took it, where a page said so; else by when it was sent.
+        """
+        samples = max(0.0, audio_ms) * SAMPLES_PER_MS
+        captured = self._capture_time(samples)
+        if captured is not None:
+            return captured
+        index = bisect_right(self._appended_samples, samples) - 1
         if index + 1 >= len(self._appended_s):
             return self._appended_s[-1] if len(self._appended_s) > 1 else None
         # A frame leaves when its last sample is taken: count back from there.
         end = self._appended_samples[index + 1]
-        return self._appended_s[index + 1] - (end - audio_ms * SAMPLES_PER_MS) / (SAMPLES_PER_MS * 1000)
+        return self._appended_s[index + 1] - (end - samples) / (SAMPLES_PER_MS * 1000)
+
+    def _capture_time(self, samples: float) -> float | None:
+        index = bisect_right(self._captured, samples, key=lambda mark: mark[0]) - 1
+        if index < 0:
+            return None
+        marked, page, page_ms = self._captured[index]
+        clock = self.clocks.get(page)
+        # Marks are a second apart at most: what lies further on did not come from that microphone.
+        if clock is None or samples - marked > 2 * MARK_SAMPLES:
+            return None
+        return clock.to_log_s(page_ms + (samples - marked) / SAMPLES_PER_MS)
 
 
 def reduce(conversation: Conversation, event: Event, direction: Direction, at_s: float = 0.0) -> Conversation:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.clocks import PageClock
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, fill_item, heard_samples
 from gip_nb.protocol.turns import ENDED, Commit, Response
 from gip_nb.protocol.usage import usage_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.frames import Event
-    from gip_nb.protocol.turns import Direction
+    from gip_nb.protocol.turns import Direction, SpeechEnd
 
 __all__ = ["RULES"]
 
@@ -73,10 +74,11 @@ def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
     if item.audio_end_ms is not None and isinstance(silence_ms, int | float):
         end_s = c.real_time_of(item.audio_end_ms - silence_ms)
     # Semantic turn detection names no silence: then the event itself is the best there is.
-    c._speech_end[e.item_id] = at_s if end_s is None else min(end_s, at_s)
+    found: tuple[float, SpeechEnd] = (at_s, "speech_stopped") if end_s is None else (min(end_s, at_s), "vad")
+    c._speech_end[e.item_id] = found
     if e.item_id in c._committed and item.turn is not None:
         # Some servers tell the end after the commit.
-        c.turns[item.turn - 1].speech_end_s = c._speech_end[e.item_id]
+        c.turns[item.turn - 1].spoken_until(*found)
         _measure(c, item)
 
 
@@ -88,11 +90,11 @@ def _on_committed(c: Conversation, e: Event, at_s: float) -> None:
     item.role, item.spoken = "user", True
     item.connection = c.connection
     turn = c._user_turn(item, at_s)
-    turn.speech_end_s = c._speech_end.get(e.item_id, at_s)
+    turn.spoken_until(*c._speech_end.get(e.item_id, (at_s, "commit")))
     if item.audio_start_ms is None and c._manual:
         commit = c._manual.pop(0)
         item.audio_start_ms, item.audio_end_ms = commit.start // SAMPLES_PER_MS, commit.end // SAMPLES_PER_MS
-        turn.speech_end_s = commit.at_s
+        turn.spoken_until(commit.at_s, "commit")
     _measure(c, item)
     c._place(e.item_id, e.text("previous_item_id") or None)
 
@@ -116,7 +118,7 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
     item.status = "in_progress"
     c._unconfirmed.append(e.item_id)
     if _opens_turn(item):
-        c._user_turn(item, at_s).speech_end_s = at_s
+        c._user_turn(item, at_s).spoken_until(at_s, "text")
     elif c.turns and item.role != "system":
         c._claim(item, c.turns[-1])
     after = e.text("previous_item_id")
@@ -137,7 +139,8 @@ def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
         item.status = _string(e.part("item").get("status")) or "completed"
     if item.turn is None and _opens_turn(item):
         # What was spoken may be told before its commit is.
-        c._user_turn(item, at_s).speech_end_s = c._speech_end.get(e.item_id, at_s)
+        how: SpeechEnd = "commit" if item.spoken else "text"
+        c._user_turn(item, at_s).spoken_until(*c._speech_end.get(e.item_id, (at_s, how)))
     elif item.turn is None and c.turns and item.role != "system":
         c._claim(item, c.turns[-1])
     c._place(e.item_id, e.text("previous_item_id") or None)
@@ -329,12 +332,29 @@ def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
 def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
     _on_playback(c, e, at_s)
     item = c.items.get(e.item_id or "")
-    # The page's own moment, on this log's clock, where the two clocks are related; a message's arrival says
-    # nothing of sound.
-    sounded = e.fields.get("sounded_s")
-    if item is not None and item.turn is not None and isinstance(sounded, int | float):
-        turn = c.turns[item.turn - 1]
-        turn.first_sound_s = float(sounded) if turn.first_sound_s is None else turn.first_sound_s
+    clock = c.clocks.get(e.text("page"))
+    page_ms, latency_ms = e.fields.get("page_ms"), e.fields.get("output_latency_ms")
+    if item is None or item.turn is None or clock is None or not isinstance(page_ms, int | float):
+        # A message's arrival says nothing of sound.
+        return
+    # What leaves the worklet is in the air so much later.
+    latency_ms = max(0.0, float(latency_ms)) if isinstance(latency_ms, int | float) else 0.0
+    sounded_s = clock.to_log_s(page_ms + latency_ms)
+    turn = c.turns[item.turn - 1]
+    if turn.first_sound_s is None:
+        turn.first_sound_s = sounded_s
+
+
+def _on_clock(c: Conversation, e: Event, _at_s: float) -> None:
+    asked_s, answered_s, page_ms = (e.fields.get(n) for n in ("asked_s", "answered_s", "page_ms"))
+    if all(isinstance(v, int | float) for v in (asked_s, answered_s, page_ms)):
+        c.clocks.setdefault(e.text("page"), PageClock()).observe(asked_s, answered_s, page_ms)  # type: ignore[arg-type]  # checked in the line above
+
+
+def _on_captured(c: Conversation, e: Event, _at_s: float) -> None:
+    samples, page_ms = e.whole("appended_samples"), e.fields.get("page_ms")
+    if samples is not None and isinstance(page_ms, int | float):
+        c._captured.append((samples, e.text("page"), float(page_ms)))
 
 
 def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
@@ -366,6 +386,8 @@ def _string(value: object) -> str | None:
 
 RULES: dict[tuple[Direction, str], Callable[[Conversation, Event, float], None]] = {
     ("local", "local.connection.opened"): _on_connection_opened,
+    ("local", "local.clock"): _on_clock,
+    ("local", "local.mic.captured"): _on_captured,
     ("local", "local.playback.started"): _on_playback_started,
     ("local", "local.playback.position"): _on_playback,
     ("local", "local.playback.ended"): _on_playback,

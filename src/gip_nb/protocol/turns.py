@@ -8,9 +8,10 @@ import msgspec
 
 from gip_nb.protocol.usage import Usage
 
-__all__ = ["ENDED", "Commit", "Direction", "Response", "Turn"]
+__all__ = ["ENDED", "Commit", "Direction", "Response", "SpeechEnd", "Turn"]
 
 Direction = Literal["sent", "received", "local"]
+SpeechEnd = Literal["vad", "speech_stopped", "commit", "text"]
 ENDED = frozenset({"completed", "cancelled", "failed", "incomplete"})
 
 
@@ -36,13 +37,20 @@ class Response(msgspec.Struct, kw_only=True):
 
 
 class Turn(msgspec.Struct, kw_only=True):
-    """What one utterance of the user (or a greeting) led to. Times are seconds on the log's own clock."""
+    """What one utterance of the user (or a greeting) led to. Times are seconds on the log's own clock.
+
+    Attributes:
+        speech_end_s: the end of the user's speech, from which latencies count.
+        speech_end_from: how it is known: `vad`, the server's position in the audio; `speech_stopped`, that
+            event's arrival, where a turn detection names no silence; `commit` of a push to talk; `text`.
+    """
 
     turn: int
     started_s: float
     item_ids: list[str] = msgspec.field(default_factory=list)
     response_ids: list[str] = msgspec.field(default_factory=list)
     speech_end_s: float | None = None
+    speech_end_from: SpeechEnd | None = None
     first_event_s: float | None = None
     first_audio_s: float | None = None
     first_sound_s: float | None = None
@@ -50,6 +58,10 @@ class Turn(msgspec.Struct, kw_only=True):
     requests: int = 0
     usage: Usage = msgspec.field(default_factory=Usage)
     billed_model: str = ""
+
+    def spoken_until(self, at_s: float, how: SpeechEnd) -> None:
+        """The user's speech ended then."""
+        self.speech_end_s, self.speech_end_from = at_s, how
 
 
 class Commit(msgspec.Struct, frozen=True):

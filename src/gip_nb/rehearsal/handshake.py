@@ -9,11 +9,19 @@ from urllib.parse import parse_qs, urlsplit
 from gip_nb.protocol.events import BETA, GA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gip_nb.protocol.events import Dialect
 
-__all__ = ["DEFAULT_MODEL", "SUBPROTOCOL", "Handshake", "is_realtime_path", "read_handshake"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS",
+    "SUBPROTOCOL",
+    "Handshake",
+    "is_models_path",
+    "is_realtime_path",
+    "read_handshake",
+]
 
 SUBPROTOCOL = "realtime"
 """What a client that offers subprotocols (a browser's, which can set no headers) is answered."""
@@ -24,6 +32,22 @@ _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 _BETA_HEADER = "realtime=v1"
 _PATHS = ("/v1/realtime", "/realtime")
+_MODELS_PATHS = ("/v1/models", "/models")
+
+MODELS: Mapping[str, object] = {
+    "object": "list",
+    "data": [
+        # Made nowhere and never: the API has no way to leave `created` out.
+        {
+            "id": DEFAULT_MODEL,
+            "object": "model",
+            "created": 0,
+            "owned_by": "gip_nb",
+            "capabilities": ["realtime"],
+        },
+    ],
+}
+"""What `GET /v1/models` is answered: the one model, which takes every name."""
 
 
 class Handshake(NamedTuple):
@@ -47,6 +71,11 @@ class Handshake(NamedTuple):
 def is_realtime_path(path: str) -> bool:
     """Whether a request's path, query included, is the Realtime API's."""
     return urlsplit(path).path.rstrip("/") in _PATHS
+
+
+def is_models_path(path: str) -> bool:
+    """Whether a request's path, query included, is that of the list of models."""
+    return urlsplit(path).path.rstrip("/") in _MODELS_PATHS
 
 
 def read_handshake(

@@ -28,7 +28,13 @@ from gip_nb.protocol.server import ServerProtocol
 from gip_nb.rehearsal.connection import Connection, Pace, Parts
 from gip_nb.rehearsal.ears import find_ears, make_detector
 from gip_nb.rehearsal.frame_log import FrameLog
-from gip_nb.rehearsal.handshake import SUBPROTOCOL, is_realtime_path, read_handshake
+from gip_nb.rehearsal.handshake import (
+    MODELS,
+    SUBPROTOCOL,
+    is_models_path,
+    is_realtime_path,
+    read_handshake,
+)
 from gip_nb.rehearsal.mouth import find_mouth
 from gip_nb.rehearsal.wits import answer
 
@@ -98,7 +104,7 @@ class RehearsalServer:
             self._serve,
             self._options.host,
             self._options.port,
-            process_request=_refuse_other_paths,
+            process_request=self._answer_plain_requests,
             select_subprotocol=_select_subprotocol,
             max_size=_MOST_FRAME_BYTES,
             close_timeout=_CLOSE_TIMEOUT_S,
@@ -144,29 +150,47 @@ class RehearsalServer:
 
     async def _turn_away(self, websocket: ServerConnection, *, is_missing: bool) -> None:
         """After the handshake, not in it: a browser's client can read an event, but no HTTP status."""
-        shown = "(none)" if is_missing else "the one that was sent"
-        error = {
-            "type": "invalid_request_error",
-            "code": "invalid_api_key",
-            "message": f"Incorrect API key provided: {shown}."
-            " This server wants the key that its first line on stdout tells.",
-            "param": None,
-            "event_id": None,
-        }
+        error = {**_wrong_key(is_missing=is_missing), "event_id": None}
         with contextlib.suppress(ConnectionClosed):
             await websocket.send(json.dumps({"type": "error", "event_id": _new_id("event"), "error": error}))
             self._log.write("sent", "error", None)
             await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
+
+    def _answer_plain_requests(self, connection: ServerConnection, request: Request) -> Response | None:
+        """The list of models; every other path than the Realtime API's is not there."""
+        if is_realtime_path(request.path):
+            return None
+        if not is_models_path(request.path):
+            return connection.respond(
+                http.HTTPStatus.NOT_FOUND, "There is nothing here: connect to /v1/realtime.\n"
+            )
+        shown = read_handshake(request.path, request.headers.get("Authorization"), [], [])
+        if shown.shows(self._options.key):
+            return _json_response(connection, http.HTTPStatus.OK, MODELS)
+        error = _wrong_key(is_missing=shown.key is None)
+        return _json_response(connection, http.HTTPStatus.UNAUTHORIZED, {"error": error})
 
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
-def _refuse_other_paths(connection: ServerConnection, request: Request) -> Response | None:
-    if is_realtime_path(request.path):
-        return None
-    return connection.respond(http.HTTPStatus.NOT_FOUND, "There is nothing here: connect to /v1/realtime.\n")
+def _json_response(connection: ServerConnection, status: http.HTTPStatus, body: object) -> Response:
+    response = connection.respond(status, json.dumps(body) + "\n")
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = "application/json"
+    return response
+
+
+def _wrong_key(*, is_missing: bool) -> dict[str, object]:
+    shown = "(none)" if is_missing else "the one that was sent"
+    return {
+        "type": "invalid_request_error",
+        "code": "invalid_api_key",
+        "message": f"Incorrect API key provided: {shown}."
+        " This server wants the key that its first line on stdout tells.",
+        "param": None,
+    }
 
 
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
 
-__all__ = ["Question", "Reply", "read_question", "reply_of"]
+__all__ = ["Question", "Reply", "read_question", "read_sound", "reply_of"]
+
+_BYTES_PER_MS = audio.SAMPLE_RATE_HZ * 2 / 1000
 
 
 @dataclass(frozen=True)
@@ -42,25 +44,69 @@ def read_question(what: str | Path | NDArray[Any], sample_rate_hz: int = audio.S
 
     Raises:
         AudioFileNotFound: the file is not there.
-        BadAudio: the file or array is no audio, or there is nothing in it; or the text is empty.
+        BadAudio: the file or array is no audio, there is nothing in it, or it is silent throughout; or the
+            text is empty.
     """
-    if isinstance(what, Path) or (isinstance(what, str) and what.strip().lower().endswith(".wav")):
-        path = Path(what.strip()) if isinstance(what, str) else what
-        with contextlib.suppress(RuntimeError):  # `~name` without such a user is a file's name like others
-            path = path.expanduser()
-        if not path.is_file():
-            raise AudioFileNotFound(path)
-        return Question(pcm=audio.pcm16_from_wav(path))
-    if isinstance(what, str):
+    if isinstance(what, str) and not _names_a_file(what):
         if not what.strip():
             raise BadAudio(
                 "the question is empty", "pass some text, a WAV file's path or an array of samples."
             )
         return Question(text=what)
+    pcm = _sound(what, sample_rate_hz)
+    if not np.frombuffer(pcm, np.uint8).any():
+        # The answer would be to nothing, and billed.
+        raise BadAudio(
+            f"the audio is silent: as 16-bit mono all its {len(pcm) // 2} samples "
+            f"({len(pcm) / _BYTES_PER_MS:.0f} ms) are 0",
+            "check where it was recorded, and its scale; send_audio() sends silence on purpose.",
+        )
+    return Question(pcm=pcm)
+
+
+def read_sound(what: str | Path | NDArray[Any] | bytes, sample_rate_hz: int = audio.SAMPLE_RATE_HZ) -> bytes:
+    """What may be appended to the input buffer, silence included: detectors of speech need some.
+
+    Args:
+        what: a file or an array as in `read_question`, or PCM16 little endian mono 24 000 Hz bytes.
+        sample_rate_hz: of an array.
+
+    Returns:
+        int16 little endian, mono, 24 000 Hz.
+
+    Raises:
+        AudioFileNotFound: the file is not there.
+        BadAudio: it is no audio, or there is nothing in it.
+    """
+    if isinstance(what, str) and not _names_a_file(what):
+        raise BadAudio("a text is no audio", "use send_text() for text; a file's name ends in .wav.")
+    if isinstance(what, bytes | bytearray | memoryview):
+        pcm = bytes(what)
+        if not pcm or len(pcm) % 2:
+            raise BadAudio(
+                f"{len(pcm)} bytes are no whole number of int16 samples, or none",
+                "pass PCM16 little endian mono at 24000 Hz: two bytes a sample.",
+            )
+        return pcm
+    return _sound(what, sample_rate_hz)
+
+
+def _names_a_file(text: str) -> bool:
+    return text.strip().lower().endswith(".wav")
+
+
+def _sound(what: object, sample_rate_hz: int) -> bytes:
+    if isinstance(what, str | Path):
+        path = Path(what.strip()) if isinstance(what, str) else what
+        with contextlib.suppress(RuntimeError):  # `~name` without such a user is a file's name like others
+            path = path.expanduser()
+        if not path.is_file():
+            raise AudioFileNotFound(path)
+        return audio.pcm16_from_wav(path)
     if isinstance(what, np.ndarray):
-        return Question(pcm=audio.pcm16_from_array(what, sample_rate_hz))
+        return audio.pcm16_from_array(what, sample_rate_hz)
     raise BadAudio(
-        f"cannot ask a {type(what).__name__}",
+        f"a {type(what).__name__} is neither text nor audio",
         "pass text, a path to a WAV file, or a numpy array of samples (int16, or float32 in [-1, 1]).",
     )
 

@@ -6,6 +6,7 @@ The public verbs may be awaited from any loop and hop to the process's own; ever
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +28,7 @@ from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
 from gip_nb.protocol import dialects, outputs
 from gip_nb.protocol.client import ClientProtocol
+from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.session.line import Line
 from gip_nb.session.loop import in_thread, loop, on_loop
@@ -104,13 +106,14 @@ class AsyncRealtimeSession:
         self._listener = listener
         self.protocol = ClientProtocol(new_id, player=self._speaker.plays)
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
-        self._waits = Waits(self._callback_failed)
+        self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
         self._at = "idle"
-        self._told_state = ""
+        self._told_state = "idle"
         self._muted = False
         self._microphone_held = False
-        self._early: deque[bytes] = deque(maxlen=_EARLY_FRAMES)
+        self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
+        self._capture_marks = CaptureMarks()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
@@ -236,7 +239,7 @@ class AsyncRealtimeSession:
             session["tools"] = self._tools.schemas()
         self.protocol.update(session)
         while self._early:
-            self.protocol.append_audio(self._early.popleft())
+            self._append_microphone(*self._early.popleft())
         self._pump()
 
     async def _open_in(self, dialect: Dialect) -> bool:
@@ -485,16 +488,27 @@ class AsyncRealtimeSession:
 
     # ---- for the page: on the loop only --------------------------------------------------------------------
 
-    def push_microphone(self, pcm: bytes) -> None:
+    def push_microphone(self, pcm: bytes, *, page: str = "", captured_ms: float = math.nan) -> None:
         """A frame from the microphone, PCM16 mono 24 000 Hz.
 
         Who presses Start speaks at once: what is said while the connection opens is kept and sent then.
+
+        Args:
+            pcm: the frame.
+            page: whose microphone.
+            captured_ms: when its first sample was captured, on that page's clock; NaN where nobody knows.
         """
         if self._at == "connecting":
-            self._early.append(pcm)
+            self._early.append((pcm, page, captured_ms))
         elif self._at == "open" and not self._microphone_held:
-            self.protocol.append_audio(pcm)
+            self._append_microphone(pcm, page, captured_ms)
             self._pump()
+
+    def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None:
+        samples = self.protocol.appended_samples
+        if self._capture_marks.wants(page, samples, captured_ms):
+            self.note("mic.captured", appended_samples=samples, page=page, page_ms=captured_ms)
+        self.protocol.append_audio(pcm)
 
     def note(self, kind: str, **fields: Any) -> None:
         """Log a local row; the protocol sees it where it is the player's."""
@@ -549,7 +563,8 @@ class AsyncRealtimeSession:
             self._listener.failed(error)
         self._move(at)
 
-    def _callback_failed(self, error: BaseException) -> None:
+    def callback_failed(self, error: BaseException) -> None:
+        """What the user hung on this session raised: a row. Any thread may call."""
         loop().call_soon_threadsafe(
             lambda: self.log.local("callback.error", error=type(error).__name__, message=str(error)[:2000])
         )
@@ -608,9 +623,11 @@ class AsyncRealtimeSession:
             self.protocol.stopped([self._note_flushed(item_id, stopped) for item_id in playing])
 
     def _note_flushed(self, item_id: str, stopped: Flushed) -> Event:
-        played_samples = stopped.played_samples.get(item_id, 0)
+        item = self.protocol.conversation.items[item_id]
+        # A page that took over counts from where it began: it may not have come to that yet.
+        played_samples = max(stopped.played_samples.get(item_id, 0), item.played_samples or 0)
         if not self.protocol.has_player(item_id):
-            played_samples = self.protocol.conversation.items[item_id].generated_samples
+            played_samples = item.generated_samples
         _, event = self.log.local(
             "playback.flushed",
             item_id=item_id,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from gip_nb.errors import BadSetting, MissingKey, UnknownOption
 from gip_nb.protocol.dialects import session_to_canonical
+from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -23,17 +24,20 @@ __all__ = [
     "Settings",
     "canonical_session",
     "check_options",
+    "check_update",
     "conceal",
+    "nearest",
     "resolve",
+    "resolve_gateway",
 ]
 
-DEFAULT_BASE_URL = "https://api.platform.a15t.com/v1"
 DEFAULT_MODEL = "openai/gpt-4o-realtime-preview-2024-12-17"
 REHEARSAL = "rehearsal"
 _TRANSCRIPTION_MODEL = "whisper-1"
 _DIALECTS = ("auto", "beta", "ga")
 _SHORTEST_SECRET = 8
 _TURN_DETECTION = ("server_vad", "semantic_vad", "none")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # What may stand in `**session`, in either dialect's name, beside the named arguments of talk() and connect().
 SESSION_OPTIONS = frozenset(
@@ -73,6 +77,8 @@ NAMED_OPTIONS = frozenset(
         "voice",
     }
 )
+# What a running session may change.
+UPDATE_OPTIONS = SESSION_OPTIONS | {"instructions", "tools", "transcription", "turn_detection", "voice"}
 
 
 class Secret:
@@ -150,7 +156,7 @@ class Settings:
     rehearsal: bool
     session: dict[str, Any] = field(default_factory=dict)
     extra_headers: dict[str, str] = field(default_factory=dict, repr=False)
-    extra_query: dict[str, str] = field(default_factory=dict)
+    extra_query: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def first_dialect(self) -> Literal["beta", "ga"]:
@@ -165,6 +171,13 @@ class Settings:
         return "ws" + self.base_url.removeprefix("http")
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, None where none is like it."""
+    by_lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), by_lower, n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None
+
+
 def check_options(options: Mapping[str, object]) -> None:
     """Raise for a keyword that is none of the session's.
 
@@ -174,8 +187,97 @@ def check_options(options: Mapping[str, object]) -> None:
     known = SESSION_OPTIONS | NAMED_OPTIONS
     for name in options:
         if name not in SESSION_OPTIONS | {"extra_headers", "extra_query"}:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-            raise UnknownOption(name, near[0] if near else None, known)
+            raise UnknownOption(name, nearest(name, known), known)
+
+
+def check_update(fields: Mapping[str, object]) -> None:
+    """Raise for what a running session cannot change.
+
+    Raises:
+        UnknownOption: with the nearest name of those that it can.
+        BadSetting: an option of `talk()` and `connect()` that holds for a whole session.
+    """
+    for name in fields:
+        if name in NAMED_OPTIONS - UPDATE_OPTIONS:
+            raise BadSetting(
+                f"{name} cannot change while a session runs",
+                f"close it and begin another: talk({name}=...) or connect({name}=...).",
+            )
+        if name not in UPDATE_OPTIONS:
+            raise UnknownOption(name, nearest(name, UPDATE_OPTIONS), UPDATE_OPTIONS)
+    tools = fields.get("tools")
+    if tools is not None and not (
+        isinstance(tools, list | tuple) and all(isinstance(t, Mapping) for t in tools)
+    ):
+        raise BadSetting(
+            f"tools is {type(tools).__name__} of something else than the API's objects",
+            "give functions to talk(tools=[...]) or connect(tools=[...]); update() takes the API's objects: "
+            "[{'type': 'function', 'name': ...}].",
+        )
+
+
+class _Sources(NamedTuple):
+    """What was named, in an argument or in the environment.
+
+    Attributes:
+        model: None where none was named.
+        base_url: None where none was named; still as it was written.
+        named_as: where the address was named.
+        api_key: None where there is none.
+    """
+
+    model: str | None
+    base_url: str | None
+    named_as: str
+    api_key: Secret | None
+
+
+def _sources(
+    model: str | None,
+    base_url: str | None,
+    api_key: str | Secret | None,
+    environment: Mapping[str, str] | None,
+) -> _Sources:
+    _check_texts(model=model, base_url=base_url)
+    given = _environment() if environment is None else environment
+    key = _key(api_key)
+    return _Sources(
+        model=(model or given.get("GIP_MODEL") or "").strip() or None,
+        base_url=base_url or given.get("GIP_BASE_URL") or None,
+        named_as="base_url" if base_url else "GIP_BASE_URL",
+        api_key=key if key is not None else _key(given.get("GIP_API_KEY"), "GIP_API_KEY"),
+    )
+
+
+def resolve_gateway(
+    base_url: str | None = None,
+    *,
+    api_key: str | Secret | None = None,
+    environment: Mapping[str, str] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    extra_query: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings for a question to the gateway itself, whatever the model; see `resolve`.
+
+    Without a key and without an address it is the rehearsal server.
+
+    Raises:
+        BadSetting: for a value that cannot be.
+        MissingKey: for an address without a key.
+    """
+    found = _sources(None, base_url, api_key, environment)
+    rehearsal = found.api_key is None and not base_url
+    if not rehearsal and found.api_key is None:
+        raise MissingKey(None)
+    return Settings(
+        model=REHEARSAL if rehearsal else found.model or DEFAULT_MODEL,
+        base_url="" if rehearsal else read_base_url(found.base_url or DEFAULT_BASE_URL, found.named_as),
+        api_key=found.api_key,
+        dialect="auto",
+        rehearsal=rehearsal,
+        extra_headers=_headers(extra_headers),
+        extra_query=_texts("extra_query", extra_query),
+    )
 
 
 def resolve(
@@ -211,13 +313,15 @@ def resolve(
         MissingKey: for a model without a key.
     """
     check_options(options)
-    _check_texts(model=model, base_url=base_url, instructions=instructions, voice=voice)
-    given = _environment() if environment is None else environment
-    key = _key(api_key or given.get("GIP_API_KEY"))
-    address = base_url or given.get("GIP_BASE_URL") or ""
-    named = model or given.get("GIP_MODEL") or None
+    found = _sources(model, base_url, api_key, environment)
+    named, key = found.model, found.api_key
     if dialect not in _DIALECTS:
         raise BadSetting(f"dialect {dialect!r}", "use 'auto', 'beta' or 'ga'.")
+    if named is not None and named.startswith("sk-"):
+        # Not shown: it may be one.
+        raise BadSetting(
+            "the model's name looks like an API key", "pass it as api_key=..., or set GIP_API_KEY."
+        )
     rehearsal = named == REHEARSAL or (named is None and key is None and not base_url)
     if not rehearsal and key is None:
         raise MissingKey(named or DEFAULT_MODEL)
@@ -228,30 +332,48 @@ def resolve(
         transcription=transcription,
         **{k: v for k, v in options.items() if k in SESSION_OPTIONS},
     )
+    query = _texts("extra_query", options.get("extra_query"))
+    if "model" in query:
+        raise BadSetting("extra_query names a model", "the model goes to model=... instead.")
     return Settings(
         model=REHEARSAL if rehearsal else named or DEFAULT_MODEL,
-        base_url="" if rehearsal else _base_url(address or DEFAULT_BASE_URL),
+        base_url="" if rehearsal else read_base_url(found.base_url or DEFAULT_BASE_URL, found.named_as),
         api_key=None if rehearsal else key,
         dialect=dialect,  # type: ignore[arg-type]  # checked against _DIALECTS above
         rehearsal=rehearsal,
         session=session,
-        extra_headers=_texts("extra_headers", options.get("extra_headers")),
-        extra_query=_texts("extra_query", options.get("extra_query")),
+        extra_headers=_headers(options.get("extra_headers")),
+        extra_query=query,
     )
 
 
-def _key(given: object) -> Secret | None:
+def _key(given: object, name: str = "api_key") -> Secret | None:
     """The key, wrapped at once.
 
     Raises:
-        BadSetting: it is no text; the value is not shown.
+        BadSetting: it is no text, or no header can carry it; the value is not shown.
     """
-    if given is None or isinstance(given, Secret):
-        return given
-    if not isinstance(given, str):
-        raise BadSetting(f"api_key is a {type(given).__name__}", "give api_key as text.")
-    # A key that was read from a file may bring its line's end along, which no header can carry.
-    return Secret(given.strip()) if given.strip() else None
+    if given is None:
+        return None
+    if not isinstance(given, str | Secret):
+        raise BadSetting(f"{name} is a {type(given).__name__}", f"give {name} as text.")
+    # A key that was read from a file may bring its line's end along.
+    key = Secret((given.reveal() if isinstance(given, Secret) else given).strip())
+    if key.reveal()[:7].lower() == "bearer ":
+        raise BadSetting(f"{name} begins with 'Bearer'", "give the key alone, what stands after it.")
+    for at, character in enumerate(key.reveal()):
+        if not "!" <= character <= "~":
+            raise BadSetting(
+                f"{name} holds a character that no key has, a {_called(character)} at position {at}",
+                "copy the key once more, whole: some pages show it shortened.",
+            )
+    return key if key.reveal() else None
+
+
+def _called(character: str) -> str:
+    if character.isspace():
+        return "space or line's end"
+    return "control character" if character.isascii() else "letter or sign beyond ASCII"
 
 
 def _check_texts(**given: object) -> None:
@@ -270,50 +392,52 @@ def _texts(name: str, given: object) -> dict[str, str]:
         return {}
     if not isinstance(given, Mapping):
         raise BadSetting(f"{name} is a {type(given).__name__}", f"give {name} as a dict.")
+    for key, value in given.items():
+        if not isinstance(value, str | int | float):
+            raise BadSetting(
+                f"{name}[{key!r}] is a {type(value).__name__}", "give it as text, or leave it out."
+            )
     return {str(k): str(v) for k, v in given.items()}
+
+
+def _headers(given: object) -> dict[str, str]:
+    """The headers, none of which can end the line and begin another. Values may be secret: none is shown.
+
+    Raises:
+        BadSetting: naming the header.
+    """
+    headers = _texts("extra_headers", given)
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise BadSetting(
+                f"extra_headers names {name!r}, which is no header's name",
+                "use letters, digits and hyphens, such as 'X-Team'.",
+            )
+        if not (value.isascii() and value.isprintable()):
+            raise BadSetting(
+                f"extra_headers[{name!r}] holds what a header cannot carry",
+                "give it in printable ASCII, on one line.",
+            )
+    return headers
 
 
 def _environment() -> Mapping[str, str]:
     from dotenv import dotenv_values
 
-    beside = Path.cwd() / ".env"
+    beside = Path(".env")
     try:
-        from_file = dotenv_values(beside) if beside.is_file() else {}
+        # Windows' editors begin a file with a mark, which would become part of the first name.
+        from_file = dotenv_values(beside, encoding="utf-8-sig") if beside.is_file() else {}
     except (OSError, UnicodeDecodeError):
         from_file = None
     if from_file is None:
         # Said here, without the error that was caught: that one carries the file's bytes, the key among them.
         raise BadSetting(
-            f"{str(beside)!r} cannot be read as UTF-8 text", "save it as UTF-8, or move it away."
+            f"{str(beside.absolute())!r} cannot be read as UTF-8 text",
+            "save it as UTF-8 where this kernel may read it, or move it away.",
         )
     # An empty variable says nothing, and hides nothing.
     return {k: v for source in (from_file, os.environ) for k, v in source.items() if v}
-
-
-def _base_url(given: str) -> str:
-    """Any form of the address as http(s), without `/realtime` and without a closing slash.
-
-    Raises:
-        BadSetting: for an address of another scheme, without a host, or with a query of its own.
-    """
-    try:
-        parts = urlsplit(given.strip())
-        # Asking is what checks the port.
-        host = parts.hostname if parts.port != 0 else None
-    except ValueError:
-        parts, host = urlsplit(""), None
-    scheme = {"http": "http", "ws": "http", "https": "https", "wss": "https"}.get(parts.scheme)
-    if scheme is None or not host:
-        raise BadSetting(
-            f"base_url {given!r}", f"give an address such as {DEFAULT_BASE_URL!r}: http, https, ws or wss."
-        )
-    if parts.query:
-        raise BadSetting(
-            f"base_url with a query, {parts.query!r}",
-            "end it before the '?'; the model goes to model=..., the rest to extra_query={...}.",
-        )
-    path = parts.path.rstrip("/").removesuffix("/realtime").rstrip("/")
-    return urlunsplit((scheme, parts.netloc, path, "", ""))
 
 
 def canonical_session(
@@ -335,9 +459,10 @@ def canonical_session(
 
     Raises:
         UnknownOption: for a field that is none.
-        BadSetting: for a value that cannot be.
+        BadSetting: for a value that cannot be, and for what holds for a whole session.
     """
-    check_options({k: v for k, v in fields.items() if k != "tools"})
+    _check_texts(instructions=instructions, voice=voice)
+    check_update(fields)
     session = session_to_canonical(dict(fields), None)
     if instructions is not None:
         session["instructions"] = instructions
@@ -375,8 +500,8 @@ def _turn_detection(given: object) -> dict[str, Any] | None:
         return None
     if isinstance(given, str):
         if given not in _TURN_DETECTION:
-            near = difflib.get_close_matches(given, _TURN_DETECTION, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            near = nearest(given, _TURN_DETECTION)
+            hint = f"did you mean {near!r}? " if near else ""
             raise BadSetting(
                 f"turn_detection {given!r}",
                 f"{hint}use 'server_vad', 'semantic_vad', None or the API's object.",

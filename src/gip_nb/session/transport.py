@@ -8,21 +8,29 @@ which costs five times what reading costs here.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+import re
+import ssl
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urljoin
 
-from gip_nb.errors import ConnectionRefused, GipError, HostUnreachable, KeyRefused
+from gip_nb.errors import ConnectionRefused, GipError, HostUnreachable, TimedOut
 from gip_nb.session.loop import in_thread
+from gip_nb.session.trouble import error_of_refusal, tidied
 
 if TYPE_CHECKING:
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.session.settings import Settings
 
-__all__ = ["OpenAITransport", "Transport", "TransportClosed", "import_openai"]
+__all__ = ["HttpAnswer", "OpenAITransport", "Transport", "TransportClosed", "fetch_models", "import_openai"]
 
 _OPEN_TIMEOUT_S = 15.0
 _CLOSE_TIMEOUT_S = 3.0
-_UNAUTHORIZED = frozenset({401, 403})
+_REDIRECTS = range(300, 400)
+_API_ROOT = "check base_url: it is the API's root, such as 'https://host/v1'."
+# A proxy's address may hold a password.
+_USER_AND_PASSWORD = re.compile(r"//[^/@\s]*@")
 
 # websockets prints the handshake's headers, the bearer key among them, to its logger at DEBUG. A logger of
 # our own with a level of its own keeps that from happening when somebody turns on DEBUG at the root.
@@ -89,16 +97,10 @@ class OpenAITransport:
         """Connect; see `Transport.open`."""
         from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-        # Importing the package takes most of a second: not on the loop, where others are talking.
-        openai = await in_thread(import_openai)
         settings = self._settings
-        key = settings.api_key.reveal() if settings.api_key is not None else ""
-        self._client = openai.AsyncOpenAI(
-            api_key=key,
-            base_url=settings.base_url,
-            # The package dials an http address as wss; said in so many words it dials what it is told.
-            websocket_base_url=settings.websocket_base_url,
-        )
+        # Importing the package takes most of a second, and making a client reads certificates: not on the
+        # loop, where others are talking.
+        self._client = await in_thread(_make_client, settings)
         realtime = self._client.beta.realtime if self._dialect == "beta" else self._client.realtime
         connecting = realtime.connect(
             model=settings.model,
@@ -109,6 +111,7 @@ class OpenAITransport:
                 "logger": _quiet,
                 "max_size": None,
                 "compression": None,
+                "create_connection": _faithful_connection(),
                 # Ours, below, is the one that counts.
                 "open_timeout": None,
             },
@@ -117,49 +120,35 @@ class OpenAITransport:
         try:
             self._connection = await asyncio.wait_for(connecting.enter(), _OPEN_TIMEOUT_S)
         except InvalidStatus as error:
-            problem = self._refused(error.response.status_code, error.response.body or b"")
+            body = error.response.body or b""
+            if settings.api_key is not None:
+                body = settings.api_key.scrub(body)
+            problem = error_of_refusal(error.response.status_code, body, settings.base_url, settings.model)
+        except _Elsewhere as error:
+            problem = ConnectionRefused(
+                f"{settings.base_url} sends us on to {_scrubbed(settings, error.location)}",
+                "the key is not taken there by itself: if that is the right server, give it as base_url.",
+            )
         except TimeoutError:
             problem = HostUnreachable(
                 f"{settings.base_url} did not answer within {_OPEN_TIMEOUT_S:.0f} s",
                 "check the address and the network.",
             )
-        except (OSError, InvalidURI) as error:
-            problem = HostUnreachable(
-                f"cannot reach {settings.base_url}: {self._scrubbed(error)}",
-                "check base_url (or GIP_BASE_URL) and the network, or try talk('rehearsal').",
-            )
-        except (InvalidHandshake, EOFError) as error:
+        except (InvalidHandshake, InvalidURI, EOFError) as error:
             problem = ConnectionRefused(
-                f"{settings.base_url} answered, but not as a realtime server: {self._scrubbed(error)}",
-                "check base_url: it is the API's root, such as 'https://host/v1'.",
+                f"{settings.base_url} answered, but not as a realtime server: {_scrubbed(settings, error)}",
+                _API_ROOT,
             )
-        except openai.OpenAIError as error:
-            problem = ConnectionRefused(self._scrubbed(error), "check the settings named there.")
+        except (OSError, ImportError, ValueError) as error:
+            problem = _unreachable(settings, error)
+        except import_openai().OpenAIError as error:
+            problem = ConnectionRefused(_scrubbed(settings, error), "check the settings named there.")
         else:
             return
         await self._client.close()
         # Without its cause: that one's frames hold the headers of the handshake, and a verbose traceback
         # prints a frame's variables.
         raise problem from None
-
-    def _refused(self, status: int, body: bytes) -> GipError:
-        told = self._settings.api_key.scrub(body) if self._settings.api_key is not None else body
-        text = told.decode("utf-8", "replace").strip()[:300]
-        said = f" and said {text!r}" if text else ""
-        address = self._settings.base_url
-        if status in _UNAUTHORIZED:
-            return KeyRefused(
-                f"{address} refused the API key (HTTP {status}){said}",
-                "check GIP_API_KEY (or api_key=...): is it for this gateway, and may it use realtime models?",
-            )
-        return ConnectionRefused(
-            f"{address} refused the connection (HTTP {status}){said}",
-            f"check base_url and the model's name, {self._settings.model!r}.",
-        )
-
-    def _scrubbed(self, error: BaseException) -> str:
-        text = str(error) or type(error).__name__
-        return self._settings.api_key.scrub_text(text) if self._settings.api_key is not None else text
 
     async def recv(self) -> bytes:
         """The next frame; see `Transport.recv`."""
@@ -191,6 +180,152 @@ class OpenAITransport:
                 _quiet.info("the server did not answer the close")
         if self._client is not None:
             await self._client.close()
+
+
+class HttpAnswer(NamedTuple):
+    """What a server answered to a plain request.
+
+    Attributes:
+        status: HTTP's.
+        body: whole, as it came, the key scrubbed from it.
+    """
+
+    status: int
+    body: bytes
+
+
+async def fetch_models(settings: Settings, timeout_s: float) -> HttpAnswer:
+    """Ask `GET {base_url}/models` once; on the loop only.
+
+    Args:
+        settings: where, and with which key.
+        timeout_s: for all of it.
+
+    Raises:
+        HostUnreachable: nobody answers there.
+        TimedOut: the answer did not come in time.
+    """
+    openai = await in_thread(import_openai)
+    client = await in_thread(_make_client, settings)
+    problem: GipError
+    answer: HttpAnswer | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            raw = await client.models.with_raw_response.list(
+                extra_headers=dict(settings.extra_headers),
+                extra_query=dict(settings.extra_query),
+                timeout=timeout_s,
+            )
+        answer = HttpAnswer(int(raw.status_code), bytes(raw.content))
+    except openai.APIStatusError as error:
+        answer = HttpAnswer(int(error.status_code), bytes(error.response.content))
+    except (TimeoutError, openai.APITimeoutError):
+        problem = TimedOut(
+            f"{settings.base_url}/models did not answer within {timeout_s:g} s",
+            "pass a larger timeout_s, or check the address and the network.",
+        )
+    except openai.APIConnectionError as error:
+        # Its own text says only that there was one.
+        problem = _unreachable(settings, error.__cause__ or error)
+    except (openai.OpenAIError, ValueError) as error:
+        problem = ConnectionRefused(
+            f"{settings.base_url}/models answered what cannot be read: {_scrubbed(settings, error)}",
+            _API_ROOT,
+        )
+    finally:
+        await client.close()
+    if answer is None:
+        raise problem from None
+    scrub = settings.api_key.scrub if settings.api_key is not None else bytes
+    return HttpAnswer(answer.status, scrub(answer.body))
+
+
+def _make_client(settings: Settings) -> Any:  # noqa: ANN401 - the package's AsyncOpenAI, imported late
+    """The package's client. Blocks for some 30 ms, a second the first time: call it in a worker thread.
+
+    Raises:
+        HostUnreachable: the machine's proxy settings cannot be used.
+    """
+    openai = import_openai()
+    try:
+        return openai.AsyncOpenAI(
+            api_key=settings.api_key.reveal() if settings.api_key is not None else "",
+            base_url=settings.base_url,
+            # The package dials an http address as wss; said in so many words it dials what it is told.
+            websocket_base_url=settings.websocket_base_url,
+            # A cell waits: whoever asked may ask again.
+            max_retries=0,
+        )
+    except (ImportError, ValueError) as error:
+        problem = _unreachable(settings, error)
+    raise problem from None
+
+
+def _unreachable(settings: Settings, error: BaseException) -> HostUnreachable:
+    next_step = "check base_url (or GIP_BASE_URL) and the network, or try talk('rehearsal')."
+    told = _scrubbed(settings, error)
+    if "proxy" in told.lower():
+        next_step = "check the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the host in NO_PROXY."
+    elif isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY" in told:
+        next_step = (
+            "the server's certificate is not trusted here: name its authority's file in SSL_CERT_FILE."
+        )
+    elif isinstance(error, ssl.SSLError) or "SSL" in told:
+        next_step = "if this server speaks plain http, write base_url with http:// (or ws://)."
+    return HostUnreachable(f"cannot reach {settings.base_url}: {told}", next_step)
+
+
+def _scrubbed(settings: Settings, what: BaseException | str) -> str:
+    text = str(what) or type(what).__name__
+    if settings.api_key is not None:
+        text = settings.api_key.scrub_text(text)
+    return tidied(_USER_AND_PASSWORD.sub("//", text))
+
+
+class _Elsewhere(Exception):
+    """The server redirects to another one.
+
+    Attributes:
+        location: where to.
+    """
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+
+@functools.cache
+def _faithful_connection() -> Any:  # noqa: ANN401 - a class of websockets, imported late
+    """A connection that follows no redirect to another server: the key would go along to it.
+
+    Newer versions of the openai package see to that themselves, those before do not.
+    """
+    from websockets.asyncio.client import ClientConnection
+    from websockets.exceptions import InvalidStatus, InvalidURI
+    from websockets.uri import parse_uri
+
+    class FaithfulConnection(ClientConnection):
+        async def handshake(self, *args: Any, **kwargs: Any) -> None:
+            """Open; a redirect to elsewhere is an error of its own."""
+            try:
+                await super().handshake(*args, **kwargs)
+            except InvalidStatus as error:
+                location = error.response.headers.get("Location")
+                if location is None or error.response.status_code not in _REDIRECTS:
+                    raise
+                here = self.protocol.uri
+                host = f"[{here.host}]" if ":" in here.host else here.host
+                scheme = "wss" if here.secure else "ws"
+                target = urljoin(f"{scheme}://{host}:{here.port}{here.resource_name}", location)
+                try:
+                    there = parse_uri(target)
+                except InvalidURI:
+                    raise _Elsewhere(target) from None
+                if (there.secure, there.host, there.port) == (here.secure, here.host, here.port):
+                    raise  # and is followed
+                raise _Elsewhere(target) from None
+
+    return FaithfulConnection
 
 
 def import_openai() -> Any:  # noqa: ANN401 - the module itself

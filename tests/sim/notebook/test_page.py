@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gip_nb.notebook.page import Page
+from gip_nb.notebook.page import Arrival, Page
 from gip_nb.session.loop import run_blocking
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import resolve
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MS = 24 * 2  # bytes of a millisecond of sound
+HERE = Arrival(0, on_main_thread=False)
 Message = dict[str, Any]
 
 
@@ -49,17 +50,40 @@ class FakePage:
                 del self.rows[item_id]
 
 
+class Owner:
+    """The widget, as far as the page's half needs it: counts what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def lease_changed(self) -> None:
+        self.told.append("lease")
+
+    def routing_changed(self) -> None:
+        self.told.append("routing")
+
+    def sound_started(self) -> None:
+        self.told.append("sound")
+
+    def snapshot(self, page: str) -> None:
+        self.told.append(f"snapshot {page}")
+
+
 class Stage:
     """A page, its half in the kernel, and a session over a scripted connection."""
 
     def __init__(self, model: Model | None = None) -> None:
         self.shown = FakePage()
-        self.page = Page(self.shown.post)
+        self.owner = Owner()
+        self.page = Page(self.shown.post, self.owner)
         self.transport = ScriptedTransport(model or Model(), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
         settings = resolve("test-preview", api_key="sk-test-0123456789", environment={})
         self.session = AsyncRealtimeSession(settings, transport=self.transport.for_session, speaker=self.page)
+        run_blocking(self._begin())
+
+    async def _begin(self) -> None:
         self.page.show(self.session)
-        self.page.audio_page = "p1"
+        self.page.grant("p1", "start")
 
 
 @pytest.mark.parametrize("chunk_ms", [10, 40, 100, 350])
@@ -122,7 +146,7 @@ def test_items_of_two_answers_never_mix_in_a_message() -> None:
 
 def test_nothing_is_sent_where_no_page_has_the_audio() -> None:
     stage = Stage()
-    stage.page.audio_page = None
+    run_blocking(_call(stage.page.end_talk))
     run_blocking(stage.session.ask("hello"))
     assert stage.shown.audio == []
     assert stage.session.items.heard_ms.isna().all()
@@ -202,7 +226,9 @@ def test_the_microphone_is_believed_in_order_once_and_from_one_page() -> None:
             ("p1", None),
             ("p1", 6),
         ]:
-            stage.page.microphone({"kind": "mic", "page": page, "seq": seq}, bytes([seq or 99, 0]) * 960)
+            stage.page.microphone(
+                {"kind": "mic", "page": page, "seq": seq}, bytes([seq or 99, 0]) * 960, HERE
+            )
 
     run_blocking(speak())
     run_blocking(stage.session.close())
@@ -230,7 +256,7 @@ def test_the_page_shows_what_the_conversation_is() -> None:
     assert [row["text"] for row in _in_order(stage.shown.rows)] == [
         item.text for item in conversation.ordered()
     ]
-    assert stage.page.snapshot_items() == _in_order(stage.shown.rows)
+    assert run_blocking(_call(stage.page.view.snapshot)) == _in_order(stage.shown.rows)
     # Thirty deltas an answer are not thirty messages.
     assert sum(m["kind"] == "items" for m in stage.shown.messages) < 20
     run_blocking(stage.session.close())
@@ -238,8 +264,8 @@ def test_the_page_shows_what_the_conversation_is() -> None:
 
 class _Listener:
     def __init__(self, page: Page) -> None:
-        self.item_changed = page.item_changed
-        self.text_added = page.text_added
+        self.item_changed = page.view.item_changed
+        self.text_added = page.view.text_added
 
     def state_changed(self, state: str) -> None: ...
 
@@ -263,5 +289,5 @@ def _types(stage: Stage) -> list[str]:
     return [row.type for row in stage.session.log.rows]
 
 
-async def _call(function: Any, *args: Any, **kwargs: Any) -> None:
-    function(*args, **kwargs)
+async def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)

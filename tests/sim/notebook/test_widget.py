@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import gip_nb
 from gip_nb.errors import MissingKey, UnknownOption
 from gip_nb.notebook import widget
+from gip_nb.notebook.page import Arrival
 from gip_nb.session.loop import callbacks, loop
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.testing import ScriptedTransport
@@ -20,6 +21,7 @@ from tests.sim.session.servers import GREETING, Model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+HERE = Arrival(0, on_main_thread=True)
 KEY = "sk-test-0123456789"
 
 
@@ -134,8 +136,10 @@ def test_a_microphone_denied_at_once_is_a_row_of_its_session(page: Page, *, agai
     denied = {"name": "NotAllowedError", "message": "Permission denied"}
 
     def both_at_once() -> None:
-        page.talk._on_message({"kind": "request", "page": "p1", "request": 7, "verb": "start"}, b"")
-        page.talk._on_message({"kind": "mic_state", "page": "p1", "state": "error", "error": denied}, b"")
+        page.talk._on_message({"kind": "request", "page": "p1", "request": 7, "verb": "start"}, b"", HERE)
+        page.talk._on_message(
+            {"kind": "mic_state", "page": "p1", "state": "error", "error": denied}, b"", HERE
+        )
 
     loop().call_soon_threadsafe(both_at_once)
     until(lambda: page.talk.session.state == "listening")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from websockets.sync.server import ServerConnection
 
 Event = dict[str, Any]
+# What a script sends: an event, or a close code, alone or with its reason.
+Said = Event | int | tuple[int, str]
 GREETING: Event = {"type": "session.created", "event_id": "event_0", "session": {"id": "sess_test"}}
 GREETING_GA: Event = {**GREETING, "session": {"id": "sess_test", "type": "realtime"}}
 
@@ -36,12 +38,17 @@ class Recorder:
 
 @contextmanager
 def realtime_server(
-    answers: Callable[[Event], Iterable[Event | int]] = lambda _event: (),
+    answers: Callable[[Event], Iterable[Said]] = lambda _event: (),
     *,
-    greeting: Callable[[dict[str, str]], Iterable[Event | int]] = lambda _headers: (GREETING,),
-    refuse: tuple[int, str] | None = None,
+    greeting: Callable[[dict[str, str]], Iterable[Said]] = lambda _headers: (GREETING,),
+    refuse: tuple[int, str] | Callable[[dict[str, str]], tuple[int, str] | None] | None = None,
 ) -> Iterator[tuple[str, Recorder]]:
     """A WebSocket server that answers events by a script; an int in the script is a close code.
+
+    Args:
+        answers: to each event of the client.
+        greeting: what is said first, by the handshake's headers.
+        refuse: status and body of an answer that is no WebSocket, by the handshake's headers or always.
 
     Yields:
         Its base URL (http, without `/realtime`) and what it saw.
@@ -49,13 +56,15 @@ def realtime_server(
     seen = Recorder()
 
     def process_request(connection: ServerConnection, request: Request) -> Response | None:
-        seen.requests.append((request.path, dict(request.headers.raw_items())))
-        return connection.respond(*refuse) if refuse is not None else None
+        headers = dict(request.headers.raw_items())
+        seen.requests.append((request.path, headers))
+        refusal = refuse(headers) if callable(refuse) else refuse
+        return connection.respond(*refusal) if refusal is not None else None
 
-    def say(connection: ServerConnection, what: Iterable[Event | int]) -> bool:
+    def say(connection: ServerConnection, what: Iterable[Said]) -> bool:
         for one in what:
-            if isinstance(one, int):
-                connection.close(one, "as the script says")
+            if not isinstance(one, dict):
+                connection.close(*(one if isinstance(one, tuple) else (one, "as the script says")))
                 return False
             connection.send(json.dumps(one))
         return True

@@ -68,9 +68,9 @@ def test_a_text_is_asked_and_answered(session: RealtimeSession) -> None:
 @pytest.mark.parametrize(
     ("what", "rate"),
     [
-        (np.zeros(4800, np.int16), 24_000),
-        (np.zeros(16_000, np.float32), 16_000),
-        (np.zeros((9600, 2), np.float32), 48_000),
+        (np.ones(4800, np.int16), 24_000),
+        (np.full(16_000, 0.1, np.float32), 16_000),
+        (np.full((9600, 2), 0.1, np.float32), 48_000),
     ],
 )
 def test_sound_is_asked_as_one_utterance_with_turn_detection_off(what: np.ndarray, rate: int) -> None:

@@ -59,6 +59,10 @@ def base64_of(pcm: bytes) -> str:
     return base64.b64encode(pcm).decode()
 
 
+PAGE_MS = 1_763_000_000_000.0
+"""What the page's clock says when the log begins."""
+
+
 def voice_turn(dialect: Dialect = GA) -> Recorder:
     """A spoken question that ends at 1 500 ms, and an answer of which 200 ms were heard."""
     r = Recorder(dialect)
@@ -70,6 +74,7 @@ def voice_turn(dialect: Dialect = GA) -> Recorder:
     delta = "response.output_audio.delta" if dialect == GA else "response.audio.delta"
     words = "response.output_audio_transcript.done" if dialect == GA else "response.audio_transcript.done"
     added = "conversation.item.added" if dialect == GA else "conversation.item.created"
+    r.local("clock", 20, page="p", asked_s=0.01, answered_s=0.02, page_ms=PAGE_MS + 15)
     r.speak(48, from_ms=100)
     r.got("input_audio_buffer.speech_started", 2030, item_id="u", audio_start_ms=200)
     r.got("input_audio_buffer.speech_stopped", 2050, item_id="u", audio_end_ms=1900)
@@ -82,7 +87,14 @@ def voice_turn(dialect: Dialect = GA) -> Recorder:
     r.got(words, 2260, response_id="r", item_id="a", content_index=0, transcript="one two three four five")
     transcribed = "conversation.item.input_audio_transcription.completed"
     r.got(transcribed, 2300, item_id="u", content_index=0, transcript="how are you")
-    r.local("playback.started", 2400, item_id="a", played_samples=0, sounded_s=2.38)
+    r.local(
+        *("playback.started", 2400),
+        item_id="a",
+        played_samples=0,
+        page="p",
+        page_ms=PAGE_MS + 2340,
+        output_latency_ms=40,
+    )
     usage = {
         "input_tokens": 120,
         "output_tokens": 30,
@@ -127,7 +139,7 @@ def test_the_columns_are_those_that_users_were_promised() -> None:
     assert " ".join(TURN_COLUMNS) == (
         "started_at user_text assistant_text heard_text interrupted status tools user_audio_ms"
         " assistant_audio_ms heard_audio_ms first_event_ms first_audio_ms first_sound_ms requests"
-        " input_tokens output_tokens cost_usd"
+        " input_tokens output_tokens cost_usd speech_end_from"
     )
 
 
@@ -143,6 +155,7 @@ def test_a_voice_turn_comes_out_to_the_millisecond(dialect: Dialect) -> None:
     assert turn["first_event_ms"] == pytest.approx(2100 - 1500, abs=1e-3)
     assert turn["first_audio_ms"] == pytest.approx(2250 - 1500, abs=1e-3)
     assert turn["first_sound_ms"] == pytest.approx(2380 - 1500, abs=1e-3)
+    assert turn["speech_end_from"] == "vad"
     assert turn["started_at"] == pd.Timestamp(STARTED_NS + 2_051_000_000, unit="ns", tz="UTC")
     assert (turn["user_text"], turn["assistant_text"]) == ("how are you", "one two three four five")
     assert turn["heard_text"] == "one"
@@ -186,6 +199,7 @@ def test_the_events_of_a_voice_turn(dialect: Dialect) -> None:
     local = events[events["direction"] == "local"]
     assert list(local["type"]) == [
         "local.connection.opened",
+        "local.clock",
         "local.playback.started",
         "local.playback.flushed",
     ]

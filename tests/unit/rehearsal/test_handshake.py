@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gip_nb.rehearsal.handshake import DEFAULT_MODEL, is_realtime_path, read_handshake
+from gip_nb.rehearsal.handshake import DEFAULT_MODEL, is_models_path, is_realtime_path, read_handshake
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,11 @@ def test_the_api_is_at_these_paths(path: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/realtime", "/v1/realtime/calls", "/v1/models", ""])
 def test_and_at_no_other(path: str) -> None:
     assert not is_realtime_path(path)
+
+
+def test_the_list_of_models_has_paths_of_its_own() -> None:
+    assert all(is_models_path(path) for path in ("/v1/models", "/models/", "/v1/models?limit=5"))
+    assert not any(is_models_path(path) for path in ("/v1/realtime", "/v1/models/x", "/", ""))
 
 
 def test_the_model_is_decoded() -> None:

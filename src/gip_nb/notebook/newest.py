@@ -1,0 +1,54 @@
+"""What a talk hears of its sessions: only of the newest one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gip_nb.errors import GipError
+    from gip_nb.notebook.widget import Talk
+    from gip_nb.session.session import AsyncRealtimeSession
+
+__all__ = ["NewestOnly"]
+
+
+class NewestOnly:
+    """Listens for a talk to one of its sessions while that is the newest: an old one may still be ending."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self.session: AsyncRealtimeSession | None = None
+
+    @property
+    def _is_newest(self) -> bool:
+        return self._talk.session._session is self.session  # noqa: SLF001 - a wrapper of our own
+
+    def state_changed(self, state: str) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.state_changed(state)
+
+    def item_changed(self, item_id: str) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.item_changed(item_id)
+
+    def text_added(self, item_id: str, delta: str) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.text_added(item_id, delta)
+
+    def audio_added(self, audio: bytes) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.audio_added(audio)
+
+    def turn_done(self, turn: int) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.turn_done(turn)
+
+    def failed(self, error: GipError) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.failed(error)

@@ -1,0 +1,51 @@
+"""On which thread the kernel hands over a page's messages, and what to do where that is the cells' one."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gip_nb.notebook import messages
+
+__all__ = ["advice", "cure_sticky_routing"]
+
+# Before it, messages of the page wait for the main thread whatever is set; 7.1 and 7.3 stall.
+_NEEDED = (7, 4)
+
+
+def advice() -> messages.ErrorView:
+    """For a kernel that hands messages over between cells only: what happens, and how to change it."""
+    return {
+        "title": "Cells hold up this talk",
+        "message": "While a cell runs, this kernel hands over nothing: you are not heard until the cell "
+        "ends, and an interruption comes late. Answers go on playing.",
+        "next_step": _next_step(),
+    }
+
+
+def _next_step() -> str:
+    try:
+        found = version("ipykernel")
+    except PackageNotFoundError:
+        # Another kernel that speaks its protocol.
+        return "Use a kernel with ipykernel 7.4 or newer, in JupyterLab 4.4 or newer."
+    numbers = tuple(int(n) for n in found.split(".")[:2] if n.isdigit())
+    if numbers < _NEEDED:
+        return f"This is ipykernel {found}: run %pip install -U 'ipykernel>=7.4' and restart the kernel."
+    return (
+        "In JupyterLab: Settings → Settings Editor → Kernel → Comms over subshells → perCommTarget, "
+        "then reload the page. Elsewhere: open the notebook in JupyterLab 4.4 or newer."
+    )
+
+
+def cure_sticky_routing(comm: Any) -> None:  # noqa: ANN401 - ipykernel's comm
+    """Keep the microphone off the main thread.
+
+    ipykernel 7.4 sends a comm's messages to the thread that published on it last: after any publish from a
+    cell that is the main thread, where they wait until the cell ends (measured: microphone frames up to 5 s
+    late). Without this method of the comm it routes by the message's own header, which names the comm's
+    subshell. Private, so looked for first; tests/browser has the regression test.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = None  # noqa: SLF001 - see above
