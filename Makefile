@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 BUNDLE := src/gip_nb/notebook/static/widget.js
+NODE = PATH="$$(cat $(STAMPS)/node):$$PATH" node
 NPM = PATH="$$(cat $(STAMPS)/node):$$PATH" npm --prefix js
 PYTEST = $(BIN)/python -m pytest
 
@@ -16,13 +17,18 @@ JS_SOURCES := $(shell find js/src js/*.mjs js/*.json -type f 2>/dev/null)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo test test-fast test-js test-browser lint lint-js format js wheel clean distclean
+.PHONY: help setup demo dev test test-fast test-js test-browser test-wheel soak bench lint lint-js format js wheel \
+  clean distclean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 24
 
 demo: $(STAMPS)/python $(BUNDLE) ## one spoken round trip, then JupyterLab on the tutorial (HEADLESS=1: no JupyterLab)
 	@$(BIN)/gip-nb demo
+
+dev: setup ## JupyterLab in which open widgets follow each change of js/src
+	@$(NODE) js/build.mjs --watch & watch=$$!; trap 'kill $$watch 2>/dev/null' EXIT INT TERM; \
+	ANYWIDGET_HMR=1 $(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
 
 test: setup lint test-js ## everything: linters, types, JavaScript, Python, a real JupyterLab in a real browser
 	$(PYTEST)
@@ -32,6 +38,16 @@ test-fast: $(STAMPS)/python $(BUNDLE) ## Python tests that need no browser
 
 test-browser: setup ## only the tests in a real JupyterLab
 	$(PYTEST) -m browser
+
+test-wheel: $(STAMPS)/python $(BUNDLE) ## the wheel in an environment of its own, its dependencies fetched by pip
+	$(PYTEST) -m registry
+
+soak: setup ## what the tests do a few times, many times over
+	$(PYTEST) -m soak
+
+bench: setup ## how long the microphone's way and the opening take; wants a machine with nothing else to do
+	$(BIN)/python -m bench.opening
+	$(BIN)/python -m bench.mic_path
 
 test-js: $(STAMPS)/js $(STAMPS)/browser ## JavaScript tests
 	GIP_CHROMIUM="$$(cat $(STAMPS)/browser)" $(NPM) test

@@ -4,7 +4,7 @@
 
 const ANYWHERE = "Open the notebook at http://localhost or by https.";
 const OWN_WINDOW =
-  "Its own address is secure, so what it is shown inside of is not, or the browser is too old: open the notebook in a window of its own, in a current browser.";
+  "Its own address is a secure one, so what it is shown inside of is not, or the browser is too old: open the notebook in a window of its own, by https or at http://localhost, in a current browser.";
 const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
 /** A server's way of saying "all of mine": browsers take it for the computer they run on, and not for a secure one. */
 const UNSPECIFIED = /^(0\.0\.0\.0|\[::\])$/;

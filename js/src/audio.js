@@ -8,7 +8,7 @@ import { LiveContext } from "./live-context.js";
 import { loudness } from "./pcm.js";
 import { Playback } from "./playback.js";
 import playbackSource from "./playback-processor.js?worklet";
-import { INSECURE } from "./trouble.js";
+import { CLOSED, INSECURE } from "./trouble.js";
 
 export const SAMPLE_RATE_HZ = 24_000;
 /** Of the context that captures alone: first the device's own, then the usual, where a browser hides what that is. */
@@ -166,7 +166,8 @@ export class AudioGraph {
    * @param {boolean} options.muted
    * @param {(frame: { seq: number, captured_at_ms: number, buffer: ArrayBuffer }) => void} options.frame
    * @param {(error: DOMException) => void} options.lost
-   * @param {(silent: boolean) => void} [options.silenced] the system, the browser or a switch on the device mutes it, or no longer
+   * @param {(silent: boolean) => void} [options.silenced] the system, the browser or a switch on the device mutes it, or no
+   *   longer: also when it is closed meanwhile
    * @returns {Promise<void>} rejected with what the browser threw, or with the signal's reason
    */
   async openMicrophone({ signal, muted, frame, lost, silenced = () => {} }) {
@@ -190,7 +191,6 @@ export class AudioGraph {
       const stream = await asked;
       // A page that may listen may play too, without a click: so it goes on after a reload.
       for (const live of this.#contexts) live.retry();
-      for (const track of stream.getAudioTracks()) track.enabled = !this.#muted;
       const { live, source } = await this.#admit(stream, main, early, life.signal);
       const { clock, context } = live;
       const capture = joinCapture({
@@ -216,7 +216,9 @@ export class AudioGraph {
       );
     } catch (error) {
       life.abort(error);
-      throw error;
+      // Whatever it then failed at is not what went wrong.
+      if (this.#main?.context.state !== "closed") throw error;
+      throw new DOMException("the browser closed the audio context", CLOSED);
     }
   }
 

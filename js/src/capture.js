@@ -70,7 +70,8 @@ export function askForMicrophone(signal) {
  * @param {AbortSignal} options.signal
  * @param {(frame: CapturedFrame) => void} options.frame
  * @param {(error: DOMException) => void} options.lost the device went away, or the browser closed the context
- * @param {(silent: boolean) => void} options.silenced the system, the browser or a switch on the device mutes it, or no longer
+ * @param {(silent: boolean) => void} options.silenced the system, the browser or a switch on the device mutes it, or no
+ *   longer: also when it is closed meanwhile
  * @returns {Capture}
  */
 export function joinCapture({ context, source, signal, frame, lost, silenced }) {
@@ -87,11 +88,18 @@ export function joinCapture({ context, source, signal, frame, lost, silenced }) 
   // Its output is silence; without a way to the destination nothing would make it run.
   source.connect(node).connect(context.destination);
   const tracks = source.mediaStream.getAudioTracks();
+  let silent = false;
+  /** @param {boolean} now */
+  const hush = (now) => {
+    if (now === silent) return;
+    silent = now;
+    silenced(now);
+  };
   for (const track of tracks) {
     const ended = () => lost(new DOMException("the microphone's track ended", UNPLUGGED));
     track.addEventListener("ended", ended, { signal });
-    track.addEventListener("mute", () => silenced(true), { signal });
-    track.addEventListener("unmute", () => silenced(false), { signal });
+    track.addEventListener("mute", () => hush(true), { signal });
+    track.addEventListener("unmute", () => hush(false), { signal });
   }
   const closed = () => {
     if (context.state === "closed") lost(new DOMException("the browser closed the audio context", CLOSED));
@@ -104,10 +112,11 @@ export function joinCapture({ context, source, signal, frame, lost, silenced }) 
       node.port.postMessage("close");
       source.disconnect();
       node.disconnect();
+      hush(false);
     },
     { once: true },
   );
-  if (tracks.some((track) => track.muted)) silenced(true);
+  hush(tracks.some((track) => track.muted));
   return {
     analyser,
     sampleRateHz: context.sampleRate,

@@ -1,7 +1,7 @@
 // Relates an audio context's clock to the page's, from messages that arrive late by an unknown amount.
 
-/** Two and a half seconds of microphone frames: long enough to meet a prompt one, short enough to follow drift. */
-const WINDOW = 64;
+/** A second or so of microphone frames: long enough to meet a prompt one, short enough to follow an audio thread that stalled. */
+const WINDOW = 32;
 
 /**
  * A message cannot arrive before what it tells of, so the smallest difference seen is the one nearest to the truth.

@@ -7,7 +7,7 @@ import { nowMs } from "./clock.js";
 import { Comm, RequestError, tabName } from "./comm.js";
 import { samplesOf } from "./messages.js";
 import { createStore, isHere, isLive, isMuted } from "./store.js";
-import { KERNEL_LOST, microphoneTrouble, NO_SOUND, nameAndMessage, SOUND_BLOCKED } from "./trouble.js";
+import { KERNEL_LOST, MUTED, microphoneTrouble, nameAndMessage, noSound, SOUND_BLOCKED } from "./trouble.js";
 
 /** A cell that is run again takes its view away and shows a new one: that is no reason to hang up. */
 const VIEW_GRACE_MS = 400;
@@ -146,6 +146,7 @@ export class Page {
         frame: ({ seq, captured_at_ms, buffer }) =>
           this.comm.send({ kind: "mic", seq, captured_at_ms }, [buffer]),
         lost: (error) => this.#microphoneFailed(life, error),
+        silenced: (silent) => this.#microphoneSilenced(silent),
       })
       .then(
         () => {
@@ -295,8 +296,18 @@ export class Page {
   /** @param {"ready" | "blocked" | "none"} sound */
   #soundChanged(sound) {
     this.store.dispatch({ kind: "local", patch: { sound } });
-    const error = { ready: null, blocked: SOUND_BLOCKED, none: NO_SOUND }[sound];
+    const error = { ready: null, blocked: SOUND_BLOCKED, none: noSound(location) }[sound];
     this.store.dispatch({ kind: "trouble", source: "sound", error });
+  }
+
+  /**
+   * The device, or the system, gives silence though it is open.
+   *
+   * @param {boolean} silent
+   */
+  #microphoneSilenced(silent) {
+    const error = silent ? microphoneTrouble({ name: MUTED, message: "" }) : null;
+    this.store.dispatch({ kind: "trouble", source: "microphone", error });
   }
 
   #closeMicrophone() {

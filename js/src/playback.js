@@ -1,6 +1,7 @@
 // The loudspeaker's end in the page: hands answers to the playback worklet, and tells the kernel what was played.
 
 import { nowMs } from "./clock.js";
+import { OutputClock } from "./output-clock.js";
 
 /**
  * @typedef {Omit<import("./messages.js").Playback, "kind" | "page" | "acked">} PlaybackReport
@@ -10,6 +11,7 @@ import { nowMs } from "./clock.js";
 export class Playback {
   /** @type {AudioContext | null} */
   #context = null;
+  #output = new OutputClock();
   /** @type {AudioWorkletNode | null} */
   #node = null;
   /** @type {AnalyserNode | null} */
@@ -43,6 +45,7 @@ export class Playback {
   attach(context) {
     if (this.#node) return;
     this.#context = context;
+    context.addEventListener("statechange", () => this.#output.reset());
     this.#node = new AudioWorkletNode(context, "gip-playback", {
       numberOfInputs: 0,
       numberOfOutputs: 1,
@@ -59,6 +62,11 @@ export class Playback {
     this.able = false;
   }
 
+  /** Looks at when the loudspeaker is where; the more often, the surer. */
+  observe() {
+    if (this.#context) this.#output.observe(this.#context, performance.timeOrigin);
+  }
+
   /**
    * @param {Omit<import("./playback-queue.js").Chunk, "samples">} chunk
    * @param {Int16Array<ArrayBuffer>} samples handed over with their memory
@@ -69,6 +77,7 @@ export class Playback {
       this.#unplayable.set(`${content_index} ${item_id}`, { item_id, content_index, played_samples: 0 });
       return;
     }
+    this.observe();
     this.#post({ kind: "chunk", chunk, buffer }, [buffer]);
   }
 
@@ -123,7 +132,7 @@ export class Playback {
     this.flushed({
       flush,
       positions,
-      output_latency_ms: this.#latencyMs(),
+      output_latency_ms: this.#latencyMs(at_s),
       at_ms: running ? this.clock.toPageMs(at_s) : nowMs(),
     });
   }
@@ -131,21 +140,27 @@ export class Playback {
   /** @param {import("./playback-queue.js").EventsOfProcessor} data */
   #happened({ events, now_s }) {
     this.clock.observe(now_s, nowMs());
-    const output_latency_ms = this.#latencyMs();
     for (const { at_s, ...event } of events) {
       this.playing = event.event !== "ended";
-      this.report({ ...event, output_latency_ms, at_ms: this.clock.toPageMs(at_s) });
+      this.report({
+        ...event,
+        output_latency_ms: this.#latencyMs(at_s),
+        at_ms: this.clock.toPageMs(at_s),
+      });
     }
   }
 
-  /** @returns {number} from the worklet to the loudspeaker */
-  #latencyMs() {
+  /**
+   * @param {number} atS a moment of the context
+   * @returns {number} from the worklet to the loudspeaker
+   */
+  #latencyMs(atS) {
     const context = this.#context;
     if (!context) return 0;
-    const { contextTime } = context.getOutputTimestamp();
-    const latencyS = contextTime
-      ? context.currentTime - contextTime
-      : context.outputLatency || context.baseLatency || 0;
-    return Math.max(0, latencyS * 1000);
+    this.observe();
+    const latencyMs = this.#output.toPageMs(atS) - this.clock.toPageMs(atS);
+    // Before the device has told anything, what the browser says of it.
+    if (Number.isNaN(latencyMs)) return (context.outputLatency || context.baseLatency || 0) * 1000;
+    return Math.max(0, latencyMs);
   }
 }

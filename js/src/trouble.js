@@ -150,9 +150,6 @@ export function noSound(page = globalThis.location) {
   };
 }
 
-/** @type {ErrorView} */
-export const NO_SOUND = noSound();
-
 /**
  * @param {unknown} thrown anything
  * @returns {{ name: string, message: string }}

@@ -21,6 +21,13 @@ describe("ContextClock", () => {
     expect(Math.abs(clock.toPageMs(80) - 80_000 * 1.0001)).toBeLessThan(1);
   });
 
+  test("follows an audio thread that stalled, in a second and a half", () => {
+    const clock = new ContextClock();
+    for (let i = 0; i < 100; i += 1) clock.observe(i * 0.04, i * 40);
+    for (let i = 100; i < 138; i += 1) clock.observe(i * 0.04, i * 40 + 300);
+    expect(clock.toPageMs(6)).toBeCloseTo(6300, 6);
+  });
+
   test("begins anew after a reset", () => {
     const clock = new ContextClock();
     clock.observe(1, 1000);

@@ -227,7 +227,7 @@ def _wav_chunks(data: bytes) -> tuple[memoryview, memoryview]:
 
 def _ends_a_chunk(data: bytes, end: int) -> bool:
     """Whether the sound may end here: at the file's end or beyond it, or where something else begins."""
-    return data.startswith(b"ID3", end) or _are_chunks(data, end) or _are_chunks(data, end + end % 2)
+    return data.startswith(b"ID3", end) or _are_chunks(data, end) or _are_chunks(data, end + 1)
 
 
 def _are_chunks(data: bytes, at: int) -> bool:

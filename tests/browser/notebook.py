@@ -32,6 +32,8 @@ KNOWN_CONSOLE_ERRORS = re.compile(
     r"Could not restore the debugger state"
     # jupyter_server 2.21 cannot list kernels while one is being started; JupyterLab asks again.
     r"|status of 500 .*/api/(kernels|sessions)\?"
+    # A notebook that is closed, or loaded again, while it still asked for a subshell.
+    r"|Canceled future for create_subshell_request"
 )
 
 Microphone = Literal["file", "scripted", "denied"]
@@ -93,7 +95,8 @@ class Notebook:
             self.console_errors.append(text)
 
     def _on_error(self, error: Error) -> None:
-        self.console_errors.append(f"uncaught: {error}")
+        if not KNOWN_CONSOLE_ERRORS.search(str(error)):
+            self.console_errors.append(f"uncaught: {error}")
 
     def _on_crash(self, _page: Page) -> None:
         self.console_errors.append("the page crashed")

@@ -281,11 +281,16 @@ def test_a_browsers_subprotocols_are_answered(
 def test_other_paths_are_not_found() -> None:
     async def try_it() -> None:
         async with server_here() as server:
-            for path in ("/", "/v1/models", "/v1/realtime/calls"):
+            for path in ("/", "/v1/models/rehearsal", "/v1/realtime/calls"):
                 with pytest.raises(InvalidStatus) as refused:
                     await connect(server.url.replace("/v1/realtime", path))
                 assert refused.value.response.status_code == 404
                 assert b"/v1/realtime" in (refused.value.response.body or b"")
+            # This one is there, for those who show the key.
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(server.url.replace("/v1/realtime", "/v1/models"))
+            assert refused.value.response.status_code == 401
+            assert refused.value.response.headers["Content-Type"] == "application/json"
             async with client(server.url.replace("/v1", ""), KEY) as one:
                 assert one.events[0]["type"] == "session.created"
 

@@ -31,8 +31,6 @@ Everything may be left out. The key comes from GIP_API_KEY, never from the cell.
 `w = %talk` keeps the talk; gip_nb.current() finds the newest one.
 """,
 )
-# `--instr` for `--instructions` would be a typo that goes through today and fails with the next option.
-_parser.allow_abbrev = False
 _parser.add_argument("model", nargs="?", help="id with its provider's prefix, or `rehearsal`")
 _parser.add_argument("--voice", help="the model's voice")
 _parser.add_argument("--instructions", metavar="TEXT", help="the system prompt, in quotes")
@@ -94,6 +92,7 @@ def _parsed(line: str) -> dict[str, Any]:
                 "set GIP_API_KEY in the environment or in a .env beside the notebook; and if the key was "
                 "typed here, take it out and have it replaced.",
             )
+        # In full: `--instr` for `--instructions` would go through until another option begins like it.
         if name not in _KNOWN:
             raise UnknownOption(name, _nearest(name), _KNOWN)
     problem: UsageError
@@ -114,7 +113,7 @@ def _parsed(line: str) -> dict[str, Any]:
 
 def _nearest(name: str) -> str | None:
     # Not at the top: what reads settings is imported with the first talk, not with the extension.
-    from gip_nb.session.settings import nearest
+    from gip_nb.session.options import nearest
 
     begun = [option for option in _KNOWN if option.startswith(f"--{name.lstrip('-')}")]
     if len(begun) == 1:
@@ -124,7 +123,7 @@ def _nearest(name: str) -> str | None:
 
 
 def _tool(name: str, names: Mapping[str, Any]) -> Callable[..., Any]:
-    from gip_nb.session.settings import nearest
+    from gip_nb.session.options import nearest
 
     name = name.strip()
     found = names.get(name)

@@ -6,7 +6,7 @@ and nobody else does. An event without a row changes nothing but the conversatio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.outputs import Failed, ItemChanged, Play, PlayEnd, TextAdded, ToolCall
@@ -156,10 +156,18 @@ def _on_text_delta(p: ClientProtocol, e: Event) -> None:
         p._outputs.append(TextAdded(e.item_id, delta))
 
 
-def _on_error(p: ClientProtocol, e: Event) -> None:
+def _told(e: Event) -> dict[str, Any]:
+    """The object that an `error` event carries; some servers give a text for it, or leave it out."""
     error = e.part("error")
+    return error or {"message": e.text("error") or e.text("message"), "code": e.fields.get("code")}
+
+
+def _on_error(p: ClientProtocol, e: Event) -> None:
+    error = _told(e)
     code = error.get("code")
-    code = code if isinstance(code, str) else None
+    code = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None
+    if code is None and error.get("type") in {"authentication_error", "permission_error"}:
+        code = error["type"]
     if code in _LOST_RACES:
         return
     message = error.get("message")

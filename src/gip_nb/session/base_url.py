@@ -17,7 +17,7 @@ _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _IN_FULL = f"give http, https, ws or wss in full, such as {DEFAULT_BASE_URL!r}."
 # `http:/host`, `https//host`, `wss:host`: meant well, with a slip in the punctuation.
 _SLIP = re.compile(r"(?P<scheme>https?|wss?)(?=[:/\\])[:/\\]+(?P<rest>.+)", re.IGNORECASE)
-_HOST = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[\w.-]+)(?::(?P<port>\d+))?(?:/.*)?", re.IGNORECASE)
+_HOST = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\W_][\w.-]*)(?::(?P<port>\d+))?(?:/.*)?", re.IGNORECASE)
 
 
 def read_base_url(given: str, name: str = "base_url") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from gip_nb.session.loop import run_blocking
+from gip_nb.session.trouble import offers_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,7 @@ class RealtimeSession:
         """Connect, unless connected; see `AsyncRealtimeSession.connect`."""
         run_blocking(self._session.connect())
 
+    @offers_nearest
     def ask(
         self, what: str | Path | NDArray[Any], *, sample_rate_hz: int = 24_000, timeout_s: float = 60.0
     ) -> Reply:
@@ -61,6 +63,7 @@ class RealtimeSession:
         """Add a message of the user; returns its item id. `respond()` asks for the answer."""
         return run_blocking(self._session.send_text(text))
 
+    @offers_nearest
     def send_audio(self, what: Path | str | NDArray[Any] | bytes, sample_rate_hz: int = 24_000) -> None:
         """Append audio to the input buffer, as the microphone does."""
         run_blocking(self._session.send_audio(what, sample_rate_hz))
@@ -93,6 +96,7 @@ class RealtimeSession:
         """Send any client event as it is."""
         run_blocking(self._session.send(event))
 
+    @offers_nearest
     def wait(self, event_type: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Wait for the next event of this type and return it."""
         return run_blocking(self._session.wait(event_type, timeout_s))

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.errors import GipError
 from gip_nb.protocol import dialects
 from gip_nb.protocol.frames import Event, encode_event, event_of, read_frame
 from gip_nb.session.loop import loop
@@ -62,7 +63,19 @@ class Line:
             KeyRefused, ConnectionRefused, HostUnreachable: see `Transport.open`.
         """
         transport = self._make_transport(settings, dialect)
-        await transport.open()
+        try:
+            await transport.open()
+        except GipError as error:
+            # There was no connection, and this row says why.
+            self._log.local(
+                "connection.refused",
+                dialect=dialect,
+                model=settings.model,
+                url=settings.websocket_base_url,
+                error=type(error).__name__,
+                message=error.message,
+            )
+            raise
         self._transport = transport
         row, event = self._log.local(
             "connection.opened", dialect=dialect, model=settings.model, url=settings.websocket_base_url

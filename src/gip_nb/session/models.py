@@ -8,13 +8,12 @@ their names.
 from __future__ import annotations
 
 import json
-import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gip_nb.errors import BadSetting, ConnectionRefused, GipError, KeyRefused
-from gip_nb.session.trouble import read_body
+from gip_nb.errors import ConnectionRefused, GipError, KeyRefused
+from gip_nb.session.trouble import must_be_seconds, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,7 +67,7 @@ class FoundModel(NamedTuple):
         return provider if slash and provider else None
 
 
-def realtime_models(settings: Settings, timeout_s: Any) -> pd.DataFrame:  # noqa: ANN401 - is checked here
+def realtime_models(settings: Settings, timeout_s: float) -> pd.DataFrame:
     """What `gip_nb.models()` gives; its docstring has the columns. Blocks; any thread but the loop's.
 
     Raises:
@@ -78,8 +77,7 @@ def realtime_models(settings: Settings, timeout_s: Any) -> pd.DataFrame:  # noqa
     from gip_nb.session.loop import run_blocking
     from gip_nb.session.transport import fetch_models
 
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < math.inf:
-        raise BadSetting(f"timeout_s is {timeout_s!r}", "give it in seconds, more than 0.")
+    must_be_seconds(timeout_s)
     if settings.rehearsal:
         return _table([FoundModel(settings.model, REHEARSAL_OWNER, None, "rehearsal")])
     answer = run_blocking(fetch_models(settings, timeout_s))

@@ -17,10 +17,9 @@ from gip_nb.errors import (
     BadAudio,
     BadSetting,
     ConnectionDropped,
+    DialectRefused,
     GipError,
-    KeyRefused,
     NothingToDo,
-    ServerError,
     TimedOut,
     UnknownItem,
 )
@@ -32,11 +31,19 @@ from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.session.line import Line
 from gip_nb.session.loop import in_thread, loop, on_loop
-from gip_nb.session.reply import read_question, reply_of
-from gip_nb.session.settings import canonical_session
+from gip_nb.session.options import canonical_session, check_response
+from gip_nb.session.reply import read_question, read_sound, reply_of
 from gip_nb.session.speaker import Flushed, NoSpeaker
 from gip_nb.session.transport import OpenAITransport
-from gip_nb.session.trouble import error_of, must_be_json
+from gip_nb.session.trouble import (
+    ends_session,
+    error_of,
+    error_of_close,
+    must_be_json,
+    must_be_seconds,
+    offers_nearest,
+    refuses_dialect,
+)
 from gip_nb.session.waits import Waits
 
 if TYPE_CHECKING:
@@ -224,14 +231,18 @@ class AsyncRealtimeSession:
         first = self.settings.first_dialect
         if not await self._open_in(first):
             if self.settings.dialect != "auto":
-                raise ServerError(
+                raise DialectRefused(
                     f"the server does not speak the {first} dialect",
-                    f"leave out dialect={first!r}.",
+                    f"leave out dialect={first!r}: the one that it speaks is found by itself.",
                     _SHAPE_DISABLED,
                 )
             other: Dialect = "ga" if first == "beta" else "beta"
             if not await self._open_in(other):
-                raise ServerError("the server speaks neither dialect", "check base_url.", _SHAPE_DISABLED)
+                raise DialectRefused(
+                    "the server speaks neither dialect of the protocol",
+                    "check base_url: it is the API's root, such as 'https://host/v1'.",
+                    _SHAPE_DISABLED,
+                )
         self._raise_if_ended()
         self._move("open")
         session = dict(self.settings.session)
@@ -244,11 +255,19 @@ class AsyncRealtimeSession:
 
     async def _open_in(self, dialect: Dialect) -> bool:
         """Connect in this dialect. Returns False where the server does not speak it."""
-        await self._line.open(self.settings, dialect)
+        try:
+            await self._line.open(self.settings, dialect)
+        except DialectRefused:
+            # Said in the answer to the handshake.
+            return False
         # Stop may have been pressed while that took its time.
         self._raise_if_ended()
         try:
             first = await self._waits.next({"session.created", "error"}, _CREATED_TIMEOUT_S)
+        except DialectRefused:
+            # Said in the reason of a close.
+            await self._line.close()
+            return False
         except ConnectionDropped:
             # Some servers turn a dialect away by closing without a word.
             if dialect == "beta" and self.settings.dialect == "auto":
@@ -258,12 +277,13 @@ class AsyncRealtimeSession:
         if first["type"] == "session.created":
             return True
         await self._line.close()
-        if (first.get("error") or {}).get("code") == _SHAPE_DISABLED:
+        if refuses_dialect(first):
             return False
-        raise error_of(first.get("error"))
+        raise error_of(first)
 
     # ---- verbs ---------------------------------------------------------------------------------------------
 
+    @offers_nearest
     @on_loop
     async def ask(
         self, what: str | Path | NDArray[Any], *, sample_rate_hz: int = 24_000, timeout_s: float = 60.0
@@ -285,10 +305,11 @@ class AsyncRealtimeSession:
             ServerError: the response failed.
             ConnectionDropped: the connection ended.
         """
+        must_be_seconds(timeout_s)
         question = await in_thread(read_question, what, sample_rate_hz)
         if question.pcm is not None and len(question.pcm) < _MIN_ASK_BYTES:
             raise BadAudio(
-                f"the audio is {len(question.pcm) / 48:.0f} ms long: the API takes no utterance under 100 ms",
+                f"the audio is {len(question.pcm) // 48} ms long: the API takes no utterance under 100 ms",
                 "ask something longer.",
             )
         try:
@@ -348,6 +369,7 @@ class AsyncRealtimeSession:
         self._pump()
         return item_id
 
+    @offers_nearest
     @on_loop
     async def send_audio(self, what: Path | str | NDArray[Any] | bytes, sample_rate_hz: int = 24_000) -> None:
         """Append audio to the input buffer, as the microphone does; turn detection hears it.
@@ -359,9 +381,7 @@ class AsyncRealtimeSession:
         Raises:
             BadAudio: it is no audio.
         """
-        pcm = what if isinstance(what, bytes) else (await in_thread(read_question, what, sample_rate_hz)).pcm
-        if pcm is None:
-            raise BadAudio("a text is no audio", "use send_text() for text.")
+        pcm = await in_thread(read_sound, what, sample_rate_hz)
         await self.connect()
         self._append(pcm)
         self._pump()
@@ -378,8 +398,13 @@ class AsyncRealtimeSession:
             NothingToDo: no audio was appended.
         """
         await self.connect()
-        if not self.protocol.uncommitted_samples:
-            raise NothingToDo("there is no audio to commit", "send_audio() first, or let the microphone run.")
+        samples = self.protocol.uncommitted_samples
+        if samples * 2 < _MIN_ASK_BYTES:
+            there = f"only {samples // 24} ms of audio" if samples else "no audio"
+            raise NothingToDo(
+                f"there is {there} to commit: the API takes none under 100 ms",
+                "send_audio() first, or let the microphone run.",
+            )
         self.protocol.commit()
         self._pump()
 
@@ -390,6 +415,7 @@ class AsyncRealtimeSession:
         Args:
             **overrides: fields of the response that differ from the session's (`instructions`, ...).
         """
+        check_response(overrides)
         must_be_json(overrides)
         await self.connect()
         self.protocol.respond(overrides)
@@ -454,6 +480,7 @@ class AsyncRealtimeSession:
         await self.connect()
         self._line.send(dict(event))
 
+    @offers_nearest
     @on_loop
     async def wait(self, event_type: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Wait for the next event of this type (either dialect's name) and return it.
@@ -462,6 +489,7 @@ class AsyncRealtimeSession:
             TimedOut: it did not come.
             ConnectionDropped: the connection ended first.
         """
+        must_be_seconds(timeout_s)
         self._raise_if_ended()
         return await self._waits.next({dialects.canonical_type(event_type)}, timeout_s)
 
@@ -542,11 +570,9 @@ class AsyncRealtimeSession:
         self.protocol.connection_lost()
         if asked_for:
             return
-        reason = f": {closed.reason}" if closed.reason else ""
-        error: GipError = ConnectionDropped(
-            f"the server ended the connection (code {closed.code}{reason})", _AGAIN
-        )
-        if isinstance(self.error, KeyRefused):
+        error = error_of_close(closed.code, closed.reason, _AGAIN)
+        if self.error is not None:
+            # Said before: the close only follows from it.
             error = self.error
         if self._at == "connecting":
             self._waits.fail(error)
@@ -657,7 +683,7 @@ class AsyncRealtimeSession:
             self._pump()
 
     def _on_failed(self, error: GipError) -> None:
-        if isinstance(error, KeyRefused):
+        if ends_session(error):
             # The server closes next: this is why, and not that it closed.
             self.error = error
         if self._listener is not None and self._at == "open":

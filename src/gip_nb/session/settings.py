@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from gip_nb.errors import BadSetting, MissingKey, UnknownOption
-from gip_nb.protocol.dialects import session_to_canonical
+from gip_nb.errors import BadSetting, MissingKey
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
+from gip_nb.session.options import SESSION_OPTIONS, canonical_session, check_options, check_texts
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -23,62 +22,16 @@ __all__ = [
     "Secret",
     "Settings",
     "canonical_session",
-    "check_options",
-    "check_update",
     "conceal",
-    "nearest",
     "resolve",
     "resolve_gateway",
 ]
 
 DEFAULT_MODEL = "openai/gpt-4o-realtime-preview-2024-12-17"
 REHEARSAL = "rehearsal"
-_TRANSCRIPTION_MODEL = "whisper-1"
 _DIALECTS = ("auto", "beta", "ga")
 _SHORTEST_SECRET = 8
-_TURN_DETECTION = ("server_vad", "semantic_vad", "none")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-# What may stand in `**session`, in either dialect's name, beside the named arguments of talk() and connect().
-SESSION_OPTIONS = frozenset(
-    {
-        "audio",
-        "include",
-        "input_audio_format",
-        "input_audio_noise_reduction",
-        "input_audio_transcription",
-        "max_output_tokens",
-        "max_response_output_tokens",
-        "modalities",
-        "output_audio_format",
-        "output_modalities",
-        "parallel_tool_calls",
-        "prompt",
-        "reasoning",
-        "speed",
-        "temperature",
-        "tool_choice",
-        "tracing",
-        "truncation",
-    }
-)
-NAMED_OPTIONS = frozenset(
-    {
-        "api_key",
-        "base_url",
-        "dialect",
-        "extra_headers",
-        "extra_query",
-        "instructions",
-        "model",
-        "tools",
-        "transcription",
-        "turn_detection",
-        "voice",
-    }
-)
-# What a running session may change.
-UPDATE_OPTIONS = SESSION_OPTIONS | {"instructions", "tools", "transcription", "turn_detection", "voice"}
 
 
 class Secret:
@@ -171,51 +124,6 @@ class Settings:
         return "ws" + self.base_url.removeprefix("http")
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant, None where none is like it."""
-    by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), by_lower, n=1, cutoff=0.6)
-    return by_lower[near[0]] if near else None
-
-
-def check_options(options: Mapping[str, object]) -> None:
-    """Raise for a keyword that is none of the session's.
-
-    Raises:
-        UnknownOption: with the nearest known name.
-    """
-    known = SESSION_OPTIONS | NAMED_OPTIONS
-    for name in options:
-        if name not in SESSION_OPTIONS | {"extra_headers", "extra_query"}:
-            raise UnknownOption(name, nearest(name, known), known)
-
-
-def check_update(fields: Mapping[str, object]) -> None:
-    """Raise for what a running session cannot change.
-
-    Raises:
-        UnknownOption: with the nearest name of those that it can.
-        BadSetting: an option of `talk()` and `connect()` that holds for a whole session.
-    """
-    for name in fields:
-        if name in NAMED_OPTIONS - UPDATE_OPTIONS:
-            raise BadSetting(
-                f"{name} cannot change while a session runs",
-                f"close it and begin another: talk({name}=...) or connect({name}=...).",
-            )
-        if name not in UPDATE_OPTIONS:
-            raise UnknownOption(name, nearest(name, UPDATE_OPTIONS), UPDATE_OPTIONS)
-    tools = fields.get("tools")
-    if tools is not None and not (
-        isinstance(tools, list | tuple) and all(isinstance(t, Mapping) for t in tools)
-    ):
-        raise BadSetting(
-            f"tools is {type(tools).__name__} of something else than the API's objects",
-            "give functions to talk(tools=[...]) or connect(tools=[...]); update() takes the API's objects: "
-            "[{'type': 'function', 'name': ...}].",
-        )
-
-
 class _Sources(NamedTuple):
     """What was named, in an argument or in the environment.
 
@@ -238,7 +146,7 @@ def _sources(
     api_key: str | Secret | None,
     environment: Mapping[str, str] | None,
 ) -> _Sources:
-    _check_texts(model=model, base_url=base_url)
+    check_texts(model=model, base_url=base_url)
     given = _environment() if environment is None else environment
     key = _key(api_key)
     return _Sources(
@@ -376,17 +284,6 @@ def _called(character: str) -> str:
     return "control character" if character.isascii() else "letter or sign beyond ASCII"
 
 
-def _check_texts(**given: object) -> None:
-    """Raise for what is no text.
-
-    Raises:
-        BadSetting: naming the option and the type.
-    """
-    for name, value in given.items():
-        if value is not None and not isinstance(value, str):
-            raise BadSetting(f"{name} is a {type(value).__name__}", f"give {name} as text.")
-
-
 def _texts(name: str, given: object) -> dict[str, str]:
     if given is None:
         return {}
@@ -426,7 +323,7 @@ def _environment() -> Mapping[str, str]:
 
     beside = Path(".env")
     try:
-        # Windows' editors begin a file with a mark, which would become part of the first name.
+        # Windows' editors begin a file with a mark, which older versions of dotenv take for part of a name.
         from_file = dotenv_values(beside, encoding="utf-8-sig") if beside.is_file() else {}
     except (OSError, UnicodeDecodeError):
         from_file = None
@@ -438,77 +335,3 @@ def _environment() -> Mapping[str, str]:
         )
     # An empty variable says nothing, and hides nothing.
     return {k: v for source in (from_file, os.environ) for k, v in source.items() if v}
-
-
-def canonical_session(
-    *,
-    instructions: str | None = None,
-    voice: str | None = None,
-    turn_detection: object = ...,
-    transcription: bool | str | Mapping[str, Any] | None = None,
-    **fields: Any,
-) -> dict[str, Any]:
-    """Canonical session fields from our short options and the API's own, either dialect; only what is given.
-
-    Args:
-        instructions: the system prompt.
-        voice: the model's voice.
-        turn_detection: as in `resolve`; `...` is "not given", since None means push to talk.
-        transcription: as in `resolve`; None is "not given".
-        **fields: session fields in either dialect's name; `tools` as the API's objects.
-
-    Raises:
-        UnknownOption: for a field that is none.
-        BadSetting: for a value that cannot be, and for what holds for a whole session.
-    """
-    _check_texts(instructions=instructions, voice=voice)
-    check_update(fields)
-    session = session_to_canonical(dict(fields), None)
-    if instructions is not None:
-        session["instructions"] = instructions
-    if voice is not None:
-        _input_or_output(session, "output")["voice"] = voice
-    if turn_detection is not ...:
-        _input_or_output(session, "input").setdefault("turn_detection", _turn_detection(turn_detection))
-    if transcription is not None:
-        _input_or_output(session, "input").setdefault("transcription", _transcription(transcription))
-    return session
-
-
-def _transcription(given: object) -> dict[str, Any] | None:
-    if given is False:
-        return None
-    if given is True:
-        return {"model": _TRANSCRIPTION_MODEL}
-    if isinstance(given, str):
-        return {"model": given}
-    if isinstance(given, Mapping):
-        return dict(given)
-    raise BadSetting(f"transcription {given!r}", "use True, False, a model's name or the API's object.")
-
-
-def _input_or_output(session: dict[str, Any], side: str) -> dict[str, Any]:
-    audio = session.setdefault("audio", {})
-    found = audio.setdefault(side, {}) if isinstance(audio, dict) else None
-    if not isinstance(found, dict):
-        raise BadSetting(f"audio {audio!r}", "give it as the API does: {'input': {...}, 'output': {...}}.")
-    return found
-
-
-def _turn_detection(given: object) -> dict[str, Any] | None:
-    if given is None or given == "none":
-        return None
-    if isinstance(given, str):
-        if given not in _TURN_DETECTION:
-            near = nearest(given, _TURN_DETECTION)
-            hint = f"did you mean {near!r}? " if near else ""
-            raise BadSetting(
-                f"turn_detection {given!r}",
-                f"{hint}use 'server_vad', 'semantic_vad', None or the API's object.",
-            )
-        return {"type": given}
-    if isinstance(given, Mapping):
-        return dict(given)
-    raise BadSetting(
-        f"turn_detection {given!r}", "use 'server_vad', 'semantic_vad', None or the API's object."
-    )

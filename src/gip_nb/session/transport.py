@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
 import re
 import ssl
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
 
 from gip_nb.errors import ConnectionRefused, GipError, HostUnreachable, TimedOut
 from gip_nb.session.loop import in_thread
@@ -95,7 +98,7 @@ class OpenAITransport:
 
     async def open(self) -> None:
         """Connect; see `Transport.open`."""
-        from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+        from websockets.exceptions import InvalidStatus, WebSocketException
 
         settings = self._settings
         # Importing the package takes most of a second, and making a client reads certificates: not on the
@@ -112,6 +115,7 @@ class OpenAITransport:
                 "max_size": None,
                 "compression": None,
                 "create_connection": _faithful_connection(),
+                **_proxy_options(settings),
                 # Ours, below, is the one that counts.
                 "open_timeout": None,
             },
@@ -134,12 +138,13 @@ class OpenAITransport:
                 f"{settings.base_url} did not answer within {_OPEN_TIMEOUT_S:.0f} s",
                 "check the address and the network.",
             )
-        except (InvalidHandshake, InvalidURI, EOFError) as error:
+        except (WebSocketException, EOFError, ValueError) as error:
+            # Before version 15, websockets lets out the ValueErrors of its own parser.
             problem = ConnectionRefused(
                 f"{settings.base_url} answered, but not as a realtime server: {_scrubbed(settings, error)}",
                 _API_ROOT,
             )
-        except (OSError, ImportError, ValueError) as error:
+        except (OSError, ImportError) as error:
             problem = _unreachable(settings, error)
         except import_openai().OpenAIError as error:
             problem = ConnectionRefused(_scrubbed(settings, error), "check the settings named there.")
@@ -255,15 +260,35 @@ def _make_client(settings: Settings) -> Any:  # noqa: ANN401 - the package's Asy
             websocket_base_url=settings.websocket_base_url,
             # A cell waits: whoever asked may ask again.
             max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if _is_here(settings) else None,
         )
     except (ImportError, ValueError) as error:
         problem = _unreachable(settings, error)
     raise problem from None
 
 
+def _is_here(settings: Settings) -> bool:
+    """Whether the server is on this machine: no proxy leads there, and few people except it from theirs."""
+    host = urlsplit(settings.base_url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _proxy_options(settings: Settings) -> dict[str, None]:
+    from websockets.asyncio.client import connect
+
+    knows_proxies = "proxy" in inspect.signature(connect).parameters  # from version 15 on
+    return {"proxy": None} if knows_proxies and _is_here(settings) else {}
+
+
 def _unreachable(settings: Settings, error: BaseException) -> HostUnreachable:
     next_step = "check base_url (or GIP_BASE_URL) and the network, or try talk('rehearsal')."
     told = _scrubbed(settings, error)
+    is_by_proxy = not _is_here(settings) and getproxies().keys() & {"all", "http", "https", "socks"}
+    if is_by_proxy:
+        next_step = f"a proxy is set in the environment: is it the right one? Then {next_step}"
     if "proxy" in told.lower():
         next_step = "check the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the host in NO_PROXY."
     elif isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY" in told:
@@ -313,7 +338,8 @@ def _faithful_connection() -> Any:  # noqa: ANN401 - a class of websockets, impo
                 location = error.response.headers.get("Location")
                 if location is None or error.response.status_code not in _REDIRECTS:
                     raise
-                here = self.protocol.uri
+                protocol: Any = self.protocol
+                here = protocol.uri if hasattr(protocol, "uri") else protocol.wsuri  # before websockets 15
                 host = f"[{here.host}]" if ":" in here.host else here.host
                 scheme = "wss" if here.secure else "ws"
                 target = urljoin(f"{scheme}://{host}:{here.port}{here.resource_name}", location)

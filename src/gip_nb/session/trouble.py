@@ -6,9 +6,11 @@ failed, and the reason of a close. The same trouble is the same exception wherev
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from gip_nb.errors import (
     BadSetting,
@@ -19,20 +21,31 @@ from gip_nb.errors import (
     KeyRefused,
     ServerError,
     UnknownModel,
+    UnknownOption,
 )
 from gip_nb.protocol.frames import encode_event
+from gip_nb.session.options import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Told",
+    "ends_session",
     "error_of",
     "error_of_close",
     "error_of_refusal",
     "must_be_json",
+    "must_be_seconds",
+    "offers_nearest",
     "read_body",
     "read_told",
     "refuses_dialect",
     "tidied",
 ]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _MOST_CHARS = 500
 _UNAUTHORIZED = frozenset({401, 403})
@@ -97,6 +110,31 @@ def must_be_json(fields: dict[str, Any]) -> None:
         raise BadSetting(
             f"JSON cannot carry this: {error}", "use plain dicts, lists, numbers and strings."
         ) from None
+
+
+def must_be_seconds(timeout_s: Any) -> None:  # noqa: ANN401 - is checked here
+    """A time to wait: NaN, which compares with nothing, would upset the timers of everybody on the loop.
+
+    Raises:
+        BadSetting: it is no positive number.
+    """
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s > 0:
+        raise BadSetting(f"timeout_s is {timeout_s!r}", "give it in seconds, more than 0.")
+
+
+def offers_nearest(verb: Callable[P, R]) -> Callable[P, R]:
+    """Make an unknown keyword of a verb an `UnknownOption`, a `TypeError` too, that names the nearest."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    known = {n for n, p in inspect.signature(verb).parameters.items() if p.kind in kinds} - {"self"}
+
+    @functools.wraps(verb)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in known:
+                raise UnknownOption(name, nearest(name, known), known)
+        return verb(*args, **kwargs)
+
+    return checked
 
 
 # ---------------------------------------------------------------------------------------------- what was said
@@ -208,6 +246,13 @@ def error_of(told: object) -> GipError:
     return ServerError(message, _NEXT_STEPS.get(found.code or "", _LOOK), found.code)
 
 
+def ends_session(error: GipError) -> bool:
+    """Whether the server closes after this error: then it is the reason, and not that it closed."""
+    return isinstance(error, KeyRefused | UnknownModel) or (
+        isinstance(error, ServerError) and error.code == "session_expired"
+    )
+
+
 def dialect_refused(message: str, code: str = "beta_api_shape_disabled") -> DialectRefused:
     """The exception for a server that wants the other dialect."""
     return DialectRefused(
@@ -220,11 +265,12 @@ def error_of_close(code: int, reason: str, next_step: str) -> GipError:
 
     Args:
         code: of the close; 1006 where there was no close frame.
-        reason: what the server said, often as `type.code`: `invalid_request_error.model_not_found`.
+        reason: what the server said; often a code alone or after its type, as in
+            `invalid_request_error.model_not_found`.
         next_step: where the reason is nothing that is known here.
     """
-    kind, dot, last = reason.strip().rpartition(".")
-    told = Told(tidied(reason), last if dot and last.isidentifier() and kind.isidentifier() else None)
+    words = reason.strip().split(".")
+    told = Told(tidied(reason), words[-1] if all(word.isidentifier() for word in words) else None)
     said = f": {told.message}" if told.message else ""
     message = f"the server ended the connection (code {code}{said})"
     if _is_dialect(told):

@@ -67,9 +67,8 @@ class Waits:
         try:
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
-            raise TimedOut(
-                f"{' or '.join(sorted(types))} did not come within {timeout_s:g} s", _LOOK
-            ) from None
+            wanted = " or ".join(sorted(types - {"error"} or types))
+            raise TimedOut(f"{wanted} did not come within {timeout_s:g} s", _LOOK) from None
         finally:
             self._events.pop(future, None)
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gip_nb.notebook import page as page_module
 from gip_nb.notebook.page import Arrival, Page
-from gip_nb.session.loop import run_blocking
+from gip_nb.session.loop import loop, run_blocking
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import resolve
 from gip_nb.testing import ScriptedTransport
 from tests.sim.session.servers import GREETING, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MS = 24 * 2  # bytes of a millisecond of sound
 HERE = Arrival(0, on_main_thread=False)
@@ -239,6 +240,202 @@ def test_the_microphone_is_believed_in_order_once_and_from_one_page() -> None:
     assert len(sent) == len(set(sent)) == 5
     (gap,) = events[events.type == "local.mic.gap"].payload
     assert (gap["missing"], gap["expected_seq"]) == (2, 3)
+
+
+# ------------------------------------------------------------------------------- loss, reloads, take-over
+
+
+def says_it_has(stage: Stage, acked: int, *, page: str = "p1", rev: int = 10**6) -> None:
+    """The page answers the newest question for its time."""
+    asked = [m for m in stage.shown.messages if m["kind"] == "clock"][-1]
+    told = {"page": page, "clock": asked["clock"], "page_ms": 1.0, "acked": acked, "rev": rev}
+    stage.page.clock({"kind": "clock", **told}, HERE)
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 5) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody when it happens
+            await asyncio.sleep(0.01)
+
+
+def test_what_the_page_lacks_is_sent_again_and_is_a_row() -> None:
+    stage = Stage()
+
+    async def play() -> None:
+        stage.page.play("item_1", 0, 0, bytes(250 * MS))
+        stage.page.end("item_1", 0, 250 * 24)
+        await stage.shown.ends_of(1)
+        sent = len(stage.shown.audio)
+        says_it_has(stage, -1)
+        assert len(stage.shown.audio) == sent, "it may still be on its way"
+        await asyncio.sleep(0.6)
+        # While something is owed, the page is asked every second.
+        asked = sum(m["kind"] == "clock" for m in stage.shown.messages)
+        await until(lambda: sum(m["kind"] == "clock" for m in stage.shown.messages) > asked)
+        says_it_has(stage, -1)
+        again = stage.shown.audio[sent:]
+        assert [(m["seq"], m["last"]) for m, _ in again] == [(n, n == sent - 1) for n in range(sent)]
+        assert b"".join(pcm for _, pcm in again) == bytes(250 * MS)
+        stage.page.end_talk()
+
+    run_blocking(play())
+    rows = [stage.session.payload(n) for n in range(len(stage.session.log))]
+    (resent,) = [r["seqs"] for r in rows if r["type"] == "local.resend"]
+    assert resent[0] == 0
+
+
+def test_a_page_that_missed_what_was_told_gets_everything() -> None:
+    stage = Stage()
+
+    async def tell() -> None:
+        stage.page.tell({"requests": 1})
+        asked = len(stage.shown.messages)
+        await until(lambda: any(m["kind"] == "clock" for m in stage.shown.messages[asked:]))
+        says_it_has(stage, -1, rev=stage.page.rev)
+        assert "snapshot p1" not in stage.owner.told
+        stage.page.tell({"requests": 2})
+        asked = len(stage.shown.messages)
+        await until(lambda: any(m["kind"] == "clock" for m in stage.shown.messages[asked:]))
+        says_it_has(stage, -1, rev=stage.page.rev - 1)
+        assert "snapshot p1" in stage.owner.told
+        stage.page.end_talk()
+
+    run_blocking(tell())
+
+
+def test_a_reload_gets_the_rest_and_its_microphone_back() -> None:
+    stage = Stage()
+    sound = bytes(range(240)) * 200
+
+    async def reload() -> None:
+        stage.page.hello("p1", "tab", shows=True)
+        stage.page.lease.grant("p1", loop().time())
+        stage.page.microphone_on = True
+        stage.page.play("item_1", 0, 0, sound)
+        await until(lambda: stage.shown.audio)
+        position = {"event": "position", "item_id": "item_1", "content_index": 0, "played_samples": 4801}
+        stage.page.playback({"page": "p1", **position, "output_latency_ms": 1, "underruns": 0, "at_ms": 1})
+        stage.page.bye("p1")
+        assert stage.page.plays, "it is not for nobody: the page comes back"
+        stage.shown.audio.clear()
+        stage.page.play("item_1", 0, len(sound) // 2, sound)
+        stage.page.hello("p2", "another tab", shows=True)
+        holders = [stage.page.audio_page]
+        stage.page.hello("p3", "tab", shows=True)
+        holders.append(stage.page.audio_page)
+        assert holders == [None, "p3"]
+        stage.page.end("item_1", 0, len(sound))
+        await stage.shown.ends_of(1)
+        stage.page.end_talk()
+
+    run_blocking(reload())
+    messages = [m for m, _ in stage.shown.audio]
+    assert [m["seq"] for m in messages] == list(range(len(messages)))
+    assert messages[0]["start_sample"] == 4801
+    assert {m["page"] for m in messages} == {"p3"}
+    assert b"".join(pcm for _, pcm in stage.shown.audio) == (sound + sound)[4801 * 2 :]
+    captures = [(m["page"], m["on"]) for m in stage.shown.messages if m["kind"] == "capture"]
+    assert captures == [("p3", True)]
+
+
+def test_who_comes_back_after_a_while_is_not_listened_to_unasked() -> None:
+    stage = Stage()
+
+    async def come_back_late() -> None:
+        stage.page.hello("p1", "tab", shows=True)
+        stage.page.lease.grant("p1", loop().time() - 30)
+        stage.page.microphone_on = True
+        stage.page.bye("p1")
+        stage.page.hello("p2", "tab", shows=True)
+        assert stage.page.audio_page == "p2"
+        stage.page.end_talk()
+
+    run_blocking(come_back_late())
+    assert not any(m["kind"] == "capture" for m in stage.shown.messages)
+
+
+def test_taking_over_asks_the_other_page_how_far_it_was() -> None:
+    stage = Stage()
+
+    async def take() -> None:
+        stage.page.play("item_1", 0, 0, bytes(2000 * MS))
+        await until(lambda: stage.shown.audio)
+        stage.shown.audio.clear()
+        taking = asyncio.ensure_future(stage.page.take("p2"))
+        await until(lambda: any(m["kind"] == "flush" for m in stage.shown.messages))
+        flush = next(m for m in stage.shown.messages if m["kind"] == "flush")
+        assert flush["page"] == "p1"
+        at = {"item_id": "item_1", "content_index": 0, "played_samples": 12_000}
+        told = {"page": "p1", "flush": flush["flush"], "positions": [at], "output_latency_ms": 40}
+        stage.page.flushed({"kind": "flushed", **told, "at_ms": 1})
+        await taking
+        await until(lambda: stage.shown.audio)
+        assert stage.page.audio_page == "p2"
+        # A second click changes nothing.
+        await stage.page.take("p2")
+        stage.page.end_talk()
+
+    run_blocking(take())
+    assert stage.shown.audio[0][0]["start_sample"] == 12_000
+
+
+def test_a_page_that_does_not_answer_is_taken_over_from_all_the_same() -> None:
+    stage = Stage()
+    run_blocking(stage.page.take("p2"))
+    assert stage.page.audio_page == "p2"
+    run_blocking(_call(stage.page.end_talk))
+
+
+def test_two_that_take_over_at_once_end_with_one_that_has_it() -> None:
+    stage = Stage()
+
+    async def both() -> None:
+        await asyncio.gather(stage.page.take("p2"), stage.page.take("p3"))
+        stage.page.end_talk()
+
+    before = stage.page.audio_page
+    run_blocking(both())
+    granted = [stage.session.payload(n) for n in range(len(stage.session.log))]
+    pages = [r["page"] for r in granted if r["type"] == "local.lease"]
+    assert before == "p1"
+    assert pages[:2] == ["p1", None]
+    assert set(pages[2:]) <= {"p2", "p3", None}
+
+
+def test_a_page_whose_worklet_is_silent_gets_no_more_until_it_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    monkeypatch.setattr(page_module, "_SILENT_WORKLET_S", 0.2)
+
+    async def play() -> None:
+        stage.page.play("item_1", 0, 0, bytes(1000 * MS))
+        await until(lambda: stage.shown.audio)
+        await asyncio.sleep(0.3)
+        stage.shown.audio.clear()
+        stage.page.play("item_1", 0, 24_000, bytes(1000 * MS))
+        await asyncio.sleep(0.1)
+        assert stage.shown.audio == []
+        position = {"event": "started", "item_id": "item_1", "content_index": 0, "played_samples": 0}
+        stage.page.playback({"page": "p1", **position, "output_latency_ms": 1, "underruns": 0, "at_ms": 1})
+        assert stage.shown.audio
+        stage.page.end_talk()
+
+    run_blocking(play())
+    assert "local.playback.paused" in _types(stage)
+
+
+def test_frames_on_the_main_thread_are_noticed_and_no_reason_to_pause() -> None:
+    stage = Stage()
+    run_blocking(stage.session.connect())
+
+    async def speak() -> None:
+        for seq in range(20):
+            arrival = Arrival(0, on_main_thread=seq < 15)
+            stage.page.microphone({"page": "p1", "seq": seq}, bytes(1920), arrival)
+            assert stage.page.held_up == (9 <= seq < 15)
+
+    run_blocking(speak())
+    assert stage.owner.told.count("routing") == 2
+    run_blocking(stage.session.close())
 
 
 def test_the_page_shows_what_the_conversation_is() -> None:

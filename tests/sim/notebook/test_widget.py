@@ -177,6 +177,27 @@ def test_a_slow_observer_does_not_hold_up_the_talk(page: Page) -> None:
     assert threads == {"gip_nb-callbacks"}
 
 
+def test_what_an_observer_raises_is_a_row_and_the_next_one_runs(page: Page) -> None:
+    seen: list[str] = []
+
+    def broken(change: Any) -> None:
+        message = f"no {change.new}"
+        raise ValueError(message)
+
+    page.talk.observe(broken, "state")
+    page.talk.observe(lambda change: seen.append(change.new), "session_id")
+    page.talk.session.on("session.updated", lambda event: seen.append(event["type"]))
+    assert page.request("start")["ok"]
+    until(lambda: "sess_test" in seen and "session.updated" in seen)
+    until(lambda: (page.talk.session.events.type == "local.callback.error").sum() == 2)
+    errors = page.talk.session.events.query("type == 'local.callback.error'").payload
+    assert [(e["error"], e["message"]) for e in errors] == [
+        ("ValueError", "no connecting"),
+        ("ValueError", "no listening"),
+    ]
+    assert page.talk.state == "listening"
+
+
 def test_every_chunk_of_sound_is_a_notice_equal_ones_too(page: Page) -> None:
     chunks: list[bytes] = []
     page.talk.observe(lambda change: chunks.append(change.new), "audio_delta")

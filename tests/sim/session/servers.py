@@ -69,7 +69,10 @@ def realtime_server(
             connection.send(json.dumps(one))
         return True
 
+    talks: list[threading.Thread] = []
+
     def handle(connection: ServerConnection) -> None:
+        talks.append(threading.current_thread())
         assert connection.request is not None
         if say(connection, greeting(dict(connection.request.headers.raw_items()))):
             for message in connection:
@@ -87,6 +90,9 @@ def realtime_server(
         finally:
             server.shutdown()
             thread.join()
+            # What was sent last may still be on its way into `frames`.
+            for talk in talks:
+                talk.join(2)
 
 
 class Model:

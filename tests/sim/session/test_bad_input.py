@@ -176,7 +176,9 @@ def test_at_the_handshake(refusal: tuple[int, str], told: Told) -> None:
     assert session is not None
     assert session.state == "error"
     assert session.error is caught.value
-    check_log(session)
+    check_log(session, ["local.connection.refused"])
+    (row,) = session.events.payload
+    assert row["message"] == caught.value.message
 
 
 FIRST_WORDS: dict[str, tuple[list[Said], Told]] = {
@@ -266,6 +268,18 @@ LATER_WORDS: dict[str, tuple[list[Said], Told]] = {
         [error("model_not_found", NO_MODEL), (1011, "")],
         Told(UnknownModel, "Unknown model", (NO_MODEL,), LISTS),
     ),
+    "a key that is not taken any more, by the kind of error alone": (
+        [error(None, "who are you", type="authentication_error"), (1008, "")],
+        Told(KeyRefused, "Key refused", ("who are you",), CHECK_KEY),
+    ),
+    "an unknown model, as a bare text": (
+        [{"type": "error", "error": "model 'x' not found"}, (1011, "")],
+        Told(UnknownModel, "Unknown model", ("model 'x' not found",), LISTS),
+    ),
+    "an error without a shape": (
+        [{"type": "error", "event_id": "event_9", "message": "we are closed", "code": "lunch"}],
+        Told(ServerError, "The server reports an error", ("we are closed (lunch)",), "session.events"),
+    ),
     "the end of the session": (
         [error("session_expired", "Your session hit the maximum duration of 60 minutes.")],
         Told(
@@ -312,6 +326,22 @@ def test_instead_of_an_answer(said: list[Said], told: Told) -> None:
     wanted = ["session.created", "session.update", "conversation.item.create", "response.create", "error"]
     check_log(session, wanted)
     assert session.turns.user_text.tolist() == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("session_expired", ServerError), ("token_expired", KeyRefused), ("lunch", ConnectionDropped)],
+)
+def test_an_end_that_was_announced_is_told_by_its_reason(code: str, kind: type[GipError]) -> None:
+    goodbye: list[Said] = [GREETING_GA, error(code, "That is all."), 1000]
+    with realtime_server(greeting=lambda _headers: goodbye) as (url, _):
+        session = gip_nb.connect(GA, base_url=url, api_key=KEY)
+        with pytest.raises(GipError) as caught:
+            session.wait("response.done", 5)
+    assert type(session.error or caught.value) is kind
+    with pytest.raises(kind, match="That is all" if kind is not ConnectionDropped else "code 1000"):
+        session.ask("hello")
+    check_log(session, ["session.created", "error", "local.connection.closed"])
 
 
 # ----------------------------------------------------------------------------------------------- the dialect
@@ -456,6 +486,11 @@ def rated(rate_hz: Any) -> Callable[[RealtimeSession, Path], object]:
     return lambda s, _: s.ask(tone(), sample_rate_hz=rate_hz)
 
 
+def commit_of_20_ms(session: RealtimeSession, _: Path) -> None:
+    session.send_audio(bytes(960))
+    session.commit()
+
+
 def asked(x: Any) -> Callable[[RealtimeSession, Path], object]:
     return lambda s, _: s.ask(x)
 
@@ -571,6 +606,10 @@ VERBS: dict[str, tuple[Callable[[RealtimeSession, Path], object], Told]] = {
         lambda s, _: s.commit(),
         Told(NothingToDo, "Nothing to do", ("no audio to commit",), "send_audio() first"),
     ),
+    "a commit of too little": (
+        commit_of_20_ms,
+        Told(NothingToDo, "Nothing to do", ("only 20 ms of audio", "100 ms"), "send_audio() first"),
+    ),
     "a text as audio": (
         lambda s, _: s.send_audio("hello"),
         bad_audio("a text is no audio", next_step="send_text()"),
@@ -586,6 +625,34 @@ VERBS: dict[str, tuple[Callable[[RealtimeSession, Path], object], Told]] = {
     "a typo in update's keyword": (
         lambda s, _: s.update(voise="verse"),
         Told(UnknownOption, "Unknown option", ("'voise'",), "did you mean 'voice'?"),
+    ),
+    "a typo in ask's keyword": (
+        lambda s, _: s.ask("hello", sample_rate=24_000),  # type: ignore[call-arg]  # the case
+        Told(UnknownOption, "Unknown option", ("'sample_rate'",), "did you mean 'sample_rate_hz'?"),
+    ),
+    "another in ask's keyword": (
+        lambda s, _: s.ask("hello", timeout=5),  # type: ignore[call-arg]  # the case
+        Told(UnknownOption, "Unknown option", ("'timeout'",), "did you mean 'timeout_s'?"),
+    ),
+    "a typo in wait's keyword": (
+        lambda s, _: s.wait("response.done", timout_s=5),  # type: ignore[call-arg]  # the case
+        Told(UnknownOption, "Unknown option", ("'timout_s'",), "did you mean 'timeout_s'?"),
+    ),
+    "a typo in respond's keyword": (
+        lambda s, _: s.respond(instruction="be brief"),
+        Told(UnknownOption, "Unknown option", ("'instruction'",), "did you mean 'instructions'?"),
+    ),
+    "no time to answer": (
+        lambda s, _: s.ask("hello", timeout_s=0),
+        Told(BadSetting, "Setting not usable", ("timeout_s is 0",), "more than 0"),
+    ),
+    "a time that compares with nothing": (
+        lambda s, _: s.ask("hello", timeout_s=math.nan),
+        Told(BadSetting, "Setting not usable", ("timeout_s is nan",), "in seconds"),
+    ),
+    "a time in words": (
+        lambda s, _: s.wait("response.done", timeout_s="5"),  # type: ignore[arg-type]  # the case
+        Told(BadSetting, "Setting not usable", ("timeout_s is '5'",), "in seconds"),
     ),
     "an update of what cannot change": (
         lambda s, _: s.update(model=GA),
@@ -625,8 +692,9 @@ def test_of_a_verb(do: Callable[[RealtimeSession, Path], object], told: Told, tm
         with pytest.raises(GipError) as caught:
             do(session, tmp_path)
         check(caught.value, told)
-        # Nothing was sent, nothing was lost, and the talk goes on.
-        assert (len(transport.sent), len(session.events)) == (sent, rows)
+        # What the failure was about was not sent, nothing was lost, and the talk goes on.
+        appended = [e for e in transport.sent[sent:] if e["type"] != "input_audio_buffer.append"]
+        assert (appended, len(session.events) - rows) == ([], len(transport.sent) - sent)
         assert session.ask("after").text.startswith("word 0")
     check_log(session, ["session.created", "response.done", "response.done", "local.connection.closed"])
     assert session.turns.user_text.tolist() == ["before", "after"]

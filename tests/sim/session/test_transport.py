@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,14 +14,46 @@ import pytest
 import gip_nb
 from gip_nb.errors import ConnectionDropped, ConnectionRefused, HostUnreachable, KeyRefused, ServerError
 from gip_nb.session.blocking import RealtimeSession
-from gip_nb.session.loop import run_blocking
+from gip_nb.session.loop import loop, run_blocking
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import resolve
 from gip_nb.testing import ScriptedTransport
 from tests.sim.session.servers import GREETING, GREETING_GA, Event, Model, realtime_server
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 KEY = "sk-secret-0123456789"
 PREVIEW = "openai/gpt-4o-realtime-preview-2024-12-17"
+
+
+@contextmanager
+def raw_server(reply: bytes) -> Iterator[str]:
+    """A server that says this to whoever asks something, and hangs up. Yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        is_over = threading.Event()
+
+        def serve() -> None:
+            while True:
+                connection, _ = listening.accept()
+                with connection, suppress(OSError):
+                    if is_over.is_set():
+                        return
+                    connection.settimeout(5)
+                    connection.recv(65_536)
+                    connection.sendall(reply)
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            is_over.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join()
 
 
 def test_a_preview_model_is_dialled_in_beta_with_model_and_key() -> None:
@@ -159,6 +194,103 @@ def test_another_refusal_names_its_status() -> None:
             gip_nb.connect(PREVIEW, base_url=url, api_key=KEY)
 
 
+@pytest.mark.parametrize(
+    "location", ["{there}/realtime", "ws{there_ws}/realtime", "//{host}/v1/realtime", "ftp://h/"]
+)
+def test_a_redirect_to_another_server_does_not_take_the_key_along(location: str) -> None:
+    with realtime_server() as (there, seen_there):
+        host = there.removeprefix("http://").removesuffix("/v1")
+        target = location.format(there=there, there_ws=there.removeprefix("http"), host=host)
+        with raw_server(
+            f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode()
+        ) as here:
+            with pytest.raises(ConnectionRefused, match="sends us on to") as caught:
+                gip_nb.connect(PREVIEW, base_url=here, api_key=KEY)
+    assert seen_there.requests == []
+    assert "give it as base_url" in caught.value.next_step
+
+
+def test_a_redirect_within_the_server_is_followed() -> None:
+    reply = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /v1/realtime/\r\nContent-Length: 0\r\n\r\n"
+    with raw_server(reply) as here:
+        with pytest.raises(ConnectionRefused, match="more than 10 redirects"):
+            gip_nb.connect(PREVIEW, base_url=here, api_key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (b"", "not as a realtime server"),
+        (b"\0\1\2\3\r\n\r\n", "not as a realtime server"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "missing Connection header"),
+        (
+            (
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: abc\r\n\r\n"
+            ),
+            "invalid Sec-WebSocket-Accept",
+        ),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", "not as a realtime server"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "not as a realtime server"),
+    ],
+)
+def test_an_answer_that_is_none_is_named(reply: bytes, message: str) -> None:
+    with raw_server(reply) as here:
+        with pytest.raises(ConnectionRefused, match=message) as caught:
+            gip_nb.connect(PREVIEW, base_url=here, api_key=KEY)
+    assert "the API's root" in caught.value.next_step
+
+
+def test_a_secure_address_of_a_server_that_is_not_says_which_to_write() -> None:
+    with raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as here:
+        with pytest.raises(HostUnreachable, match="SSL") as caught:
+            gip_nb.connect(PREVIEW, base_url=here.replace("http", "https"), api_key=KEY)
+    assert "http://" in caught.value.next_step
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:hunter2@127.0.0.1:1", "ftp://me:hunter2@127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("http_proxy", proxy)
+    # What httpx says in vain when it is told to clean up what it never made.
+    loop().call_soon_threadsafe(loop().set_exception_handler, lambda *_: None)
+    try:
+        with pytest.raises(HostUnreachable, match=r"(?i)proxy") as caught:
+            gip_nb.connect(PREVIEW, base_url="http://192.0.2.1/v1", api_key=KEY)
+    finally:
+        loop().call_soon_threadsafe(loop().set_exception_handler, None)
+    assert "hunter2" not in str(caught.value)
+    assert "HTTP_PROXY" in caught.value.next_step
+
+
+PROXIES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY")
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1"])
+def test_a_server_on_this_machine_is_reached_past_any_proxy(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy)
+        monkeypatch.setenv(name.lower(), proxy)
+    with realtime_server(Model()) as (url, _):
+        with gip_nb.connect(PREVIEW, base_url=url, api_key=KEY) as session:
+            assert session.ask("hello").text.startswith("word 0")
+
+
+def test_a_proxy_that_is_not_there_is_thought_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.setenv(name.lower(), "http://127.0.0.1:1")
+    with pytest.raises(HostUnreachable, match=r"192\.0\.2\.1") as caught:
+        gip_nb.connect(PREVIEW, base_url="http://192.0.2.1/v1", api_key=KEY)
+    assert "a proxy is set in the environment" in caught.value.next_step
+    with pytest.raises(HostUnreachable, match=r"192\.0\.2\.1"):
+        gip_nb.models(base_url="http://192.0.2.1/v1", api_key=KEY)
+
+
 def test_nobody_listening_is_said() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -167,20 +299,9 @@ def test_nobody_listening_is_said() -> None:
 
 
 def test_a_host_that_is_no_realtime_server_is_said() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        import threading
-
-        def hang_up() -> None:
-            connection, _ = silent.accept()
-            connection.recv(4096)
-            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
-            connection.close()
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
+    with raw_server(b"SSH-2.0-OpenSSH_9.2\r\n") as here:
         with pytest.raises(ConnectionRefused, match="not as a realtime server"):
-            gip_nb.connect(PREVIEW, base_url=f"http://127.0.0.1:{silent.getsockname()[1]}/v1", api_key=KEY)
-        thread.join()
+            gip_nb.connect(PREVIEW, base_url=here, api_key=KEY)
 
 
 @pytest.mark.parametrize("code", [1000, 1011])

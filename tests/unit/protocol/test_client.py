@@ -311,10 +311,28 @@ def test_an_error_about_something_else_fails_no_wish(line: Line) -> None:
     assert (wish.done, wish.failure) == (True, None)
 
 
-@pytest.mark.parametrize("error", [None, "x", {}, {"message": 5, "code": [], "event_id": {}}])
+@pytest.mark.parametrize("error", [None, {}, {"message": 5, "code": [], "event_id": {}}])
 def test_any_error_is_told_in_words(line: Line, error: Any) -> None:
     line.got("error", error=error)
     assert [f.message for f in line.outputs_of(Failed)] == ["the server gave no reason"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "code"),
+    [
+        ({"error": "closed"}, "closed", None),
+        ({"message": "closed", "code": "lunch"}, "closed", "lunch"),
+        ({"error": {"message": "who?", "type": "authentication_error"}}, "who?", "authentication_error"),
+        ({"error": {"message": "who?", "code": 401}}, "who?", "401"),
+    ],
+)
+def test_an_error_may_have_another_shape(
+    line: Line, fields: dict[str, Any], message: str, code: str | None
+) -> None:
+    wish = line.ask()
+    line.got("error", **fields)
+    assert [(f.message, f.code) for f in line.outputs_of(Failed)] == [(message, code)]
+    assert wish.done
 
 
 def test_the_end_of_the_connection_ends_every_wish(line: Line) -> None:

@@ -13,18 +13,21 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gip_nb.errors import BadSetting, GipError, MissingKey, UnknownOption
+from gip_nb.session.base_url import read_base_url
+from gip_nb.session.options import NAMED_OPTIONS, SESSION_OPTIONS, canonical_session
 from gip_nb.session.settings import (
     DEFAULT_BASE_URL,
     DEFAULT_MODEL,
-    NAMED_OPTIONS,
     REHEARSAL,
-    SESSION_OPTIONS,
     Secret,
     Settings,
-    canonical_session,
+    conceal,
     resolve,
+    resolve_gateway,
 )
 
 KEY = "sk-very-secret-0123456789"
@@ -57,38 +60,116 @@ def revealed(found: Settings) -> str | None:
         ("https://h/myrealtime", "https://h/myrealtime", "wss://h/myrealtime"),
         ("https://h/a/realtime/v1", "https://h/a/realtime/v1", "wss://h/a/realtime/v1"),
         ("http://[::1]:9/v1", "http://[::1]:9/v1", "ws://[::1]:9/v1"),
+        ("WSS://h:8443/V1/", "https://h:8443/V1", "wss://h:8443/V1"),
+        ("https://h:/v1", "https://h/v1", "wss://h/v1"),
+        ("https://h/v1///", "https://h/v1", "wss://h/v1"),
+        ("https://h/v1/realtime///", "https://h/v1", "wss://h/v1"),
+        ("https://h/v1#top", "https://h/v1", "wss://h/v1"),
+        ("\n\twss://h/realtime \n", "https://h", "wss://h"),
+        ("https://bücher.example/v1", "https://bücher.example/v1", "wss://bücher.example/v1"),
+        ("https://my_host.example/v1", "https://my_host.example/v1", "wss://my_host.example/v1"),
+        ("https://[fe80::1]/v1", "https://[fe80::1]/v1", "wss://[fe80::1]/v1"),
     ],
 )
 def test_any_form_of_the_address(given: str, base_url: str, websocket: str) -> None:
-    found = settings("m", base_url=given)
-    assert (found.base_url, found.websocket_base_url) == (base_url, websocket)
+    for found in (
+        settings("m", base_url=given),
+        resolve("m", environment={"GIP_API_KEY": KEY, "GIP_BASE_URL": given}),
+        resolve_gateway(given, api_key=KEY, environment={}),
+    ):
+        assert (found.base_url, found.websocket_base_url) == (base_url, websocket)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("h/v1", "http://h/v1"),
+        ("localhost:80/v1", "http://localhost:80/v1"),
+        ("localhost:8000/v1", "http://localhost:8000/v1"),
+        ("127.0.0.1/v1", "http://127.0.0.1/v1"),
+        ("[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("192.168.1.7", "http://192.168.1.7"),
+        ("my-box.local/v1", "http://my-box.local/v1"),
+        ("api.openai.com/v1", "https://api.openai.com/v1"),
+        ("api.openai.com:443/v1/realtime", "https://api.openai.com:443/v1/realtime"),
+        ("gateway.example:4000", "http://gateway.example:4000"),
+        ("//api.openai.com/v1", "https://api.openai.com/v1"),
+        ("http:/h/v1", "http://h/v1"),
+        ("https//h.example/v1", "https://h.example/v1"),
+        ("wss:h.example/v1", "wss://h.example/v1"),
+        ("https:\\\\h.example", "https://h.example"),
+        ("https://https://h.example/v1", "https://h.example/v1"),
+        ("htps://h.example/v1", "https://h.example/v1"),
+        ("h.example/v1?key=secret", "https://h.example/v1"),
+        *((nothing, None) for nothing in ("ftp://h/v1", "https://", "http://[::1", "http://h:port", "?")),
+        *((nothing, None) for nothing in ("http://h:99999", "http://h:0", "http://a..b/v1", "file:///v1")),
+        (f"http://{'a' * 64}.example", None),
+        ("--", None),
+    ],
+)
+def test_an_address_that_is_none(given: str, meant: str | None) -> None:
+    with pytest.raises(BadSetting) as caught:
+        settings("m", base_url=given)
+    assert "secret" not in str(caught.value)
+    assert repr(given.partition("=")[0].removesuffix("key"))[:-1] in caught.value.message
+    assert "https" in caught.value.next_step
+    if meant is None:
+        assert "did you mean" not in caught.value.next_step
+    else:
+        assert f"did you mean {meant!r}?" in caught.value.next_step
+        assert settings("m", base_url=meant).base_url  # what is offered is taken
+
+
+@pytest.mark.parametrize(
+    "given", ["https://h /v1", "https://h/v 1", "https://h\x00/v1", "https://h/\u200bv1"]
+)
+def test_an_address_with_a_hole_in_it(given: str) -> None:
+    with pytest.raises(BadSetting, match="inside"):
+        settings("m", base_url=given)
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        "h/v1",
-        "localhost:80/v1",
-        "ftp://h/v1",
-        "https://",
-        "https:///v1",
-        "http://[::1",
-        "http://h:port",
-        "http://h:99999",
-        "?",
-        "http://h:0",
+        "https://me:hunter2@h/v1",
+        "wss://hunter2@h/v1/realtime",
+        "me:hunter2@h/v1",
+        "https://me:hun/ter2@h/v1?key=hunter2",
+        "https://me:hunter2@[::1",
     ],
 )
-def test_an_address_that_is_none(given: str) -> None:
-    with pytest.raises(BadSetting) as caught:
-        settings("m", base_url=given)
-    assert repr(given) in str(caught.value)
-    assert "https" in caught.value.next_step
+def test_an_address_does_not_carry_a_password(given: str) -> None:
+    for name, options in (
+        ("base_url", {"base_url": given, "environment": {"GIP_API_KEY": KEY}}),
+        ("GIP_BASE_URL", {"environment": {"GIP_API_KEY": KEY, "GIP_BASE_URL": given}}),
+    ):
+        with pytest.raises(BadSetting, match="user or a password") as caught:
+            settings("m", **options)
+        assert caught.value.message.startswith(name)
+        assert "ter2" not in str(caught.value)
+        assert "hunter2" not in repr(caught.value)
+        assert "extra_headers" in caught.value.next_step
+
+
+@given(st.text(max_size=40) | st.from_regex(r"(https?|wss?)[:/]{0,4}[a-z.:@/?#\[\]]{0,20}", fullmatch=True))
+def test_whatever_stands_there_is_an_address_or_a_bad_setting(text: str) -> None:
+    try:
+        found = read_base_url(text)
+    except BadSetting as error:
+        assert error.next_step  # noqa: PT017 - either way is right
+        if "did you mean" in error.next_step:
+            read_base_url(error.next_step.split("'")[1])
+    else:
+        assert found.startswith(("http://", "https://"))
+        assert not found.endswith(("/", "/realtime"))
+        assert read_base_url(found) == found
 
 
 def test_an_address_with_a_query_says_where_that_goes() -> None:
-    with pytest.raises(BadSetting, match="extra_query"):
-        settings("m", base_url="wss://h/v1/realtime?model=x")
+    with pytest.raises(BadSetting, match="extra_query") as caught:
+        settings("m", base_url="wss://h/v1/realtime?model=x&api-key=secret")
+    assert "(model, api-key)" in caught.value.message
+    assert "secret" not in str(caught.value)
 
 
 # -------------------------------------------------------------------------------------- what comes from where
@@ -140,8 +221,66 @@ def test_without_a_file_and_without_anything_it_is_the_rehearsal(beside: Path) -
     assert resolve().rehearsal
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffGIP_API_KEY=file-key\n",
+        "export GIP_API_KEY = 'file-key'\r\n",
+        '# mine\n\nGIP_API_KEY="file-key"  # it is\nnot a line of this kind\n',
+    ],
+)
+def test_the_file_may_be_written_in_any_way(
+    beside: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (beside / ".env").write_bytes(text.encode())
+    assert revealed(resolve()) == "file-key"
+    assert "file-key" not in caplog.text
+
+
+def test_a_file_that_cannot_be_read_is_said_and_not_shown(beside: Path) -> None:
+    (beside / ".env").write_bytes(b"GIP_API_KEY=file-key\xff\n")
+    with pytest.raises(BadSetting, match=r"\.env' cannot be read as UTF-8") as caught:
+        resolve()
+    assert "file-key" not in "".join(traceback.format_exception(caught.value))
+    assert str(beside) in caught.value.message
+
+
+def test_a_folder_that_is_gone_holds_no_file(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (beside / ".env").unlink()
+    gone = beside / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert resolve().rehearsal
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (f"Bearer {KEY}", "'Bearer'"),
+        (f"{KEY[:9]}…", "beyond ASCII at position 9"),
+        (f"{KEY}\n{KEY}", f"line's end at position {len(KEY)}"),
+        (f"{KEY}\x07", "control character"),
+    ],
+)
+def test_a_key_that_no_header_can_carry(key: str, found: str) -> None:
+    for name, options in (
+        ("api_key", {"api_key": key}),
+        ("GIP_API_KEY", {"environment": {"GIP_API_KEY": key}}),
+    ):
+        with pytest.raises(BadSetting) as caught:
+            settings("m", **options)
+        assert found in caught.value.message
+        assert caught.value.message.startswith(name)
+        assert KEY[:9] not in str(caught.value)
+    with pytest.raises(BadSetting):
+        settings("m", **conceal({"api_key": key}))
+
+
 def test_a_key_from_a_file_may_bring_its_line_s_end_along() -> None:
     assert revealed(settings("m", api_key=f" {KEY}\n")) == KEY
+    assert revealed(settings("m", **conceal({"api_key": f" {KEY}\n"}))) == KEY
+    assert settings("m", api_key=" ").api_key is not None  # the environment's
 
 
 # -------------------------------------------------------------------------------------------------- rehearsal
@@ -289,6 +428,43 @@ def test_an_unknown_option_names_the_nearest(name: str, nearest: str) -> None:
         settings(**{name: KEY})
     assert KEY not in str(caught.value)
     assert isinstance(caught.value, TypeError)
+
+
+def test_what_a_session_keeps_cannot_be_updated() -> None:
+    for name in ("model", "base_url", "api_key", "dialect", "extra_headers", "extra_query"):
+        with pytest.raises(BadSetting, match=f"{name} cannot change"):
+            canonical_session(**{name: "x"})
+    with pytest.raises(BadSetting, match="tools is list"):
+        canonical_session(tools=[print])
+    with pytest.raises(UnknownOption) as caught:
+        canonical_session(zzz=1)
+    assert "api_key" not in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"X-Team": f"{KEY}\r\nX-Evil: 1"}, "'X-Team'"),
+        ({"X Team": KEY}, "'X Team'"),
+        ({"": KEY}, "''"),
+        ({"X-Team": f"{KEY}…"}, "'X-Team'"),
+        ({"X-Team": None}, "NoneType"),
+        ({"X-Team": [KEY]}, "list"),
+    ],
+)
+def test_a_header_that_cannot_be(headers: dict[str, Any], found: str) -> None:
+    with pytest.raises(BadSetting) as caught:
+        settings("m", extra_headers=headers)
+    assert found in caught.value.message
+    assert KEY not in str(caught.value)
+
+
+def test_a_query_may_hold_a_secret_and_is_not_shown() -> None:
+    found = settings("m", extra_query={"api-key": KEY})
+    assert found.extra_query == {"api-key": KEY}
+    assert KEY not in repr(found)
+    with pytest.raises(BadSetting, match="extra_query names a model"):
+        settings("m", extra_query={"model": "other"})
 
 
 def test_an_option_like_none_is_shown_all_that_there_are() -> None:

@@ -65,7 +65,12 @@ JSON = st.recursive(
             Told("m", "authentication_error"),
         ),
         ("m", Told("m")),
-        *((nothing, Told("")) for nothing in (None, 5, [], {}, {"error": None}, {"type": "error"})),
+        (None, Told("")),
+        (5, Told("")),
+        ([], Told("")),
+        ({}, Told("")),
+        ({"error": None}, Told("")),
+        ({"type": "error"}, Told("")),
     ],
 )
 def test_where_servers_put_what_they_say(told: object, read: Told) -> None:
@@ -158,6 +163,8 @@ def test_which_error_that_is(told: dict[str, Any], kind: type[GipError]) -> None
         (4000, "invalid_request_error.beta_api_shape_disabled", DialectRefused),
         (4000, "invalid_request_error.model_not_found", UnknownModel),
         (3000, "invalid_request_error.invalid_api_key", KeyRefused),
+        (1011, "model_not_found", UnknownModel),
+        (1008, " invalid_api_key ", KeyRefused),
         (3003, "", KeyRefused),
         (4401, "", KeyRefused),
         (1008, "Unauthorized", KeyRefused),
@@ -172,7 +179,7 @@ def test_how_a_connection_ended(code: int, reason: str, kind: type[GipError]) ->
     error = error_of_close(code, reason, "begin again.")
     assert type(error) is kind
     assert f"code {code}" in error.message
-    assert reason in error.message
+    assert reason.strip() in error.message
     if kind is ConnectionDropped:
         assert error.next_step == "begin again."
 
