@@ -203,7 +203,7 @@ def main() -> int:
     received: dict[int, Arrival] = {}
     rows: list[list[object]] = []
     with bench() as (browser, pages), server(realtime(appended)) as port, server(plain(received)) as raw:
-        notebook = pages.open(browser=browser, fresh=True, quiet=True)
+        notebook = pages.open(browser=browser, fresh=True)
         notebook.page.context.add_init_script(path=HOOKS)
         notebook.reload()
         notebook.run("%load_ext gip_nb")

@@ -13,6 +13,8 @@ import { KERNEL_LOST, MUTED, microphoneTrouble, nameAndMessage, noSound, SOUND_B
 const VIEW_GRACE_MS = 400;
 /** A kernel that runs a cell may answer only when it has ended. */
 const BUSY_AFTER_MS = 1500;
+/** A snapshot that has not come by now was dropped too. */
+const SNAPSHOT_MS = 2000;
 
 /**
  * @typedef {import("./messages.js").KernelMessage} KernelMessage
@@ -23,6 +25,8 @@ export class Page {
   store = createStore();
   #acks = new Acks();
   #views = 0;
+  /** Nobody looks at this talk here. */
+  #left = true;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #leaving;
   /** @type {AbortController | null} of the microphone that is open, or being opened */
@@ -61,6 +65,7 @@ export class Page {
   /** @param {AbortSignal} signal the view's: when the last view is gone, nobody is there to speak or to hear */
   viewOpened(signal) {
     this.#views += 1;
+    this.#left = false;
     if (this.#views === 1) this.#hello();
     signal.addEventListener("abort", () => this.#viewClosed(), { once: true });
   }
@@ -176,8 +181,16 @@ export class Page {
     }, VIEW_GRACE_MS);
   }
 
+  /** Asks for everything, until it comes. */
+  #askAgain() {
+    if (this.#rev !== null || this.signal.aborted) return;
+    this.#hello();
+    setTimeout(() => this.#askAgain(), SNAPSHOT_MS);
+  }
+
   /** Nobody looks at this talk here any more: the microphone is off, and what is left of an answer is not heard. */
   #leave() {
+    this.#left = true;
     this.#closeMicrophone();
     this.comm.send({ kind: "bye" });
   }
@@ -207,9 +220,10 @@ export class Page {
         });
         return;
       case "audio":
+        // With no view there is nobody to hear it, and no button to stop it. Not acknowledged, it comes again.
+        if (this.#left) return;
         this.#acks.take(message.seq);
-        // With no view there is nobody to hear it, and no button to stop it.
-        if (this.#views > 0) this.#play(message, buffer);
+        this.#play(message, buffer);
         return;
       case "flush":
         this.audio.playback.flush(message.flush);
@@ -239,7 +253,7 @@ export class Page {
     if (this.#rev !== null && rev <= this.#rev) return false;
     if (this.#rev !== null && rev > this.#rev + 1) {
       this.#rev = null;
-      this.#hello();
+      this.#askAgain();
     } else if (this.#rev !== null) {
       this.#rev = this.#lastRev = rev;
     }

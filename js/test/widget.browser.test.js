@@ -163,6 +163,17 @@ describe("life", () => {
     expect(model.of("bye")).toEqual([]);
   });
 
+  test("what comes while a cell is run again is played, and without a view nothing is acknowledged", async () => {
+    const first = await started();
+    first.abort();
+    model.say(audioOf("a", 0), new Int16Array(12_000));
+    await vi.waitFor(() => expect(model.of("playback").length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(model.of("bye")).toHaveLength(1));
+    model.say(audioOf("a", 1, 12_000), new Int16Array(12_000));
+    model.say({ kind: "clock", page: model.page, clock: 1 });
+    expect(model.of("clock").at(-1)?.acked).toBe(0);
+  });
+
   test("a page that is left says so first, and lets go of the microphone", async () => {
     await started();
     globalThis.dispatchEvent(new PageTransitionEvent("pagehide"));

@@ -129,11 +129,9 @@ def open_a_notebook(
     """Opens notebooks; afterwards their kernels are shut down and their console errors fail the test.
 
     Where the test failed, a picture of each page is left in tests/.artifacts. A test that provokes a console
-    error clears `Notebook.console_errors` after it has looked at it. A test marked `quiet` measures time: no
-    kernel for the next test is started while it runs.
+    error clears `Notebook.console_errors` after it has looked at it.
     """
     opened: list[Notebook] = []
-    quiet = request.node.get_closest_marker("quiet") is not None
     with ExitStack() as browsers:
 
         def open_one(
@@ -146,9 +144,9 @@ def open_a_notebook(
             assert browser is not None
             if hideable:
                 tabs = browsers.enter_context(new_tabs())
-                notebook = pages.open_tab(tabs, microphone=microphone, quiet=quiet, **options)
+                notebook = pages.open_tab(tabs, microphone=microphone, **options)
             else:
-                notebook = pages.open(browser=browser, microphone=microphone, quiet=quiet, **options)
+                notebook = pages.open(browser=browser, microphone=microphone, **options)
             opened.append(notebook)
             return notebook
 

@@ -50,7 +50,6 @@ class Pages:
         microphone: Microphone = "file",
         name: str | None = None,
         fresh: bool = False,
-        quiet: bool = False,
         **context_options: Any,
     ) -> Notebook:
         """A notebook that was not open before, its kernel idle.
@@ -61,13 +60,12 @@ class Pages:
                 "denied": the page is refused the microphone.
             name: file name; by default one that was never used. An existing file is opened as it is.
             fresh: in a page and a browser context of its own. Context options say so too.
-            quiet: no kernel for the next test is started meanwhile, for tests that measure time.
             context_options: Playwright's, such as `viewport` or `reduced_motion`.
 
         Returns:
             The page object; close it.
         """
-        path = self._path(name, quiet=quiet)
+        path = self._path(name)
         shares = browser is self._browser and not fresh and not context_options
         try:
             if not shares:
@@ -80,12 +78,12 @@ class Pages:
             self.kernels.end(path)
             raise
 
-    def open_tab(self, browser: Browser, *, microphone: Microphone = "file", quiet: bool = False) -> Notebook:
+    def open_tab(self, browser: Browser, *, microphone: Microphone = "file") -> Notebook:
         """A notebook in a tab of `chromium_with_tabs`, so that it can be hidden.
 
         The browser's one context is made ready with its first notebook: it has one kind of microphone.
         """
-        path = self._path(None, quiet=quiet)
+        path = self._path(None)
         context = browser.contexts[0]
         prepare(context, self.lab, microphone)
         page = context.new_page()
@@ -93,6 +91,7 @@ class Pages:
         def leave(_notebook: Notebook) -> None:
             page.close()
             self.kernels.end(path)
+            self.kernels.prepare()
 
         notebook = Notebook(page, self.lab, path, microphone, leave, Path(path).stem, hideable=True)
         return notebook.load()
@@ -104,9 +103,9 @@ class Pages:
             self._kept = None
         self.kernels.close()
 
-    def _path(self, name: str | None, *, quiet: bool) -> str:
+    def _path(self, name: str | None) -> str:
         if name is None:
-            return self.kernels.take(quiet=quiet)
+            return self.kernels.take()
         if not (self.lab.root / name).exists():
             write_notebook(self.lab.root / name)
         return name
@@ -163,6 +162,7 @@ class Pages:
         if notebook.spoiled is not None:
             self.lab.default_theme()
         self.kernels.end(notebook.path)
+        self.kernels.prepare()
 
 
 def open_notebook(

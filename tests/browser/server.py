@@ -123,8 +123,9 @@ class Lab:
 class Kernels:
     """Notebooks whose kernel runs already, and the end of kernels for which no test has to wait.
 
-    One new notebook is kept ready: starting a kernel takes longer than opening the notebook. Its methods are
-    for the tests' thread; what takes long happens on threads of its own.
+    Starting a kernel takes longer than opening a notebook in a page that is there. The next one is started
+    when a test ends and awaited when another begins: never while a test runs, which may measure time. Its
+    methods are for the tests' thread; what takes long happens on threads of its own.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -133,16 +134,12 @@ class Kernels:
         self._next: Future[str] | None = None
         self._ending: list[Future[None]] = []
 
-    def take(self, *, quiet: bool = False) -> str:
-        """Path of a new, empty notebook with an idle kernel.
-
-        Args:
-            quiet: nothing is started meanwhile, for tests that measure time: the one after this waits longer.
-        """
-        path = (self._next or self._threads.submit(self._start)).result()
+    def take(self) -> str:
+        """Path of a new, empty notebook with an idle kernel."""
+        self.prepare()
+        assert self._next is not None
+        path = self._next.result()
         self._next = None
-        if not quiet:
-            self.prepare()
         return path
 
     def prepare(self) -> None:

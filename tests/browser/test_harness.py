@@ -38,6 +38,10 @@ counter
 '''
 
 
+# Told in full by `make soak`: the tests of talks stand on the same verbs, and fail with them.
+covered = pytest.mark.soak
+
+
 def test_cells_run_and_the_kernel_answers_beside_them(notebook: Notebook) -> None:
     assert notebook.run("print('hello'); 6 * 7") == [
         {"output_type": "stream", "name": "stdout", "text": "hello\n"},
@@ -107,6 +111,7 @@ LISTEN = """async (seconds) => {
 }"""
 
 
+@covered
 def test_the_microphone_plays_its_file_from_the_start_each_time_and_once(notebook: Notebook) -> None:
     for _ in range(2):
         heard = notebook.page.evaluate(LISTEN, 2.8)
@@ -145,6 +150,7 @@ def test_a_scripted_microphone_says_what_it_is_told(
 # ---- one page for many notebooks
 
 
+@covered
 def test_the_next_notebook_has_the_page_of_the_last_and_nothing_else(
     open_a_notebook: OpenNotebook, pages: Pages
 ) -> None:
@@ -189,6 +195,7 @@ def test_the_next_notebook_has_the_page_of_the_last_and_nothing_else(
 TIDY = "() => window.gipLab.tidy()"
 
 
+@covered
 def test_a_page_that_is_not_in_order_is_not_handed_on(open_a_notebook: OpenNotebook) -> None:
     dark = open_a_notebook()
     dark.page.evaluate("() => { window.jupyterapp.commands.execute('help:about') }")
@@ -210,6 +217,7 @@ def test_a_page_that_is_not_in_order_is_not_handed_on(open_a_notebook: OpenNoteb
     assert light.page.is_closed()
 
 
+@covered
 def test_a_second_page_shows_the_same_notebook(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook()
     notebook.run(COUNTER)
@@ -229,6 +237,7 @@ def test_a_second_page_shows_the_same_notebook(open_a_notebook: OpenNotebook) ->
     tab.console_errors.clear()
 
 
+@covered
 def test_a_tab_is_closed_and_opened_again_and_the_kernel_lives_on(notebook: Notebook) -> None:
     notebook.run(COUNTER)
     pid = notebook.pid()
@@ -240,6 +249,7 @@ def test_a_tab_is_closed_and_opened_again_and_the_kernel_lives_on(notebook: Note
     notebook.wait_for("counter.count == 1")
 
 
+@covered
 def test_a_kernel_crashes_and_another_takes_its_place(notebook: Notebook) -> None:
     notebook.run("value = 1")
     pid = notebook.pid()
@@ -262,6 +272,7 @@ TICKS = """async (ms) => {
 }"""
 
 
+@covered
 def test_a_page_can_be_hidden_and_its_timers_fall_to_one_a_second(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(hideable=True)
     notebook.hide()
@@ -273,6 +284,7 @@ def test_a_page_can_be_hidden_and_its_timers_fall_to_one_a_second(open_a_noteboo
     assert heard["total_ms"] > 300
 
 
+@covered
 def test_a_setting_holds_for_a_while(notebook: Notebook) -> None:
     # With it the messages of widgets come on the main thread; by default a thread is made for them.
     threads = "[t.name for t in __import__('threading').enumerate() if t.name.startswith('subshell-')]"

@@ -97,6 +97,12 @@ class Delivery:
         head = self._head()
         return head is not None and head.due
 
+    @property
+    def begun(self) -> bool:
+        """Whether something of the item that is to be sent next was sent before."""
+        head = self._head()
+        return head is not None and head.sent_bytes > 0
+
     def _head(self) -> _Track | None:
         return next((t for t in self._tracks if not t.end_sent), None)
 

@@ -25,7 +25,10 @@ class Lease:
     def __init__(self) -> None:
         self.page: str | None = None
         self._tab: str | None = None
-        self._tabs: dict[str, str] = {}
+        # By page: its tab, and the number of its newest hello; hellos and leases are counted together.
+        self._pages: dict[str, tuple[str, int]] = {}
+        self._count = 0
+        self._granted = 0
         self._seen_s = 0.0
         self._wanted = False
 
@@ -36,14 +39,18 @@ class Lease:
 
     def introduce(self, page: str, tab: str) -> None:
         """A page says hello, from this tab."""
-        self._tabs.pop(page, None)
-        self._tabs[page] = tab
-        while len(self._tabs) > _REMEMBERED:
-            del self._tabs[next(iter(self._tabs))]
+        self._count += 1
+        self._pages.pop(page, None)
+        self._pages[page] = (tab, self._count)
+        while len(self._pages) > _REMEMBERED:
+            del self._pages[next(iter(self._pages))]
 
     def grant(self, page: str, at_s: float) -> None:
         """This page hears and speaks from now on."""
-        self.page, self._tab, self._wanted = page, self._tabs.get(page, page), True
+        self.page, self._wanted = page, True
+        self._tab = self._pages.get(page, (page, 0))[0]
+        self._count += 1
+        self._granted = self._count
         self._seen_s = at_s
 
     def gone_s(self, at_s: float) -> float:
@@ -70,8 +77,10 @@ class Lease:
         """Whether this page is the holder's tab, loaded again: then it gets the lease without a click.
 
         A duplicated tab has the same name; while the page that it was copied from lives, that one keeps it.
+        What was there before the lease was granted has not come back for it.
         """
-        returns = self._wanted and page != self.page and self._tabs.get(page) == self._tab
+        tab, hello = self._pages.get(page, ("", 0))
+        returns = self._wanted and page != self.page and tab == self._tab and hello > self._granted
         return returns and self.absent(at_s)
 
     def end(self) -> None:

@@ -35,6 +35,13 @@ _VIEW_IS_GONE = -1
 _TAKE_OVER_TIMEOUT_S = 0.5
 # A page that is loaded again, on a slow machine too.
 _LISTENS_AGAIN_S = 20.0
+# Who does not come back in this time is not waited for with the answers.
+_COMES_BACK_S = 60.0
+# A question that the Jupyter server dropped is asked again.
+_FLUSH_AGAIN_S = 0.3
+_PAGES_REMEMBERED = 64
+# So many frames in a row of a page that has no lease are no stragglers.
+_STRAY_FRAMES = 5
 # The clock is asked quickly at first, so that the first turn's latency is known, then every ten seconds; and
 # every second while the page owes an acknowledgement.
 _TICK_S = 1.0
@@ -103,10 +110,15 @@ class Page:
         self._paused = False
         self._flush_number = 0
         self._stopped_by_itself: Flushed | None = None
-        self._flushing: dict[int, asyncio.Future[Flushed]] = {}
+        self._flushing: dict[int, tuple[str, asyncio.Future[Flushed]]] = {}
+        self._takes = 0
+        # Pages that can play nothing: an address that is not secure.
+        self._soundless: set[str] = set()
+        self._stray: tuple[str, int] = ("", 0)
         self.view = ConversationView(self._post_state)
         self._microphone_seq: int | None = None
-        self.microphone_on = False
+        # The page whose microphone is on, as far as pages have said.
+        self.microphone_page: str | None = None
         self._on_main_thread = 0
         self._ticks = 0
         self._tick_timer: asyncio.TimerHandle | None = None
@@ -139,8 +151,10 @@ class Page:
 
     @property
     def plays(self) -> bool:
-        """Whether some page has the sound, or may come back for it."""
-        return self.lease.page is not None or self.lease.wanted
+        """Whether some page has the sound and can play it, or may come back for it."""
+        if self.lease.page is not None:
+            return self.lease.page not in self._soundless
+        return self.lease.wanted and self.lease.gone_s(loop().time()) < _COMES_BACK_S
 
     @property
     def held_up(self) -> bool:
@@ -169,11 +183,26 @@ class Page:
         self._tick()
         self._schedule_audio()
 
-    async def take(self, page: str, reason: str = "take") -> None:
-        """Hand the sound over to this page, from where the one that has it is."""
+    async def take(self, page: str) -> bool:
+        """Hand the sound over to this page, from where the one that has it is.
+
+        Returns:
+            False where the talk has ended meanwhile, or another page was quicker.
+        """
+        if self.lease.page == page:
+            return True
+        session = self._session
+        self._takes += 1
+        try:
+            await self._take_from_holder()
+        finally:
+            self._takes -= 1
+        if self._session is session and self.lease.wanted and self.lease.page is None:
+            self.grant(page, "take")
+        return self.lease.page == page
+
+    async def _take_from_holder(self) -> None:
         holder = self.lease.page
-        if holder == page:
-            return
         if holder is not None:
             self._leave(holder, "take")
             try:
@@ -187,24 +216,30 @@ class Page:
                 if self._session is not None:
                     fields = {"item_id": item_id, "played_samples": samples, "page": holder}
                     self._session.note("playback.position", **fields)
-        if self.lease.page is None:
-            self.grant(page, reason)
 
     def end_talk(self) -> None:
         """The talk is over: no page has the sound any more."""
         self.lease.end()
-        self.microphone_on = False
+        self._drop_audio()
+        self._delivery = Delivery()
+        self.microphone_page = None
+        if self.held_up:
+            self._on_main_thread = 0
+            self._owner.routing_changed()
         if self._tick_timer is not None:
             self._tick_timer.cancel()
             self._tick_timer = None
         self._owner.lease_changed()
 
-    def hello(self, page: str, tab: str, *, shows: bool) -> None:
+    def hello(self, page: str, tab: str, *, shows: bool, secure: bool = True) -> None:
         """A page has the model, or shows its first view. Where its tab had the sound, it has it again."""
         self.lease.introduce(page, tab)
+        if not secure:
+            self._soundless.add(page)
         if shows:
             self._showing.pop(page, None)
             self._showing[page] = None
+            self._showing = dict(list(self._showing.items())[-_PAGES_REMEMBERED:])
             self._let_come_back(page)
             if self.lease.page not in {None, page}:
                 # A tab of the notebook that is closed cannot say goodbye: its connection is gone before it.
@@ -218,15 +253,16 @@ class Page:
     def _let_come_back(self, page: str) -> None:
         now = loop().time()
         if self.lease.comes_back(page, now):
+            self._previous = self.lease.page or self._previous
             gone_s = self.lease.gone_s(now)
             self.grant(page, "reload")
-            # Who comes back after a while is not to be listened to unasked.
-            if self.microphone_on and gone_s < _LISTENS_AGAIN_S:
+            # Who comes back after a while, or was not listened to, is not to be listened to unasked.
+            if self.microphone_page == self._previous and gone_s < _LISTENS_AGAIN_S:
                 self._post({"kind": "capture", "page": page, "on": True})
 
     def _look_again(self) -> None:
-        if self.newest is not None:
-            self._let_come_back(self.newest)
+        for page in reversed(self._showing):
+            self._let_come_back(page)
 
     def bye(self, page: str) -> None:
         """A page goes, or shows the talk no more. What is not played waits for its coming back."""
@@ -268,13 +304,17 @@ class Page:
 
     async def _ask_flush(self, page: str) -> Flushed:
         self._flush_number += 1
+        number = self._flush_number
         future: asyncio.Future[Flushed] = loop().create_future()
-        self._flushing[self._flush_number] = future
-        self._post({"kind": "flush", "page": page, "flush": self._flush_number})
+        self._flushing[number] = (page, future)
         try:
-            return await future
+            while True:
+                self._post({"kind": "flush", "page": page, "flush": number})
+                done, _ = await asyncio.wait({future}, timeout=_FLUSH_AGAIN_S)
+                if done:
+                    return future.result()
         finally:
-            self._flushing = {n: f for n, f in self._flushing.items() if f is not future}
+            self._flushing.pop(number, None)
 
     def _post(self, content: dict[str, Any], *buffers: bytes) -> None:
         self._raw_post(content, buffers)
@@ -307,6 +347,9 @@ class Page:
         if not self._delivery.unplayed_samples:
             self._worklet_at = loop().time()
             return False
+        if not self._delivery.begun:
+            # Of each item one message goes out: what it brings forth says whether somebody plays again.
+            return False
         silent = loop().time() - self._worklet_at > _SILENT_WORKLET_S and not self.held_up
         if silent and not self._paused and self._session is not None:
             self._session.note("playback.paused", page=self.lease.page)
@@ -316,7 +359,7 @@ class Page:
     def _send_audio(self) -> None:
         """One message: what has gathered of the first item."""
         self._audio_timer = None
-        message = self._delivery.take(loop().time())
+        message = self._delivery.take(loop().time()) if self.lease.page is not None else None
         if message is None:
             return
         self._post_audio(message)
@@ -352,7 +395,9 @@ class Page:
 
     def _tick(self) -> None:
         """Once a second while a page has the sound: ask its clock, or whether it has what it was sent."""
-        self._tick_timer = None
+        if self._tick_timer is not None:
+            self._tick_timer.cancel()
+            self._tick_timer = None
         if self.lease.page is None or self._session is None:
             return
         now = loop().time()
@@ -394,7 +439,9 @@ class Page:
 
     def microphone(self, content: dict[str, Any], pcm: bytes, arrival: Arrival) -> None:
         """A numbered frame. Only the page that has the audio is heard; a hole in the numbers is a row."""
-        if content.get("page") != self.lease.page or self._session is None:
+        page = str(content.get("page"))
+        if page != self.lease.page or self._session is None:
+            self._shut_stray(page)
             return
         seq = content.get("seq")
         if not isinstance(seq, int):
@@ -410,7 +457,18 @@ class Page:
         self._microphone_seq = seq
         captured = content.get("captured_at_ms")
         captured_ms = float(captured) if isinstance(captured, int | float) else float("nan")
-        self._session.push_microphone(pcm, page=str(self.lease.page), captured_ms=captured_ms)
+        self._session.push_microphone(pcm, page=page, captured_ms=captured_ms)
+
+    def _shut_stray(self, page: str) -> None:
+        """A page records and nobody wants it: it has missed that it should not."""
+        if self._takes:
+            return
+        known, frames = self._stray
+        self._stray = (page, frames + 1 if page == known else 1)
+        # Once, and again each second while it goes on.
+        if self._stray[1] % 25 == _STRAY_FRAMES:
+            self._post({"kind": "capture", "page": page, "on": False})
+            self._owner.snapshot(page)
 
     def _notice_thread(self, arrival: Arrival) -> None:
         before = self.held_up
@@ -457,8 +515,8 @@ class Page:
                 self._stopped_by_itself = stopped
                 start_task(_interrupt(self._session))
             return
-        future = self._flushing.pop(_whole(content.get("flush")), None)
-        if future is not None and not future.done():
+        asked, future = self._flushing.get(_whole(content.get("flush")), (None, None))
+        if future is not None and asked == content.get("page") and not future.done():
             future.set_result(stopped)
 
 

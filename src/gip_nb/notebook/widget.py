@@ -157,6 +157,7 @@ class Talk(anywidget.AnyWidget):
         session = self._running
         if session.state in {"closed", "error"}:
             session = self._new_session()
+            session.set_muted(muted=self._muted)
             self._sessions.append(RealtimeSession(session))
             self._page.show(session)
             self._set(user_transcript="", assistant_transcript="", turn=0, usage={}, session_id="")
@@ -165,13 +166,14 @@ class Talk(anywidget.AnyWidget):
 
     async def _start(self, page: str | None) -> None:
         session = self._fresh()
-        if page is not None:
-            await self._page.take(page, "start")
+        if page is not None and self._page.audio_page is None:
+            self._page.grant(page, "start")
+        elif page is not None:
+            await self._page.take(page)
         elif self._page.audio_page is None and self._page.newest is not None:
             self._page.grant(self._page.newest, "start")
-        self._tell(error=None, muted=False)
+        self._tell(error=None)
         self._set(error={})
-        self._muted = False
         if page is None and self._page.audio_page is not None:
             if self._no_microphone is not None:
                 # The page is asked anew: its last answer does not count.
@@ -201,6 +203,8 @@ class Talk(anywidget.AnyWidget):
 
     async def _stop(self) -> None:
         session = self._running
+        self._muted = False
+        self._tell(muted=False)
         await session.close()
         # A new one may have begun meanwhile; then the microphone is that one's.
         if session is self._running:
@@ -215,6 +219,15 @@ class Talk(anywidget.AnyWidget):
         self._muted = muted
         self._running.set_muted(muted=muted)
         self._tell(muted=muted)
+
+    async def _take(self, page: str) -> None:
+        """Let this page hear and speak.
+
+        Raises:
+            NothingToDo: there is no talk to take over, or another page was quicker.
+        """
+        if self._running.state in {"idle", "closed", "error"} or not await self._page.take(page):
+            raise NothingToDo("the talk was not taken over", "press again, here or in the other window.")
 
     async def _say(self, page: str, text: str) -> None:
         """Typed words: they interrupt, as spoken ones do.
@@ -273,7 +286,8 @@ class Talk(anywidget.AnyWidget):
     def _on_hello(self, page: str, content: dict[str, Any]) -> None:
         views = content.get("views")
         shows = isinstance(views, int) and views > 0
-        self._page.hello(page, str(content.get("tab") or page), shows=shows)
+        tab, secure = str(content.get("tab") or page), content.get("secure") is not False
+        self._page.hello(page, tab, shows=shows, secure=secure)
         if shows and self._running.state not in {"idle", "closed", "error"} and not self._page.plays:
             # A cell began it before there was a page: the first one that shows it is where it is heard.
             self._page.grant(page, "view")
@@ -298,7 +312,7 @@ class Talk(anywidget.AnyWidget):
                 case "mute":
                     await self._mute(muted=bool(args.get("muted")))
                 case "take":
-                    await self._page.take(page)
+                    await self._take(page)
                 case _:
                     error = {
                         "title": "Unknown request",
@@ -327,10 +341,15 @@ class Talk(anywidget.AnyWidget):
         if isinstance(error, dict):
             fields["error"] = f"{error.get('name')}: {error.get('message')}"
         self._running.note("mic.state", **fields)
-        if content.get("page") != self._page.audio_page and self._page.plays:
+        page = content.get("page")
+        if state == "on":
+            self._page.microphone_page = str(page)
+        elif page != self._page.audio_page and self._page.lease.wanted:
             # One that gave the talk away, or is left, closes its microphone: nobody waits for that.
-            return
-        self._page.microphone_on = state == "on"
+            if state == "off":
+                return
+        elif page == self._page.microphone_page:
+            self._page.microphone_page = None
         self._no_microphone = None
         if state == "off":
             self._microphone_told.clear()

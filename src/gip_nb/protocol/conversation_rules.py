@@ -337,6 +337,9 @@ def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
     if item is None or item.turn is None or clock is None or not isinstance(page_ms, int | float):
         # A message's arrival says nothing of sound.
         return
+    if e.whole("played_samples"):
+        # Another page goes on with it.
+        return
     # What leaves the worklet is in the air so much later.
     latency_ms = max(0.0, float(latency_ms)) if isinstance(latency_ms, int | float) else 0.0
     sounded_s = clock.to_log_s(page_ms + latency_ms)

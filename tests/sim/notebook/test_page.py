@@ -310,7 +310,7 @@ def test_a_reload_gets_the_rest_and_its_microphone_back() -> None:
     async def reload() -> None:
         stage.page.hello("p1", "tab", shows=True)
         stage.page.lease.grant("p1", loop().time())
-        stage.page.microphone_on = True
+        stage.page.microphone_page = "p1"
         stage.page.play("item_1", 0, 0, sound)
         await until(lambda: stage.shown.audio)
         position = {"event": "position", "item_id": "item_1", "content_index": 0, "played_samples": 4801}
@@ -344,7 +344,7 @@ def test_who_comes_back_after_a_while_is_not_listened_to_unasked() -> None:
     async def come_back_late() -> None:
         stage.page.hello("p1", "tab", shows=True)
         stage.page.lease.grant("p1", loop().time() - 30)
-        stage.page.microphone_on = True
+        stage.page.microphone_page = "p1"
         stage.page.bye("p1")
         stage.page.hello("p2", "tab", shows=True)
         assert stage.page.audio_page == "p2"
@@ -386,20 +386,133 @@ def test_a_page_that_does_not_answer_is_taken_over_from_all_the_same() -> None:
     run_blocking(_call(stage.page.end_talk))
 
 
-def test_two_that_take_over_at_once_end_with_one_that_has_it() -> None:
+def test_of_two_that_take_over_at_once_one_is_told_that_it_was_not() -> None:
     stage = Stage()
 
-    async def both() -> None:
-        await asyncio.gather(stage.page.take("p2"), stage.page.take("p3"))
+    async def both() -> list[bool]:
+        found = list(await asyncio.gather(stage.page.take("p2"), stage.page.take("p3")))
+        assert stage.page.audio_page in {"p2", "p3"}
+        stage.page.end_talk()
+        return found
+
+    assert sorted(run_blocking(both())) == [False, True]
+
+
+def test_a_talk_that_ends_during_a_take_over_stays_nobodys_and_sends_no_more_sound() -> None:
+    stage = Stage()
+
+    async def end_meanwhile() -> None:
+        stage.page.play("item_1", 0, 0, bytes(2000 * MS))
+        await until(lambda: stage.shown.audio)
+        stage.page.play("item_1", 0, 48_000, bytes(2000 * MS))
+        taking = asyncio.ensure_future(stage.page.take("p2"))
+        await asyncio.sleep(0.05)
+        stage.page.end_talk()
+        stage.shown.audio.clear()
+        assert not await taking
+        await asyncio.sleep(0.1)
+
+    run_blocking(end_meanwhile())
+    assert stage.page.audio_page is None
+    assert not stage.page.plays
+    assert stage.shown.audio == []
+    assert not stage.page._delivery._tracks, "an hour of talks must not fill the memory"
+
+
+def test_a_flush_that_was_dropped_is_asked_again_and_only_its_page_may_answer() -> None:
+    stage = Stage()
+
+    async def flush() -> None:
+        flushing = asyncio.ensure_future(stage.page.flush())
+        await until(lambda: sum(m["kind"] == "flush" for m in stage.shown.messages) == 2)
+        number = stage.shown.messages[-1]["flush"]
+        told = {"flush": number, "positions": [], "output_latency_ms": 1}
+        stage.page.flushed({"page": "p2", **told})
+        await asyncio.sleep(0)
+        assert not flushing.done()
+        stage.page.flushed({"page": "p1", **told})
+        await flushing
         stage.page.end_talk()
 
-    before = stage.page.audio_page
-    run_blocking(both())
-    granted = [stage.session.payload(n) for n in range(len(stage.session.log))]
-    pages = [r["page"] for r in granted if r["type"] == "local.lease"]
-    assert before == "p1"
-    assert pages[:2] == ["p1", None]
-    assert set(pages[2:]) <= {"p2", "p3", None}
+    run_blocking(flush())
+
+
+def test_a_page_that_records_unasked_is_told_to_stop() -> None:
+    stage = Stage()
+
+    async def stray() -> None:
+        for seq in range(60):
+            stage.page.microphone({"page": "p2", "seq": seq}, bytes(1920), HERE)
+        stage.page.end_talk()
+
+    run_blocking(stray())
+    captures = [(m["page"], m["on"]) for m in stage.shown.messages if m["kind"] == "capture"]
+    assert captures == [("p2", False)] * 3
+    assert stage.owner.told.count("snapshot p2") == 3
+
+
+def test_a_page_that_was_typed_in_only_is_not_listened_to_when_it_is_loaded_again() -> None:
+    stage = Stage()
+
+    async def type_and_reload() -> None:
+        stage.page.microphone_page = "p1"
+        stage.page.bye("p1")
+        stage.page.hello("p2", "tab 2", shows=True)
+        stage.page.grant("p2", "text")
+        stage.page.bye("p2")
+        stage.page.hello("p3", "tab 2", shows=True)
+        assert stage.page.audio_page == "p3"
+        stage.page.end_talk()
+
+    run_blocking(type_and_reload())
+    assert not any(m["kind"] == "capture" for m in stage.shown.messages)
+
+
+def test_the_holder_comes_back_though_another_window_said_hello_meanwhile() -> None:
+    stage = Stage()
+
+    async def reload() -> None:
+        stage.page.hello("p1", "tab 1", shows=True)
+        stage.page.lease.grant("p1", loop().time())
+        stage.page.hello("p2", "tab 1", shows=True)
+        stage.page.hello("other", "tab 2", shows=True)
+        stage.page.bye("p1")
+        assert stage.page.audio_page == "p2"
+        stage.page.end_talk()
+
+    run_blocking(reload())
+
+
+def test_a_page_that_can_play_nothing_takes_nothing_from_the_model() -> None:
+    stage = Stage()
+
+    async def insecure() -> None:
+        stage.page.hello("p2", "tab", shows=True, secure=False)
+        await stage.page.take("p2")
+        await stage.session.ask("hello")
+        assert await stage.session.interrupt() is False
+        await stage.session.close()
+
+    run_blocking(insecure())
+    assert not {"conversation.item.delete", "conversation.item.truncate"} & set(_types(stage))
+    assert stage.shown.audio == []
+
+
+def test_many_take_overs_ask_for_the_time_no_more_often() -> None:
+    stage = Stage()
+
+    async def back_and_forth() -> int:
+        for n in range(20):
+            stage.page.bye(stage.page.audio_page or "")
+            stage.page.grant(f"p{n}", "take")
+        await asyncio.sleep(1.2)
+        before = len([m for m in stage.shown.messages if m["kind"] == "clock"])
+        await asyncio.sleep(1.1)
+        stage.page.end_talk()
+        return len([m for m in stage.shown.messages if m["kind"] == "clock"]) - before
+
+    asked_in_a_second = run_blocking(back_and_forth())
+    assert asked_in_a_second <= 2
 
 
 def test_a_page_whose_worklet_is_silent_gets_no_more_until_it_plays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,6 +527,8 @@ def test_a_page_whose_worklet_is_silent_gets_no_more_until_it_plays(monkeypatch:
         stage.page.play("item_1", 0, 24_000, bytes(1000 * MS))
         await asyncio.sleep(0.1)
         assert stage.shown.audio == []
+        # Of the next item one message goes out: that page may be able to play again.
+        stage.page.end("item_1", 0, 48_000)
         position = {"event": "started", "item_id": "item_1", "content_index": 0, "played_samples": 0}
         stage.page.playback({"page": "p1", **position, "output_latency_ms": 1, "underruns": 0, "at_ms": 1})
         assert stage.shown.audio

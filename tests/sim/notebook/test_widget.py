@@ -177,6 +177,27 @@ def test_a_slow_observer_does_not_hold_up_the_talk(page: Page) -> None:
     assert threads == {"gip_nb-callbacks"}
 
 
+def test_mute_is_what_it_says_before_during_and_after(page: Page) -> None:
+    page.talk.mute()
+    page.talk.start()
+    assert page.talk.session.state == "muted"
+    page.talk.start()
+    assert page.talk.session.state == "muted"
+    page.talk.stop()
+    page.talk.start()
+    assert page.talk.session.state == "listening"
+    told = [m["patch"]["muted"] for m in page.messages if m["kind"] == "talk" and "muted" in m["patch"]]
+    assert told[-1] is False
+
+
+def test_taking_over_a_talk_that_is_over_is_refused(page: Page) -> None:
+    assert not page.request("take")["ok"]
+    page.request("start")
+    page.request("stop")
+    assert not page.request("take")["ok"]
+    assert page.talk._page.audio_page is None
+
+
 def test_what_an_observer_raises_is_a_row_and_the_next_one_runs(page: Page) -> None:
     seen: list[str] = []
 

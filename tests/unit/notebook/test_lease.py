@@ -22,6 +22,7 @@ def test_a_page_that_said_goodbye_gets_it_back_in_its_tab_only() -> None:
     lease.introduce("a2", "a")
     assert lease.comes_back("a2", 0.1)
     # The same page too: its last view went, and one came again.
+    lease.introduce("a1", "a")
     assert lease.comes_back("a1", 0.1)
 
 
@@ -31,6 +32,17 @@ def test_a_page_that_went_without_a_word_is_missed_after_a_while() -> None:
     lease.seen("a1", 5.0)
     assert not lease.comes_back("a2", 6.0), "a duplicated tab has the same name"
     assert lease.comes_back("a2", 7.5)
+
+
+def test_a_duplicated_tab_that_was_there_before_does_not_come_back_for_it() -> None:
+    lease = Lease()
+    for page in ("a1", "copy"):
+        lease.introduce(page, "a")
+    lease.grant("a1", 0.0)
+    lease.leave("a1")
+    assert not lease.comes_back("copy", 9.0)
+    lease.introduce("a2", "a")
+    assert lease.comes_back("a2", 9.0)
 
 
 def test_only_who_has_it_can_leave_or_be_seen() -> None:
@@ -61,4 +73,4 @@ def test_it_remembers_a_bounded_number_of_pages() -> None:
     lease = lease_of("first", "t")
     for n in range(1000):
         lease.introduce(f"p{n}", "other")
-    assert len(lease._tabs) <= 64
+    assert len(lease._pages) <= 64
