@@ -141,7 +141,7 @@ class Notebook:
         context = self.page.context
         if not same_context:
             assert context.browser is not None
-            context = context.browser.new_context(viewport=self.page.viewport_size)
+            context = context.browser.new_context(viewport=self.page.viewport_size, reduced_motion="reduce")
             prepare(context, self.lab, self.microphone)
         second = Notebook(
             context.new_page(),

@@ -147,7 +147,7 @@ class Pages:
         return Notebook(opened.page, self.lab, path, opened.microphone, leave, opened.workspace)
 
     def _context(self, browser: Browser, microphone: Microphone, options: dict[str, Any]) -> BrowserContext:
-        context = browser.new_context(**{"viewport": _VIEWPORT, **options})
+        context = browser.new_context(**{"viewport": _VIEWPORT, "reduced_motion": "reduce", **options})
         prepare(context, self.lab, microphone)
         return context
 
@@ -171,7 +171,7 @@ def open_notebook(
     """One notebook in a page of its own, for who opens few; its kernel has ended when it is closed."""
     path = new_path()
     write_notebook(lab.root / path)
-    context = browser.new_context(**{"viewport": _VIEWPORT, **context_options})
+    context = browser.new_context(**{"viewport": _VIEWPORT, "reduced_motion": "reduce", **context_options})
     prepare(context, lab, microphone)
 
     def leave(_notebook: Notebook) -> None:

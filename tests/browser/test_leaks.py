@@ -21,7 +21,8 @@ def _reached(thing, seen, path=""):
         return
     seen.add(id(thing))
     if isinstance(thing, (dict, list, set, tuple, collections.deque)):
-        yield path, len(thing)
+        if not isinstance(thing, tuple):
+            yield path, len(thing)
         for one in thing.values() if isinstance(thing, dict) else thing:
             yield from _reached(one, seen, path + "[]")
     elif type(thing).__module__.startswith("gip_nb.notebook"):
@@ -66,7 +67,7 @@ def census():
 # A subshell that its page never ended keeps a thread, its loop and its sockets: ipykernel 7.4's own leak.
 FILES_OF_A_SUBSHELL = 8
 # What may grow, and how far.
-BOUNDED = {".lease._tabs": 64}
+BOUNDED = {".lease._pages": 64}
 FRAMES = "int((w.session.events.type == 'input_audio_buffer.append').sum())"
 SOUNDS = "() => window.gipLab.soundsOpen()"
 
