@@ -344,8 +344,8 @@ describe("a microphone that the 24 kHz context refuses", () => {
     const last = frames.at(-1);
     if (!first || !last) throw new Error("no frames");
     const rate = (last.seq - first.seq) / ((last.captured_at_ms - first.captured_at_ms) / 1000);
-    expect(rate).toBeGreaterThan(23);
-    expect(rate).toBeLessThan(27);
+    expect(rate).toBeGreaterThan(20);
+    expect(rate).toBeLessThan(30);
     for (const { captured_at_ms, arrivedMs } of frames) {
       expect(arrivedMs - captured_at_ms).toBeGreaterThan(34);
       expect(arrivedMs - captured_at_ms).toBeLessThan(500);
