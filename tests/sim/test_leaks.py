@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anywidget._file_contents import FileContents
 
 import gip_nb
 from gip_nb.notebook import widget
@@ -218,10 +217,6 @@ def test_talks_that_are_closed_are_let_go(monkeypatch: pytest.MonkeyPatch, serve
     for _ in range(10):
         once()
     assert_back_to(before, server)
-    # anywidget 0.11 keeps every widget whose source is a file alive for ever, for the sake of hot reload.
-    for source in (widget.Talk._esm, widget.Talk._css):
-        if isinstance(source, FileContents):
-            source.changed.disconnect()
     # The newest may still be what `current()` answers with; the others are nobody's.
     gc.collect()
     assert [number for number, talk in enumerate(gone[:-1]) if talk() is not None] == []

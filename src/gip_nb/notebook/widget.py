@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -42,6 +43,15 @@ _LIVE_TRAITS = ("user_transcript", "assistant_transcript")
 _log = logging.getLogger(__name__)
 
 
+def _asset(name: str) -> Path | str:
+    """A part of the bundle: its text, or for front-end development its path, which anywidget then watches.
+
+    Not the path always: anywidget 0.11 keeps each widget that has one for ever, closed or not.
+    """
+    path = _STATIC / name
+    return path if os.environ.get("ANYWIDGET_HMR") == "1" else path.read_text("utf-8")
+
+
 class EveryChunk(traitlets.Bytes):
     """Bytes whose observers hear of every assignment: two equal chunks of sound are two chunks."""
 
@@ -71,8 +81,8 @@ class Talk(anywidget.AnyWidget):
             only, one notice a chunk.
     """
 
-    _esm = _STATIC / "widget.js"
-    _css = _STATIC / "widget.css"
+    _esm = _asset("widget.js")
+    _css = _asset("widget.css")
 
     state = traitlets.Unicode("idle").tag(sync=True)
     session_id = traitlets.Unicode("").tag(sync=True)
