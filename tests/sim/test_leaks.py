@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import gip_nb
-from gip_nb.notebook import widget
 from gip_nb.session import embedded
 from gip_nb.session.loop import loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from gip_nb.notebook import widget
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts by /proc")
 
