@@ -408,7 +408,7 @@ describe("a microphone that the 24 kHz context refuses", () => {
       return Math.abs(heardMs - (Math.min(...near) + clickS * 1000));
     });
     // Not all of them: where the audio thread stalls, its clock and the page's part for a second.
-    expect(errorsMs.toSorted((x, y) => x - y)[Math.floor(errorsMs.length / 2)]).toBeLessThan(15);
+    expect(errorsMs.toSorted((x, y) => x - y)[Math.floor(errorsMs.length / 2)]).toBeLessThan(40);
   });
 
   test("answers are played meanwhile, by the context at 24 kHz", async () => {
