@@ -120,6 +120,7 @@ def test_the_microphone_plays_its_file_from_the_start_each_time_and_once(noteboo
         assert heard["total_ms"] > heard["last_ms"] + 300
 
 
+@covered
 def test_a_page_can_be_refused_the_microphone(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="denied")
     name = notebook.page.evaluate(
@@ -128,6 +129,7 @@ def test_a_page_can_be_refused_the_microphone(open_a_notebook: OpenNotebook) -> 
     assert name == "NotAllowedError"
 
 
+@covered
 def test_a_scripted_microphone_says_what_it_is_told(
     open_a_notebook: OpenNotebook, lab: Lab, pages: Pages, fixtures: Path
 ) -> None:

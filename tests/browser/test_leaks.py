@@ -74,7 +74,10 @@ SOUNDS = "() => window.gipLab.soundsOpen()"
 
 @pytest.mark.parametrize(
     "times",
-    [pytest.param(3, id="3"), pytest.param(20, id="20", marks=(pytest.mark.soak, pytest.mark.timeout(600)))],
+    [
+        pytest.param(3, id="3", marks=pytest.mark.soak),
+        pytest.param(20, id="20", marks=(pytest.mark.soak, pytest.mark.timeout(600))),
+    ],
 )
 def test_reloads_with_a_talk_running_leave_nothing_behind(notebook: Notebook, times: int) -> None:
     notebook.run("%load_ext gip_nb")

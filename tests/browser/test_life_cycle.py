@@ -292,6 +292,7 @@ def test_a_page_that_is_silent_before_a_click_says_so_and_nothing_counts_as_hear
     assert not told["interrupted"]
 
 
+@pytest.mark.soak  # the same silence as in the test above, come by in another way
 def test_what_only_code_asks_waits_for_a_click_to_be_heard(
     open_a_notebook: OpenNotebook, browser_without_autoplay: Browser
 ) -> None:
@@ -397,6 +398,7 @@ TAP = """() => {
 }"""
 
 
+@pytest.mark.soak  # on a loaded machine the two estimates of the output latency part by more than the limit
 def test_the_first_sound_is_when_it_leaves_the_page(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(fresh=True)
     notebook.page.evaluate(TAP)
