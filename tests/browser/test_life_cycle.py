@@ -24,6 +24,9 @@ FRAMES = "int((w.session.events.type == 'input_audio_buffer.append').sum())"
 STARTED = "bool((w.session.events.type == 'local.playback.started').any())"
 ENDED = "bool((w.session.events.type == 'local.playback.ended').any())"
 
+# Each needs a page, a browser or a flood of its own, fifteen seconds and more: `make soak` runs them.
+long = pytest.mark.soak
+
 
 def begin(notebook: Notebook, cell: str = "w = talk(); w") -> str:
     """A talk that listens; the id of its cell."""
@@ -197,6 +200,7 @@ def test_a_kernel_that_goes_stops_the_microphone_and_the_view_says_so(
     assert notebook.page.evaluate("() => window.gipMicrophone.open()") == 0
 
 
+@long
 def test_a_notebook_tab_that_is_closed_stops_the_microphone_and_comes_back(
     open_a_notebook: OpenNotebook,
 ) -> None:
@@ -215,6 +219,7 @@ def test_a_notebook_tab_that_is_closed_stops_the_microphone_and_comes_back(
     assert told["heard_ms"] == told["audio_ms"]
 
 
+@long
 def test_a_hidden_page_hears_and_speaks_on(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="scripted", hideable=True)
     begin(notebook)
@@ -313,6 +318,7 @@ def test_what_only_code_asks_waits_for_a_click_to_be_heard(
     expect(notebook.widget().get_by_test_id("gip-error")).to_have_count(0)
 
 
+@long
 def test_messages_that_the_server_drops_are_sent_again(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="scripted")
     begin(notebook)
@@ -338,6 +344,7 @@ def test_messages_that_the_server_drops_are_sent_again(open_a_notebook: OpenNote
     expect(notebook.widget()).to_have_attribute("data-gip-state", "listening")
 
 
+@long
 def test_a_host_that_hands_over_nothing_while_a_cell_runs_is_named(
     open_a_notebook: OpenNotebook, tmp_path: Path
 ) -> None:

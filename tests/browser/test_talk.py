@@ -137,7 +137,7 @@ def test_what_a_cell_asks_is_shown_and_heard_in_the_page(notebook: Notebook) -> 
     "busy",
     [
         pytest.param("import time; time.sleep(5)", id="sleeping"),
-        pytest.param("import asyncio; await asyncio.sleep(5)", id="awaiting"),
+        pytest.param("import asyncio; await asyncio.sleep(5)", id="awaiting", marks=pytest.mark.soak),
         pytest.param(
             "import time\nend = time.time() + 5\nwhile time.time() < end: sum(range(1000))", id="computing"
         ),
