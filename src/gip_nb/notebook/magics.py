@@ -126,9 +126,9 @@ def _tool(name: str, names: Mapping[str, Any]) -> Callable[..., Any]:
     from gip_nb.session.options import nearest
 
     name = name.strip()
-    found = names.get(name)
+    found: object = names.get(name)
     if callable(found):
-        return found  # type: ignore[no-any-return]  # a name of the notebook
+        return found
     if found is not None:
         raise BadSetting(f"--tool {name!r} is a {type(found).__name__}", "name a function of this notebook.")
     functions = [n for n, value in names.items() if callable(value) and not n.startswith("_")]
@@ -147,12 +147,11 @@ def register(shell: InteractiveShell) -> None:
         return _talk(line, shell.user_ns)
 
     talk.__doc__ = _parser.format_help()
-    talk.made_by = __name__  # type: ignore[attr-defined]  # how `unregister` knows its own
     shell.magics_manager.register_function(talk, "line", "talk")
 
 
 def unregister(shell: InteractiveShell) -> None:
     """Take `%talk` out of this shell again, if it is still ours."""
     lines = shell.magics_manager.magics["line"]
-    if getattr(lines.get("talk"), "made_by", None) == __name__:
+    if getattr(lines.get("talk"), "__module__", None) == __name__:
         del lines["talk"]

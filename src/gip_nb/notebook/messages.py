@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from gip_nb.protocol.outputs import State
+
 __all__ = [
     "FROM_PAGE",
     "TO_PAGE",
@@ -39,18 +41,6 @@ __all__ = [
     "Verb",
 ]
 
-State = Literal[
-    "idle",
-    "connecting",
-    "listening",
-    "hearing",
-    "thinking",
-    "speaking",
-    "muted",
-    "reconnecting",
-    "closed",
-    "error",
-]
 Verb = Literal["start", "stop", "text", "interrupt", "mute", "take"]
 
 
@@ -62,7 +52,7 @@ class ErrorView(TypedDict):
     next_step: str
 
 
-class TalkState(TypedDict):
+class TalkState(TypedDict, total=False):
     """All that the bar shows."""
 
     state: State

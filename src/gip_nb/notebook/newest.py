@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gip_nb.errors import GipError
     from gip_nb.notebook.widget import Talk
+    from gip_nb.protocol.outputs import State
     from gip_nb.session.session import AsyncRealtimeSession
 
 __all__ = ["NewestOnly"]
@@ -23,7 +24,7 @@ class NewestOnly:
     def _is_newest(self) -> bool:
         return self._talk.session._session is self.session  # noqa: SLF001 - a wrapper of our own
 
-    def state_changed(self, state: str) -> None:
+    def state_changed(self, state: State) -> None:
         """Pass it on."""
         if self._is_newest:
             self._talk.state_changed(state)

@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from gip_nb.notebook import messages
 
-__all__ = ["advice", "cure_sticky_routing"]
+__all__ = ["Arrival", "RoutingWatch", "advice", "cure_sticky_routing"]
 
 # Before it, messages of the page wait for the main thread whatever is set; 7.1 and 7.3 stall.
 _NEEDED = (7, 4)
+# 0.4 s of microphone frames in a row.
+_FRAMES_ON_MAIN_THREAD = 10
+
+
+class Arrival(NamedTuple):
+    """How a message of the page got here.
+
+    Attributes:
+        at_ns: when, on the monotonic clock.
+        on_main_thread: whether the kernel handed it over on the thread that cells run on.
+    """
+
+    at_ns: int
+    on_main_thread: bool
+
+
+class RoutingWatch:
+    """Notices that messages of the page wait for the thread that cells run on."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    @property
+    def held_up(self) -> bool:
+        """Whether they do: while a cell runs, nobody is heard."""
+        return self._in_a_row >= _FRAMES_ON_MAIN_THREAD
+
+    def frame(self, arrival: Arrival) -> bool:
+        """A microphone frame came. Returns whether `held_up` changed."""
+        before = self.held_up
+        self._in_a_row = self._in_a_row + 1 if arrival.on_main_thread else 0
+        return before != self.held_up
+
+    def forget(self) -> bool:
+        """The talk is over. Returns whether `held_up` changed."""
+        before = self.held_up
+        self._in_a_row = 0
+        return before
 
 
 def advice() -> messages.ErrorView:

@@ -7,22 +7,22 @@ one function that sends to the page.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import anywidget
 import traitlets
 
-from gip_nb.errors import AlreadyClosed, GipError, MicrophoneUnavailable, NothingToDo
+from gip_nb.errors import GipError, NothingToDo
+from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
-from gip_nb.notebook.page import Arrival, Page
-from gip_nb.notebook.routing import advice, cure_sticky_routing
+from gip_nb.notebook.page import Page
+from gip_nb.notebook.requests import error_view, perform
+from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
 from gip_nb.session.session import AsyncRealtimeSession
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gip_nb.notebook import messages
+    from gip_nb.protocol.outputs import State
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
 
-__all__ = ["Talk", "error_view"]
+__all__ = ["Talk"]
 
 _STATIC = Path(__file__).parent / "static"
 _LIVE_SYNC_S = 0.25
-_MICROPHONE_ANSWER_S = 5.0
 _LIVE_TRAITS = ("user_transcript", "assistant_transcript")
 _log = logging.getLogger(__name__)
 
@@ -99,12 +99,10 @@ class Talk(anywidget.AnyWidget):
         self._tools = tools
         self._page = Page(self._post, self)
         self._sessions: list[RealtimeSession] = []
-        self._told: dict[str, Any] = {}
+        self._told: messages.TalkState = {}
         self._muted = False
         self._live_sync: Any = None
-        # Set while the page has it, or has said why not.
-        self._microphone_told = asyncio.Event()
-        self._no_microphone: MicrophoneUnavailable | None = None
+        self._microphone = MicrophoneNews()
         super().__init__(model=settings.model)
         cure_sticky_routing(self.comm)
         self._sessions.append(RealtimeSession(self._new_session()))
@@ -185,10 +183,7 @@ class Talk(anywidget.AnyWidget):
         self._tell(error=None)
         self._set(error={})
         if page is None and self._page.audio_page is not None:
-            if self._no_microphone is not None:
-                # The page is asked anew: its last answer does not count.
-                self._no_microphone = None
-                self._microphone_told.clear()
+            self._microphone.asked_again()
             self._post({"kind": "capture", "page": self._page.audio_page, "on": True}, ())
         try:
             await session.connect()
@@ -197,19 +192,7 @@ class Talk(anywidget.AnyWidget):
                 self._end_capture()
             raise
         if page is None and self._page.audio_page is not None:
-            await self._microphone_or_why_not()
-
-    async def _microphone_or_why_not(self) -> None:
-        """A cell that started the talk hears of a microphone that is not to be had.
-
-        Raises:
-            MicrophoneUnavailable: the page was refused it. The talk is connected all the same.
-        """
-        # A page that still asks its user says nothing yet: then the widget will tell.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._microphone_told.wait(), _MICROPHONE_ANSWER_S)
-        if self._no_microphone is not None:
-            raise self._no_microphone
+            await self._microphone.there_or_why_not()
 
     async def _stop(self) -> None:
         session = self._running
@@ -305,45 +288,18 @@ class Talk(anywidget.AnyWidget):
 
     async def _answer(self, content: dict[str, Any]) -> None:
         """Do what the page asks, and answer by its number, whatever happens."""
-        page, number, verb = str(content.get("page")), content.get("request"), content.get("verb")
-        given = content.get("args")
-        args: dict[str, Any] = given if isinstance(given, dict) else {}
-        error: messages.ErrorView | None = None
-        try:
-            match verb:
-                case "start":
-                    await self._start(page)
-                case "stop":
-                    await self._stop()
-                case "text":
-                    await self._say(page, str(args.get("text", "")))
-                case "interrupt":
-                    await self._running.interrupt()
-                case "mute":
-                    await self._mute(muted=bool(args.get("muted")))
-                case "take":
-                    await self._take(page)
-                case _:
-                    error = {
-                        "title": "Unknown request",
-                        "message": f"the kernel knows no {verb!r}",
-                        "next_step": _RELOAD,
-                    }
-        except AlreadyClosed:
-            # Whatever it was meant for is over: a second click on Stop, Stop while it failed.
-            error = None
-        except GipError as problem:
-            error = error_view(problem)
-        except Exception as problem:  # noqa: BLE001 - the page waits for an answer, whatever went wrong
-            _log.exception("the page's request %r failed", verb)
-            error = {
-                "title": "Something went wrong",
-                "message": f"{type(problem).__name__}: {problem}",
-                "next_step": _RELOAD,
-            }
-        self._post(
-            {"kind": "reply", "page": page, "request": number, "ok": error is None, "error": error}, ()
+        reply = await perform(
+            content,
+            {
+                "start": lambda page, _: self._start(page),
+                "stop": lambda _page, _: self._stop(),
+                "text": lambda page, args: self._say(page, str(args.get("text", ""))),
+                "interrupt": lambda _page, _: self._running.interrupt(),
+                "mute": lambda _page, args: self._mute(muted=bool(args.get("muted"))),
+                "take": lambda page, _: self._take(page),
+            },
         )
+        self._post({**reply}, ())
 
     def _on_microphone(self, content: dict[str, Any]) -> None:
         state, error = content.get("state"), content.get("error")
@@ -360,22 +316,13 @@ class Talk(anywidget.AnyWidget):
                 return
         elif page == self._page.microphone_page:
             self._page.microphone_page = None
-        self._no_microphone = None
-        if state == "off":
-            self._microphone_told.clear()
-        else:
-            self._microphone_told.set()
-        if state == "error":
-            told = error if isinstance(error, dict) else {}
-            self._no_microphone = MicrophoneUnavailable(
-                f"the page got no microphone ({told.get('name')}: {told.get('message')})",
-                "allow it for this page (the icon in the address bar), or type, or session.ask() a WAV file.",
-            )
-            self._set(error=dict(error_view(self._no_microphone)))
+        problem = self._microphone.told(content)
+        if problem is not None:
+            self._set(error=dict(error_view(problem)))
 
     # ---- Listener: what the session says, on the loop ------------------------------------------------------
 
-    def state_changed(self, state: str) -> None:
+    def state_changed(self, state: State) -> None:
         """Tell the page and the trait."""
         session = self._running
         if state == "connecting" and not self._page.plays and self._page.newest is not None:
@@ -436,10 +383,11 @@ class Talk(anywidget.AnyWidget):
         except Exception:  # noqa: BLE001 - a page that is gone must not end the talk
             _log.exception("a message of kind %r could not be sent to the page", content.get("kind"))
 
-    def _tell(self, **patch: Any) -> None:
+    def _tell(self, **patch: Unpack[messages.TalkState]) -> None:
         """Tell the pages what changed in the bar."""
-        changed = {k: v for k, v in patch.items() if k not in self._told or self._told[k] != v}
-        self._told.update(changed)
+        told: dict[str, Any] = {**self._told}
+        changed = {k: v for k, v in patch.items() if k not in told or told[k] != v}
+        self._told.update(patch)
         if changed:
             self._page.tell(changed)
 
@@ -479,7 +427,7 @@ class Talk(anywidget.AnyWidget):
             "event_count": len(session.log),
             "notice": None,
         }
-        talk.update(self._told)  # type: ignore[typeddict-item]  # holds fields of TalkState only: see `_tell`
+        talk.update(self._told)
         self._post(
             {"kind": "snapshot", "page": page, "rev": self._page.rev, "talk": talk, "items": items}, ()
         )
@@ -516,14 +464,6 @@ class Talk(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"<Talk {self.state} model={self._settings.model!r}>"
-
-
-_RELOAD = "reload the page; if it happens again, the kernel's log has the details."
-
-
-def error_view(error: GipError) -> messages.ErrorView:
-    """The three lines of an error."""
-    return {"title": error.title, "message": error.message, "next_step": error.next_step}
 
 
 def _detection_name(session: AsyncRealtimeSession) -> Literal["server_vad", "semantic_vad", "none"]:

@@ -11,7 +11,7 @@ interruption; where servers differ from them, the comment says so.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.client_rules import RULES
 from gip_nb.protocol.conversation import Conversation
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Direction, Item, Response
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.outputs import Phase
 
-__all__ = ["ClientProtocol", "Phase"]
-
-Phase = Literal["listening", "hearing", "thinking", "speaking"]
+__all__ = ["ClientProtocol"]
 
 
 class ClientProtocol:

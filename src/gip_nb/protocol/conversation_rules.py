@@ -349,9 +349,9 @@ def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
 
 
 def _on_clock(c: Conversation, e: Event, _at_s: float) -> None:
-    asked_s, answered_s, page_ms = (e.fields.get(n) for n in ("asked_s", "answered_s", "page_ms"))
-    if all(isinstance(v, int | float) for v in (asked_s, answered_s, page_ms)):
-        c.clocks.setdefault(e.text("page"), PageClock()).observe(asked_s, answered_s, page_ms)  # type: ignore[arg-type]  # checked in the line above
+    times = [t for t in map(e.fields.get, ("asked_s", "answered_s", "page_ms")) if isinstance(t, int | float)]
+    if len(times) == 3:  # noqa: PLR2004 - the three of the line above
+        c.clocks.setdefault(e.text("page"), PageClock()).observe(*times)
 
 
 def _on_captured(c: Conversation, e: Event, _at_s: float) -> None:

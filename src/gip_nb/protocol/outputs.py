@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,15 +11,21 @@ __all__ = [
     "Flush",
     "ItemChanged",
     "Output",
+    "Phase",
     "Play",
     "PlayEnd",
     "Send",
     "SendAudio",
+    "State",
     "TextAdded",
     "ToolCall",
     "TurnDone",
     "Wish",
 ]
+
+Phase = Literal["listening", "hearing", "thinking", "speaking"]
+# A talk's: while it is connected, its phase, or that the microphone is muted.
+State = Phase | Literal["idle", "connecting", "muted", "reconnecting", "closed", "error"]
 
 
 class Send(msgspec.Struct, frozen=True):

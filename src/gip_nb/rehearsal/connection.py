@@ -15,15 +15,15 @@ from websockets.exceptions import ConnectionClosed
 
 from gip_nb.audio import SAMPLE_RATE_HZ
 from gip_nb.protocol.dialects import canonical_type
-from gip_nb.protocol.server_parts import Forget, Job, Listen, Speak, Understand
+from gip_nb.protocol.server.parts import Forget, Job, Listen, Speak, Understand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from websockets.asyncio.server import ServerConnection
 
-    from gip_nb.protocol.server import ServerProtocol
-    from gip_nb.protocol.server_outbox import SentFrame
+    from gip_nb.protocol.server.outbox import SentFrame
+    from gip_nb.protocol.server.protocol import ServerProtocol
     from gip_nb.rehearsal.ears import Ears
     from gip_nb.rehearsal.frame_log import FrameLog
     from gip_nb.rehearsal.mouth import Mouth

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import webrtcvad
 
-from gip_nb.protocol.server_parts import EARS_RATE_HZ
+from gip_nb.protocol.server.parts import EARS_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gip_nb.protocol.server_parts import VoiceDetector
+    from gip_nb.protocol.server.parts import VoiceDetector
 
 __all__ = ["Ears", "EarsProcess", "NoEars", "Recogniser", "find_ears", "make_detector"]
 

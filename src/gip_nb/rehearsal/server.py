@@ -24,7 +24,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from gip_nb.protocol.server import ServerProtocol
+from gip_nb.protocol.server.protocol import ServerProtocol
 from gip_nb.rehearsal.connection import Connection, Pace, Parts
 from gip_nb.rehearsal.ears import find_ears, make_detector
 from gip_nb.rehearsal.frame_log import FrameLog

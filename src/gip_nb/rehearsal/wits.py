@@ -16,7 +16,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol.server_parts import Call, Line, Prompt, Say, Wish
+from gip_nb.protocol.server.parts import Call, Line, Prompt, Say, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

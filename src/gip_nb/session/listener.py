@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from gip_nb.errors import GipError
+    from gip_nb.protocol.outputs import State
 
 __all__ = ["Listener"]
 
@@ -13,7 +14,7 @@ __all__ = ["Listener"]
 class Listener(Protocol):
     """Whoever shows the talk. Called on the loop; must be quick."""
 
-    def state_changed(self, state: str) -> None:
+    def state_changed(self, state: State) -> None:
         """The talk's state in a word."""
 
     def item_changed(self, item_id: str) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import math
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gip_nb.audio import frames, wav_bytes
 from gip_nb.errors import (
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.frames import Event
-    from gip_nb.protocol.outputs import Output, Wish
+    from gip_nb.protocol.outputs import Output, State, Wish
     from gip_nb.session.listener import Listener
     from gip_nb.session.reply import Reply
     from gip_nb.session.settings import Settings
@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from gip_nb.tools import Toolbox
 
 __all__ = ["AsyncRealtimeSession"]
+
+_At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
 
 _CREATED_TIMEOUT_S = 15.0
 _UPDATED_TIMEOUT_S = 10.0
@@ -115,8 +117,8 @@ class AsyncRealtimeSession:
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
-        self._at = "idle"
-        self._told_state = "idle"
+        self._at: _At = "idle"
+        self._told_state: State = "idle"
         self._muted = False
         self._microphone_held = False
         self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
@@ -133,7 +135,7 @@ class AsyncRealtimeSession:
     # ---- what it is ----------------------------------------------------------------------------------------
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
         if self._at != "open":
             return "closed" if self._at == "closing" else self._at
@@ -579,7 +581,7 @@ class AsyncRealtimeSession:
         else:
             self._end("error", error)
 
-    def _end(self, at: str, error: GipError | None) -> None:
+    def _end(self, at: _At, error: GipError | None) -> None:
         if self._at in {"closed", "error"}:
             return
         self.error = error or self.error
@@ -695,7 +697,7 @@ class AsyncRealtimeSession:
         if self._at in {"closing", "closed", "error"}:
             raise self.error or AlreadyClosed
 
-    def _move(self, at: str) -> None:
+    def _move(self, at: _At) -> None:
         self._at = at
         self._tell_state()
 

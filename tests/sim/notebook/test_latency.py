@@ -12,7 +12,8 @@ import pytest
 
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
-from gip_nb.notebook.page import Arrival, Page
+from gip_nb.notebook.page import Page
+from gip_nb.notebook.routing import Arrival
 from gip_nb.session import session as session_module
 from gip_nb.session.loop import run_blocking
 from gip_nb.session.session import AsyncRealtimeSession

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gip_nb.notebook import page as page_module
-from gip_nb.notebook.page import Arrival, Page
+from gip_nb.notebook import sender as sender_module
+from gip_nb.notebook.page import Page
+from gip_nb.notebook.routing import Arrival
 from gip_nb.session.loop import loop, run_blocking
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import resolve
@@ -416,7 +417,7 @@ def test_a_talk_that_ends_during_a_take_over_stays_nobodys_and_sends_no_more_sou
     assert stage.page.audio_page is None
     assert not stage.page.plays
     assert stage.shown.audio == []
-    assert not stage.page._delivery._tracks, "an hour of talks must not fill the memory"
+    assert not stage.page._sender._delivery._tracks, "an hour of talks must not fill the memory"
 
 
 def test_a_flush_that_was_dropped_is_asked_again_and_only_its_page_may_answer() -> None:
@@ -517,7 +518,7 @@ def test_many_take_overs_ask_for_the_time_no_more_often() -> None:
 
 def test_a_page_whose_worklet_is_silent_gets_no_more_until_it_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage()
-    monkeypatch.setattr(page_module, "_SILENT_WORKLET_S", 0.2)
+    monkeypatch.setattr(sender_module, "_SILENT_WORKLET_S", 0.2)
 
     async def play() -> None:
         stage.page.play("item_1", 0, 0, bytes(1000 * MS))

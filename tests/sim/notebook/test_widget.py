@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import gip_nb
 from gip_nb.errors import MissingKey, UnknownOption
 from gip_nb.notebook import widget
-from gip_nb.notebook.page import Arrival
+from gip_nb.notebook.routing import Arrival
 from gip_nb.session.loop import callbacks, loop
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.testing import ScriptedTransport

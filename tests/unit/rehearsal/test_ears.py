@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gip_nb.audio import pcm16_from_wav
-from gip_nb.protocol.server_input import ears_pcm
+from gip_nb.protocol.server.input import ears_pcm
 from gip_nb.rehearsal.ears import NoEars, Recogniser, find_ears, make_detector, sphinx_decoder
 
 if TYPE_CHECKING:

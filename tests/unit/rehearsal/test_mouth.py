@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gip_nb.audio import level_dbfs
-from gip_nb.protocol.server_input import ears_pcm
+from gip_nb.protocol.server.input import ears_pcm
 from gip_nb.rehearsal.ears import Recogniser, sphinx_decoder
 from gip_nb.rehearsal.mouth import Echo, Espeak, find_mouth
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gip_nb.protocol.server_parts import Call, Line, Prompt, Say
+from gip_nb.protocol.server.parts import Call, Line, Prompt, Say
 from gip_nb.rehearsal.wits import answer
 
 WEATHER: dict[str, Any] = {

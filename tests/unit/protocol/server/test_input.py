@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from gip_nb.protocol.server_input import InputAudio, TurnBegan, TurnEnded, ears_pcm
-from gip_nb.protocol.server_parts import Forget, Job, Listen, Refused, Understand
-from tests.unit.protocol.server_end import MS, LevelDetector, silence, tone
+from gip_nb.protocol.server.input import InputAudio, TurnBegan, TurnEnded, ears_pcm
+from gip_nb.protocol.server.parts import Forget, Job, Listen, Refused, Understand
+from tests.unit.protocol.server.server_end import MS, LevelDetector, silence, tone
 
 VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
 

@@ -11,7 +11,7 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gip_nb.protocol.server_memory import (
+from gip_nb.protocol.server.memory import (
     BYTES_PER_MS,
     StoredItem,
     Tokens,
@@ -19,14 +19,14 @@ from gip_nb.protocol.server_memory import (
     answer_audio_tokens,
     text_tokens,
 )
-from gip_nb.protocol.server_parts import Call, Prompt, Speak
+from gip_nb.protocol.server.parts import Call, Prompt, Speak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gip_nb.protocol.server_memory import Memory
-    from gip_nb.protocol.server_outbox import Outbox
-    from gip_nb.protocol.server_parts import Say, Wish, Wits
+    from gip_nb.protocol.server.memory import Memory
+    from gip_nb.protocol.server.outbox import Outbox
+    from gip_nb.protocol.server.parts import Say, Wish, Wits
 
 __all__ = ["OutgoingResponse", "Request"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.protocol.server_end import ServerEnd, error_of, kinds
+from tests.unit.protocol.server.server_end import ServerEnd, error_of, kinds
 
 if TYPE_CHECKING:
     from gip_nb.protocol.events import Dialect

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.dialects import client_event_to_canonical
 from gip_nb.protocol.events import BETA, CLIENT_EVENTS, FIELD_TYPES, GA
-from gip_nb.protocol.server_checks import (
+from gip_nb.protocol.server.checks import (
     check_format,
     check_max_tokens,
     check_tool_choice,
@@ -17,16 +17,16 @@ from gip_nb.protocol.server_checks import (
     unknown_parameter,
     wrong_type,
 )
-from gip_nb.protocol.server_items import stored_item
-from gip_nb.protocol.server_parts import Prompt, Refused
-from gip_nb.protocol.server_responses import Request
-from gip_nb.protocol.server_session import check_keys, check_modalities
+from gip_nb.protocol.server.items import stored_item
+from gip_nb.protocol.server.parts import Prompt, Refused
+from gip_nb.protocol.server.responses import Request
+from gip_nb.protocol.server.session import check_keys, check_modalities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gip_nb.protocol.events import Dialect, Event
-    from gip_nb.protocol.server_memory import Memory, StoredItem
+    from gip_nb.protocol.server.memory import Memory, StoredItem
 
 __all__ = ["checked_request", "response_request"]
 

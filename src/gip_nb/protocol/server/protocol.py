@@ -20,21 +20,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from gip_nb.protocol.server_input import Committed, InputAudio, TurnBegan, ears_pcm
-from gip_nb.protocol.server_items import audio_from_base64, stored_item
-from gip_nb.protocol.server_memory import Memory, StoredItem, Tokens
-from gip_nb.protocol.server_outbox import Outbox, SentFrame
-from gip_nb.protocol.server_parts import Forget, Listen, Refused, Understand
-from gip_nb.protocol.server_requests import checked_request, response_request
-from gip_nb.protocol.server_responses import OutgoingResponse
-from gip_nb.protocol.server_session import check_updated, default_session, updated_session
+from gip_nb.protocol.server.input import Committed, InputAudio, TurnBegan, ears_pcm
+from gip_nb.protocol.server.items import audio_from_base64, stored_item
+from gip_nb.protocol.server.memory import Memory, StoredItem, Tokens
+from gip_nb.protocol.server.outbox import Outbox, SentFrame
+from gip_nb.protocol.server.parts import Forget, Listen, Refused, Understand
+from gip_nb.protocol.server.requests import checked_request, response_request
+from gip_nb.protocol.server.responses import OutgoingResponse
+from gip_nb.protocol.server.session import check_updated, default_session, updated_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gip_nb.protocol.events import Dialect, Event
-    from gip_nb.protocol.server_input import TurnEnded
-    from gip_nb.protocol.server_parts import Job, MakeVoiceDetector, Wits
+    from gip_nb.protocol.server.input import TurnEnded
+    from gip_nb.protocol.server.parts import Job, MakeVoiceDetector, Wits
 
 __all__ = ["ReceivedFrame", "SentFrame", "ServerProtocol"]
 

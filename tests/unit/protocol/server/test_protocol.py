@@ -14,8 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gip_nb.protocol.dialects import wire_type
-from gip_nb.protocol.server_parts import Listen, Speak, Understand
-from tests.unit.protocol.server_end import MS, Call, Say, ServerEnd, base64_of, error_of, kinds, silence, tone
+from gip_nb.protocol.server.parts import Listen, Speak, Understand
+from tests.unit.protocol.server.server_end import (
+    MS,
+    Call,
+    Say,
+    ServerEnd,
+    base64_of,
+    error_of,
+    kinds,
+    silence,
+    tone,
+)
 
 if TYPE_CHECKING:
     from gip_nb.protocol.events import Dialect
@@ -735,7 +745,7 @@ def test_a_long_append_is_taken_in_bit_by_bit() -> None:
 
 def test_the_server_end_is_pure() -> None:
     code = (
-        "import sys; import gip_nb.protocol.server; import gip_nb.rehearsal.wits;"
+        "import sys; import gip_nb.protocol.server.protocol; import gip_nb.rehearsal.wits;"
         "print(sorted({'openai', 'IPython', 'anywidget', 'pandas', 'websockets', 'asyncio', 'webrtcvad'}"
         " & set(sys.modules)))"
     )

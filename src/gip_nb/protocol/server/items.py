@@ -5,9 +5,9 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol.server_checks import missing, not_one_of, text_field, wrong_type
-from gip_nb.protocol.server_memory import StoredItem
-from gip_nb.protocol.server_parts import Refused
+from gip_nb.protocol.server.checks import missing, not_one_of, text_field, wrong_type
+from gip_nb.protocol.server.memory import StoredItem
+from gip_nb.protocol.server.parts import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gip_nb.protocol.server_parts import EARS_RATE_HZ
+from gip_nb.protocol.server.parts import EARS_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gip_nb.protocol.server_parts import MakeVoiceDetector
+    from gip_nb.protocol.server.parts import MakeVoiceDetector
 
 __all__ = ["SpeechEnded", "SpeechStarted", "TurnDetector", "silence_duration_ms", "strictness"]
 

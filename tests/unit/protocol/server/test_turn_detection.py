@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gip_nb.audio import pcm16_from_wav
-from gip_nb.protocol.server_input import ears_pcm
-from gip_nb.protocol.turn_detection import (
+from gip_nb.protocol.server.input import ears_pcm
+from gip_nb.protocol.server.turn_detection import (
     SpeechEnded,
     SpeechStarted,
     TurnDetector,

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gip_nb.audio import Resampler
-from gip_nb.protocol.server_memory import BYTES_PER_MS
-from gip_nb.protocol.server_parts import EARS_RATE_HZ, Forget, Listen, Refused, Understand
-from gip_nb.protocol.turn_detection import SpeechEnded, SpeechStarted, TurnDetector, silence_duration_ms
+from gip_nb.protocol.server.memory import BYTES_PER_MS
+from gip_nb.protocol.server.parts import EARS_RATE_HZ, Forget, Listen, Refused, Understand
+from gip_nb.protocol.server.turn_detection import (
+    SpeechEnded,
+    SpeechStarted,
+    TurnDetector,
+    silence_duration_ms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gip_nb.protocol.server_parts import Job, MakeVoiceDetector
+    from gip_nb.protocol.server.parts import Job, MakeVoiceDetector
 
 __all__ = ["Committed", "InputAudio", "TurnBegan", "TurnEnded", "ears_pcm"]
 

@@ -13,14 +13,14 @@ from openai.types.realtime import RealtimeServerEvent as GaServerEvent
 from pydantic import TypeAdapter
 
 from gip_nb.protocol.events import BETA
-from gip_nb.protocol.server import ServerProtocol
-from gip_nb.protocol.server_parts import EARS_RATE_HZ, Call, Forget, Listen, Prompt, Say, Speak, Understand
+from gip_nb.protocol.server.parts import EARS_RATE_HZ, Call, Forget, Listen, Prompt, Say, Speak, Understand
+from gip_nb.protocol.server.protocol import ServerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gip_nb.protocol.events import Dialect
-    from gip_nb.protocol.server_parts import Job, Wish
+    from gip_nb.protocol.server.parts import Job, Wish
 
 MODELS: dict[str, TypeAdapter[Any]] = {"beta": TypeAdapter(BetaServerEvent), "ga": TypeAdapter(GaServerEvent)}
 MS = 48  # bytes of a millisecond: int16 mono, 24 000 Hz

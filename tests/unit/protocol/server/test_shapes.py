@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.protocol.server_end import Call, Say, ServerEnd, silence, tone
+from tests.unit.protocol.server.server_end import Call, Say, ServerEnd, silence, tone
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.events import BETA, GA
-from gip_nb.protocol.server_checks import (
+from gip_nb.protocol.server.checks import (
     PCM_FORMAT,
     check_boolean,
     check_format,
@@ -28,7 +28,7 @@ from gip_nb.protocol.server_checks import (
     unknown_parameter,
     wrong_type,
 )
-from gip_nb.protocol.server_parts import Refused
+from gip_nb.protocol.server.parts import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol.server_parts import Refused
+from gip_nb.protocol.server.parts import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.protocol.server_end import ServerEnd, error_of, kinds
+from tests.unit.protocol.server.server_end import ServerEnd, error_of, kinds
 
 if TYPE_CHECKING:
     from gip_nb.protocol.events import Dialect

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gip_nb.protocol.server_parts import Line, Refused
+from gip_nb.protocol.server.parts import Line, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from gip_nb.protocol.dialects import server_event_to_wire
-from gip_nb.protocol.server_session import in_words_of
+from gip_nb.protocol.server.session import in_words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gip_nb.protocol.events import Dialect
-    from gip_nb.protocol.server_parts import Job, Refused
+    from gip_nb.protocol.server.parts import Job, Refused
 
 __all__ = ["Outbox", "SentFrame"]
 

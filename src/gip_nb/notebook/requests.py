@@ -1,0 +1,69 @@
+"""What a page asks for is done, and answered by its number, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from gip_nb.errors import AlreadyClosed, GipError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from gip_nb.notebook import messages
+
+    Verb = Callable[[str, dict[str, Any]], Awaitable[object]]
+
+__all__ = ["error_view", "perform"]
+
+_RELOAD = "reload the page; if it happens again, the kernel's log has the details."
+_log = logging.getLogger(__name__)
+
+
+async def perform(content: dict[str, Any], verbs: Mapping[str, Verb]) -> messages.Reply:
+    """Do what the page asks.
+
+    Args:
+        content: a message of kind `request`, as the page sent it.
+        verbs: what each verb does; called with the page's name and the verb's arguments.
+
+    Returns:
+        The reply. Never raises.
+    """
+    page, number, name = str(content.get("page")), content.get("request"), content.get("verb")
+    given = content.get("args")
+    error: messages.ErrorView | None = None
+    verb = verbs.get(name) if isinstance(name, str) else None
+    try:
+        if verb is None:
+            error = {
+                "title": "Unknown request",
+                "message": f"the kernel knows no {name!r}",
+                "next_step": _RELOAD,
+            }
+        else:
+            await verb(page, given if isinstance(given, dict) else {})
+    except AlreadyClosed:
+        # Whatever it was meant for is over: a second click on Stop, Stop while it failed.
+        error = None
+    except GipError as problem:
+        error = error_view(problem)
+    except Exception as problem:  # noqa: BLE001 - the page waits for an answer, whatever went wrong
+        _log.exception("the page's request %r failed", name)
+        error = {
+            "title": "Something went wrong",
+            "message": f"{type(problem).__name__}: {problem}",
+            "next_step": _RELOAD,
+        }
+    return {
+        "kind": "reply",
+        "page": page,
+        "request": number if isinstance(number, int) else -1,
+        "ok": error is None,
+        "error": error,
+    }
+
+
+def error_view(error: GipError) -> messages.ErrorView:
+    """The three lines of an error."""
+    return {"title": error.title, "message": error.message, "next_step": error.next_step}
