@@ -11,6 +11,8 @@ BUNDLE := src/gip_nb/notebook/static/widget.js
 NODE = PATH="$$(cat $(STAMPS)/node):$$PATH" node
 NPM = PATH="$$(cat $(STAMPS)/node):$$PATH" npm --prefix js
 PYTEST = $(BIN)/python -m pytest
+# What is neither slow nor wants a key or a network.
+QUICK := not live and not soak and not registry
 
 JS_SOURCES := $(shell find js/src js/*.mjs js/*.json -type f 2>/dev/null)
 
@@ -30,14 +32,18 @@ dev: setup ## JupyterLab in which open widgets follow each change of js/src
 	@$(NODE) js/build.mjs --watch & watch=$$!; trap 'kill $$watch 2>/dev/null' EXIT INT TERM; \
 	ANYWIDGET_HMR=1 $(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
 
-test: setup lint test-js ## everything: linters, types, JavaScript, Python, a real JupyterLab in a real browser
-	$(PYTEST)
+# The JavaScript tests wait for sound and timers most of the time: they run beside the Python tests without a browser.
+test: setup lint ## everything: linters, types, JavaScript, Python, a real JupyterLab in a real browser
+	@$(MAKE) --no-print-directory test-js >$(STAMPS)/test-js.log 2>&1 & js=$$!; \
+	$(PYTEST) -m "$(QUICK) and not browser"; python=$$?; \
+	wait $$js; js=$$?; cat $(STAMPS)/test-js.log; exit $$((python || js))
+	$(PYTEST) -m "$(QUICK) and browser"
 
 test-fast: $(STAMPS)/python $(BUNDLE) ## Python tests that need no browser
-	$(PYTEST) -m "not live and not browser"
+	$(PYTEST) -m "$(QUICK) and not browser"
 
 test-browser: setup ## only the tests in a real JupyterLab
-	$(PYTEST) -m browser
+	$(PYTEST) -m "$(QUICK) and browser"
 
 test-wheel: $(STAMPS)/python $(BUNDLE) ## the wheel in an environment of its own, its dependencies fetched by pip
 	$(PYTEST) -m registry

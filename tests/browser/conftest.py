@@ -117,7 +117,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def pages(lab: Lab, browser: Browser) -> Iterator[Pages]:
-    opened = Pages(lab, browser)
+    opened = Pages(lab, browser, warm=True)
     yield opened
     opened.close()
 

@@ -35,11 +35,12 @@ class Pages:
         lab: the server.
         browser: the one whose pages are kept. Those of others are fresh each time: where a click is needed
             before sound is let out, for example, a page that was clicked in before is another page.
+        warm: see `Kernels`.
     """
 
-    def __init__(self, lab: Lab, browser: Browser | None = None) -> None:
+    def __init__(self, lab: Lab, browser: Browser | None = None, *, warm: bool = False) -> None:
         self.lab = lab
-        self.kernels = Kernels(lab)
+        self.kernels = Kernels(lab, warm=warm)
         self._browser = browser
         self._kept: _Open | None = None
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from websockets.sync.connection import Connection
+
 # What Jupyter asks of a request that changes something: the same word in a cookie and in a header.
 _FORGERY_CHECK = {"Cookie": "_xsrf=tests", "X-XSRFToken": "tests"}
 # A kernel that was killed is started anew after this long; Jupyter's own 3 s are spent in waiting.
@@ -120,16 +122,34 @@ class Lab:
         _settings_file(self.settings, "@jupyterlab/apputils-extension:themes").unlink(missing_ok=True)
 
 
+# Leaves no name in the notebook.
+_WARM_UP = """
+def _warm_up():
+    from gip_nb.session import embedded, transport
+    transport.import_openai()
+    embedded.address()
+    import gip_nb.notebook.widget
+_warm_up()
+del _warm_up
+"""
+
+
 class Kernels:
     """Notebooks whose kernel runs already, and the end of kernels for which no test has to wait.
 
     Starting a kernel takes longer than opening a notebook in a page that is there. The next one is started
-    when a test ends and awaited when another begins: never while a test runs, which may measure time. Its
-    methods are for the tests' thread; what takes long happens on threads of its own.
+    when one test ends and awaited when another begins. Its methods are for the tests' thread; what takes long
+    happens on threads of its own.
+
+    Args:
+        lab: the server.
+        warm: the kernels have imported what a talk needs and run an embedded server, and the next one is
+            begun while a test runs, which waits for sound most of the time. Not where time is measured.
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *, warm: bool = False) -> None:
         self._lab = lab
+        self._warm = warm
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="kernels")
         self._next: Future[str] | None = None
         self._ending: list[Future[None]] = []
@@ -140,6 +160,8 @@ class Kernels:
         assert self._next is not None
         path = self._next.result()
         self._next = None
+        if self._warm:
+            self.prepare()
         return path
 
     def prepare(self) -> None:
@@ -173,24 +195,23 @@ class Kernels:
         write_notebook(self._lab.root / path)
         session = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
         kernel = self._lab.request("POST", "api/sessions", session)["kernel"]["id"]
-        self._wait_until_it_answers(kernel)
+        # The server itself looks at a kernel only while somebody is connected with it.
+        address = f"{self._lab.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
+        with connect(address, open_timeout=30, max_size=None) as channels:
+            _ask(channels, "kernel_info", {})
+            if self._warm:
+                code = {"code": _WARM_UP, "silent": True, "store_history": False}
+                _ask(channels, "execute", {**code, "user_expressions": {}, "allow_stdin": False})
         return path
 
-    def _wait_until_it_answers(self, kernel: str, timeout_s: float = 30) -> None:
-        # The server itself looks at a kernel only while somebody is connected with it.
-        header = {"msg_id": "1", "session": "tests", "username": "tests", "version": "5.3"}
-        asked = {
-            "channel": "shell",
-            "header": {**header, "msg_type": "kernel_info_request"},
-            "parent_header": {},
-            "metadata": {},
-            "content": {},
-        }
-        address = f"{self._lab.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
-        with connect(address, open_timeout=timeout_s, max_size=None) as channels:
-            channels.send(json.dumps(asked))
-            while json.loads(channels.recv(timeout_s))["msg_type"] != "kernel_info_reply":
-                pass
+
+def _ask(channels: Connection, request: str, content: dict[str, Any]) -> None:
+    """Send a kernel one request and wait for its reply."""
+    header = {"msg_id": request, "session": "tests", "username": "tests", "version": "5.3"}
+    asked = {"channel": "shell", "header": {**header, "msg_type": f"{request}_request"}, "content": content}
+    channels.send(json.dumps({**asked, "parent_header": {}, "metadata": {}}))
+    while json.loads(channels.recv(30))["msg_type"] != f"{request}_reply":
+        pass
 
 
 @contextmanager

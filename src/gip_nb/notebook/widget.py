@@ -180,8 +180,8 @@ class Talk(anywidget.AnyWidget):
             await self._page.take(page)
         elif self._page.audio_page is None and self._page.newest is not None:
             self._page.grant(self._page.newest, "start")
-        self._tell(error=None)
-        self._set(error={})
+        if page is None:
+            self._forget_error()
         if page is None and self._page.audio_page is not None:
             self._microphone.asked_again()
             self._post({"kind": "capture", "page": self._page.audio_page, "on": True}, ())
@@ -193,6 +193,10 @@ class Talk(anywidget.AnyWidget):
             raise
         if page is None and self._page.audio_page is not None:
             await self._microphone.there_or_why_not()
+
+    def _forget_error(self) -> None:
+        self._tell(error=None)
+        self._set(error={})
 
     async def _stop(self) -> None:
         session = self._running
@@ -272,6 +276,8 @@ class Talk(anywidget.AnyWidget):
                 if content.get("verb") in {"start", "text"}:
                     # At once: what the page tells next, of its microphone, belongs to the new session.
                     self._fresh()
+                if content.get("verb") == "start":
+                    self._forget_error()
                 start_task(self._answer(content))
             case kind:
                 _log.warning("the page sent a message of unknown kind %r", kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import subprocess
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Address", "address", "with_rehearsal_address"]
 
+# Its pipe is closed: it goes by itself, sooner or a little later.
+_ENDS_IN_S = 0.5
 _lock = threading.Lock()
 _running: tuple[subprocess.Popen[bytes], Address] | None = None
 
@@ -63,7 +66,7 @@ def _start() -> tuple[subprocess.Popen[bytes], Address]:
             raise RehearsalFailed(
                 "the server's pipes did not open", "run `gip-nb serve` in a terminal to see why."
             )
-        atexit.register(process.stdin.close)
+        atexit.register(_end, process)
         line = process.stdout.readline()
         try:
             told = json.loads(line)
@@ -78,6 +81,15 @@ def _start() -> tuple[subprocess.Popen[bytes], Address]:
                 f"the embedded realtime server did not start: {why}",
                 "run `gip-nb serve` in a terminal to see why.",
             ) from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """This process ends in good order: the server goes first, so that nothing of it is left open."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDS_IN_S)
 
 
 def with_rehearsal_address(settings: Settings) -> Settings:

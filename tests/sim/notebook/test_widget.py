@@ -145,6 +145,9 @@ def test_a_microphone_denied_at_once_is_a_row_of_its_session(page: Page, *, agai
     until(lambda: page.talk.session.state == "listening")
     rows = page.talk.session.events.query("type == 'local.mic.state'")
     assert rows.payload.iloc[-1]["error"] == "NotAllowedError: Permission denied"
+    until(lambda: page.talk.error.get("title") == "No microphone")
+    time.sleep(0.05)
+    assert page.talk.error, "what the Start forgets is what was before it"
 
 
 def test_double_clicks_are_harmless(page: Page) -> None:
