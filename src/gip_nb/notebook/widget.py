@@ -273,12 +273,7 @@ class Talk(anywidget.AnyWidget):
             case "mic_state":
                 self._on_microphone(content)
             case "request":
-                if content.get("verb") in {"start", "text"}:
-                    # At once: what the page tells next, of its microphone, belongs to the new session.
-                    self._fresh()
-                if content.get("verb") == "start":
-                    self._forget_error()
-                start_task(self._answer(content))
+                self._on_request(content)
             case kind:
                 _log.warning("the page sent a message of unknown kind %r", kind)
 
@@ -291,6 +286,14 @@ class Talk(anywidget.AnyWidget):
             # A cell began it before there was a page: the first one that shows it is where it is heard.
             self._page.grant(page, "view")
         self.snapshot(page)
+
+    def _on_request(self, content: dict[str, Any]) -> None:
+        # At once: what the page tells next, of its microphone, belongs to the new session.
+        if content.get("verb") in {"start", "text"}:
+            self._fresh()
+        if content.get("verb") == "start":
+            self._forget_error()
+        start_task(self._answer(content))
 
     async def _answer(self, content: dict[str, Any]) -> None:
         """Do what the page asks, and answer by its number, whatever happens."""
