@@ -1,0 +1,104 @@
+"""The audio formats of a session: what 24 000 Hz PCM16 becomes on the wire, and back. Pure.
+
+Inside, all sound is PCM16 little endian, mono, 24 000 Hz, and is counted in its samples, whatever passes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gip_nb import g711
+from gip_nb.resampling import Resampler
+
+if TYPE_CHECKING:
+    from gip_nb.g711 import Law
+
+__all__ = ["ALAW", "FORMATS", "PCM16", "ULAW", "AudioFormat", "Decoder", "Encoder", "format_of"]
+
+_RATE_HZ = 24_000
+
+
+class AudioFormat(NamedTuple):
+    """One format of the wire.
+
+    Attributes:
+        type: its GA name.
+        beta: its beta name.
+        rate_hz: samples a second.
+        sample_bytes: bytes of a sample.
+        law: of G.711, else None.
+    """
+
+    type: str
+    beta: str
+    rate_hz: int
+    sample_bytes: int
+    law: Law | None
+
+    def samples(self, wire_bytes: int) -> int:
+        """How many samples at 24 000 Hz so many bytes of the wire are."""
+        return wire_bytes // self.sample_bytes * (_RATE_HZ // self.rate_hz)
+
+    def as_ga(self) -> dict[str, Any]:
+        """As a session names it, canonical."""
+        return {"type": self.type} if self.law else {"type": self.type, "rate": self.rate_hz}
+
+
+PCM16 = AudioFormat("audio/pcm", "pcm16", _RATE_HZ, 2, None)
+ULAW = AudioFormat("audio/pcmu", "g711_ulaw", 8_000, 1, "ulaw")
+ALAW = AudioFormat("audio/pcma", "g711_alaw", 8_000, 1, "alaw")
+FORMATS = (PCM16, ULAW, ALAW)
+
+
+def format_of(told: object) -> AudioFormat:
+    """The format that a session's `format` names, in either dialect; PCM16 where it names none of these."""
+    name = told.get("type") if isinstance(told, dict) else told
+    return next((f for f in FORMATS if name in (f.type, f.beta)), PCM16)
+
+
+class Encoder:
+    """One stream from 24 000 Hz PCM16 to the wire. For one thread at a time.
+
+    Args:
+        audio_format: the wire's.
+    """
+
+    def __init__(self, audio_format: AudioFormat = PCM16) -> None:
+        self.format = audio_format
+        self._resampler = Resampler(_RATE_HZ, audio_format.rate_hz) if audio_format.law else None
+
+    def encode(self, pcm: bytes) -> bytes:
+        """The next piece; of a telephone format its last 6 ms are given with the piece after it."""
+        if self._resampler is None or self.format.law is None:
+            return pcm
+        return g711.encode(self._resampler.process(np.frombuffer(pcm, "<i2")), self.format.law)
+
+    def flush(self) -> bytes:
+        """What was kept back; the next piece begins anew."""
+        if self._resampler is None or self.format.law is None:
+            return b""
+        return g711.encode(self._resampler.flush(), self.format.law)
+
+
+class Decoder:
+    """One stream from the wire to 24 000 Hz PCM16. For one thread at a time.
+
+    Args:
+        audio_format: the wire's.
+    """
+
+    def __init__(self, audio_format: AudioFormat = PCM16) -> None:
+        self.format = audio_format
+        self._resampler = Resampler(audio_format.rate_hz, _RATE_HZ) if audio_format.law else None
+
+    def decode(self, data: bytes) -> bytes:
+        """The next piece; of a telephone format its last 6 ms are given with the piece after it."""
+        if self._resampler is None or self.format.law is None:
+            return data
+        return self._resampler.process(g711.decode(data, self.format.law)).tobytes()
+
+    def flush(self) -> bytes:
+        """What was kept back; the next piece begins anew."""
+        return b"" if self._resampler is None else self._resampler.flush().tobytes()
