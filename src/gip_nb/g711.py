@@ -53,7 +53,8 @@ def _to_ulaw(x: NDArray[np.int32]) -> NDArray[np.int32]:
     magnitude = np.minimum(np.abs(x >> 2), _ULAW_CLIP) + _ULAW_BIAS
     segment = np.log2(magnitude).astype(np.int32) - 5
     step = (magnitude >> (segment + 1)) & 0x0F
-    return 0xFF ^ (np.where(x < 0, 0x80, 0) | segment << 4 | step)
+    sign: NDArray[np.int32] = np.where(x < 0, 0x80, 0)
+    return 0xFF ^ (sign | segment << 4 | step)
 
 
 def _from_ulaw(byte: NDArray[np.int32]) -> NDArray[np.int32]:
