@@ -54,7 +54,8 @@ def _to_ulaw(x: NDArray[np.int32]) -> NDArray[np.int32]:
     segment = np.log2(magnitude).astype(np.int32) - 5
     step = (magnitude >> (segment + 1)) & 0x0F
     sign: NDArray[np.int32] = np.where(x < 0, 0x80, 0)
-    return 0xFF ^ (sign | segment << 4 | step)
+    code: NDArray[np.int32] = sign | segment << 4 | step
+    return 0xFF ^ code
 
 
 def _from_ulaw(byte: NDArray[np.int32]) -> NDArray[np.int32]:
