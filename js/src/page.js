@@ -10,7 +10,7 @@ import { createStore, isHere, isLive, isMuted } from "./store.js";
 import { KERNEL_LOST, MUTED, microphoneTrouble, nameAndMessage, noSound, SOUND_BLOCKED } from "./trouble.js";
 
 /** A cell that is run again takes its view away and shows a new one: that is no reason to hang up. */
-const VIEW_GRACE_MS = 400;
+const VIEW_GRACE_MS = 800;
 /** A kernel that runs a cell may answer only when it has ended. */
 const BUSY_AFTER_MS = 1500;
 /** A snapshot that has not come by now was dropped too. */
