@@ -29,6 +29,14 @@ test.each(seeds(10))("callbacks that come early or late do not move it (%i)", (s
   expect(Math.abs(clock.toPageMs(2) - (ORIGIN_MS + 2500))).toBeLessThan(4);
 });
 
+test("a device that stalled is followed at once, and for good", () => {
+  const clock = new OutputClock();
+  for (let n = 1; n <= 40; n += 1) clock.observe(pair(n * 0.04, n * 40), 0);
+  expect(clock.toPageMs(2)).toBe(2000);
+  for (let n = 41; n <= 45; n += 1) clock.observe(pair(n * 0.04, n * 40 + 60), 0);
+  expect(clock.toPageMs(2)).toBeCloseTo(2060, 6);
+});
+
 test("a pair that stays the same counts once, and after a sleep all is new", () => {
   const clock = new OutputClock();
   clock.observe(pair(1, 1000), 0);
