@@ -104,12 +104,13 @@ class OpenAITransport:
         # Importing the package takes most of a second, and making a client reads certificates: not on the
         # loop, where others are talking.
         self._client = await in_thread(_make_client, settings)
-        realtime = self._client.beta.realtime if self._dialect == "beta" else self._client.realtime
-        connecting = realtime.connect(
+        # For beta too: its own module differs by this header only, and is as slow to import as all the rest.
+        dialect_header = {"OpenAI-Beta": "realtime=v1"} if self._dialect == "beta" else {}
+        connecting = self._client.realtime.connect(
             model=settings.model,
             extra_query=dict(settings.extra_query),
             # The client's default headers are ignored by some versions of the package: these are not.
-            extra_headers=dict(settings.extra_headers),
+            extra_headers={**dialect_header, **settings.extra_headers},
             websocket_connection_options={
                 "logger": _quiet,
                 "max_size": None,
@@ -357,7 +358,6 @@ def _faithful_connection() -> Any:  # noqa: ANN401 - a class of websockets, impo
 def import_openai() -> Any:  # noqa: ANN401 - the module itself
     """Import the openai package and its realtime parts. Any thread; takes most of a second the first time."""
     import openai
-    import openai.resources.beta.realtime.realtime
     import openai.resources.realtime.realtime
 
     return openai
