@@ -19,6 +19,7 @@ import pytest
 from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect as connect_blocking
 from websockets.typing import Subprotocol
 
 from gip_nb.audio import pcm16_from_wav
@@ -539,13 +540,17 @@ def test_the_embedded_server_ends_with_its_input() -> None:
 
 def test_a_killed_server_leaves_no_ears_behind() -> None:
     pytest.importorskip("pocketsphinx")
-    with server_process(program=EMBEDDED) as server:
+    # The ears start with the first client.
+    with (
+        server_process(program=EMBEDDED) as server,
+        connect_blocking(server.url, additional_headers={"Authorization": f"Bearer {server.key}"}),
+    ):
         for _ in range(100):
             children = psutil.Process(server.process.pid).children(recursive=True)
             if children:
                 break
             time.sleep(0.05)
-        time.sleep(1.0)  # the ears are about to load
+        time.sleep(1.0)  # they are about to load
         children = psutil.Process(server.process.pid).children(recursive=True)
         assert children
         server.process.kill()

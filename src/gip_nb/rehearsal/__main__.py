@@ -13,19 +13,15 @@ import sys
 
 def main(argv: list[str]) -> int:
     """Serves until stdin closes or SIGTERM comes; see `gip_nb.rehearsal.server.run` for the exit code."""
-    # The ears take longest to get ready, so they come first. They import this module in their process, too,
-    # and need nothing of it: that is why all imports are in here.
-    from gip_nb.rehearsal.ears import find_ears
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ears = find_ears()
-    ears.warm_up()
+    # The ears import this module in their process, too, and need nothing of it: so all imports are in here.
     import argparse
     import asyncio
     import contextlib
     import os
     import threading
 
+    from gip_nb.rehearsal.ears import find_ears
     from gip_nb.rehearsal.server import LOOPBACK, Options, add_log_argument, new_key, run, stop_on_signals
 
     program = "python -m gip_nb.rehearsal"
@@ -45,7 +41,7 @@ def main(argv: list[str]) -> int:
         stop_on_signals(stop, [signal.SIGTERM])
         threading.Thread(target=wait_for_end_of_input, daemon=True).start()
 
-    return run(Options(LOOPBACK, 0, new_key(), given.log), prepare, ears, program)
+    return run(Options(LOOPBACK, 0, new_key(), given.log), prepare, find_ears(), program)
 
 
 if __name__ == "__main__":

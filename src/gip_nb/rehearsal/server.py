@@ -54,6 +54,7 @@ LOOPBACK = "127.0.0.1"
 _MOST_FRAME_BYTES = 21 * 1024 * 1024
 _UNAUTHORIZED = 3000  # the registered close code
 _CLOSE_TIMEOUT_S = 2.0
+_WARM_UP_AFTER_S = 0.2
 _LATENCIES = ("created", "updated", "output")
 
 
@@ -95,7 +96,6 @@ class RehearsalServer:
         self._server: Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._ears.warm_up()
         # Its own logger: at DEBUG, websockets writes headers, and with them the key.
         logger = logging.getLogger("gip_nb.rehearsal")
         logger.addHandler(logging.NullHandler())
@@ -145,6 +145,9 @@ class RehearsalServer:
         protocol = ServerProtocol(
             handshake.dialect, model=handshake.model, new_id=_new_id, wits=answer, make_detector=make_detector
         )
+        # Their model takes a second to load, less than the first words do. Not sooner: a client that starts
+        # needs the processor itself.
+        asyncio.get_running_loop().call_later(_WARM_UP_AFTER_S, self._ears.warm_up)
         parts = Parts(self._ears, self._mouth, self._log)
         await Connection(websocket, protocol, parts, self._options.pace).run()
 
@@ -206,7 +209,7 @@ async def serve_until(options: Options, prepare: Callable[[asyncio.Event], None]
     Args:
         options: how to serve.
         prepare: gets the event that stops the server, before the server listens.
-        ears: to hear with; they may be warming up already.
+        ears: to hear with.
 
     Raises:
         OSError: see `RehearsalServer`.
