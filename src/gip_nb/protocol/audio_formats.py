@@ -15,7 +15,17 @@ from gip_nb.resampling import Resampler
 if TYPE_CHECKING:
     from gip_nb.g711 import Law
 
-__all__ = ["ALAW", "FORMATS", "PCM16", "ULAW", "AudioFormat", "Decoder", "Encoder", "format_of"]
+__all__ = [
+    "ALAW",
+    "FORMATS",
+    "PCM16",
+    "ULAW",
+    "AudioFormat",
+    "Decoder",
+    "Encoder",
+    "format_of",
+    "format_told",
+]
 
 _RATE_HZ = 24_000
 
@@ -56,6 +66,13 @@ def format_of(told: object) -> AudioFormat:
     """The format that a session's `format` names, in either dialect; PCM16 where it names none of these."""
     name = told.get("type") if isinstance(told, dict) else told
     return next((f for f in FORMATS if name in (f.type, f.beta)), PCM16)
+
+
+def format_told(session: dict[str, Any], side: str) -> object:
+    """The audio format that a session, whole or in part, names for `input` or `output`; None without."""
+    audio = session.get("audio")
+    found = audio.get(side) if isinstance(audio, dict) else None
+    return found.get("format") if isinstance(found, dict) else None
 
 
 class Encoder:

@@ -13,9 +13,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.audio_formats import PCM16
 from gip_nb.protocol.clocks import MARK_SAMPLES, PageClock
 from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
+from gip_nb.protocol.local_rules import LOCAL_RULES
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Conversation:
         session: the newest canonical session that the server told.
         renamed: ids that we gave to items, and the ids that the server gave them instead.
         clocks: by page, its clock beside the log's.
+        input_format, output_format: of the audio on the wire.
         last_done: the response that the newest `response.done` ended, also where that named none.
     """
 
@@ -51,6 +54,9 @@ class Conversation:
         self.renamed: dict[str, str] = {}
         self.last_done: str | None = None
         self.clocks: dict[str, PageClock] = {}
+        self.input_format = self.output_format = PCM16
+        # Of responses that were asked for beside the conversation: their metadata.
+        self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
         self._unconfirmed: list[str] = []
         # Of this connection: samples appended so far, and when (a list of each, ascending), to find real
@@ -132,7 +138,7 @@ class Conversation:
                 package's own rows.
             at_s: when, in seconds on the log's clock.
         """
-        rule = RULES.get((direction, event.type))
+        rule = LOCAL_RULES.get(event.type) if direction == "local" else RULES.get((direction, event.type))
         if rule is not None:
             rule(self, event, at_s)
         if direction == "received" and event.type.startswith(("response.", "conversation.item.")):
@@ -163,6 +169,11 @@ class Conversation:
         if item.turn is None:
             item.turn = turn.turn
             turn.item_ids.append(item.item_id)
+
+    def _mark_interrupted(self, item: Item) -> None:
+        item.interrupted = True
+        if item.turn is not None:
+            self.turns[item.turn - 1].interrupted = True
 
     def _user_turn(self, item: Item, at_s: float) -> Turn:
         """The turn that this utterance opened, opened now if this is the first we hear of it."""
@@ -232,6 +243,8 @@ class Conversation:
                 response.item_ids.append(item.item_id)
             self._claim(item, self.turns[response.turn - 1])
             item.role = item.role or ("assistant" if item.type == "message" else None)
+            if response.beside:
+                return item
         self._place(item.item_id, None)
         return item
 

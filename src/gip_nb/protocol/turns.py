@@ -16,7 +16,11 @@ ENDED = frozenset({"completed", "cancelled", "failed", "incomplete"})
 
 
 class Response(msgspec.Struct, kw_only=True):
-    """One answer of the server, finished or not. Times are seconds on the log's own clock (`elapsed_s`)."""
+    """One answer of the server, finished or not. Times are seconds on the log's own clock (`elapsed_s`).
+
+    Attributes:
+        beside: it is no part of the conversation (`conversation: "none"`): neither are its items.
+    """
 
     response_id: str
     turn: int
@@ -29,6 +33,7 @@ class Response(msgspec.Struct, kw_only=True):
     first_audio_s: float | None = None
     usage: Usage | None = None
     metadata: dict[str, Any] | None = None
+    beside: bool = False
 
     @property
     def active(self) -> bool:

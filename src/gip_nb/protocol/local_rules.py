@@ -1,0 +1,94 @@
+"""What this side's own rows do to a conversation: clocks, capture times, what the page played, connections.
+
+As in conversation_rules.py: one function a row's type, one row in `LOCAL_RULES`, and the fields of
+`Conversation` are theirs too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gip_nb.protocol.clocks import PageClock
+from gip_nb.protocol.items import SAMPLES_PER_MS, heard_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.protocol.conversation import Conversation
+    from gip_nb.protocol.frames import Event
+
+__all__ = ["LOCAL_RULES"]
+
+
+def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
+    item = c.items.get(e.item_id or "")
+    if item is None:
+        return
+    played = e.whole("played_samples") or 0
+    item.played_samples = max(item.played_samples or 0, played)
+    item.heard_ms = max(item.heard_ms or 0.0, min(played, item.generated_samples) / SAMPLES_PER_MS)
+
+
+def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
+    _on_playback(c, e, at_s)
+    item = c.items.get(e.item_id or "")
+    clock = c.clocks.get(e.text("page"))
+    page_ms, latency_ms = e.fields.get("page_ms"), e.fields.get("output_latency_ms")
+    if item is None or item.turn is None or clock is None or not isinstance(page_ms, int | float):
+        # A message's arrival says nothing of sound.
+        return
+    if e.whole("played_samples"):
+        # Another page goes on with it.
+        return
+    # What leaves the worklet is in the air so much later.
+    latency_ms = max(0.0, float(latency_ms)) if isinstance(latency_ms, int | float) else 0.0
+    sounded_s = clock.to_log_s(page_ms + latency_ms)
+    turn = c.turns[item.turn - 1]
+    if turn.first_sound_s is None:
+        turn.first_sound_s = sounded_s
+
+
+def _on_clock(c: Conversation, e: Event, _at_s: float) -> None:
+    times = [t for t in map(e.fields.get, ("asked_s", "answered_s", "page_ms")) if isinstance(t, int | float)]
+    if len(times) == 3:  # noqa: PLR2004 - the three of the line above
+        c.clocks.setdefault(e.text("page"), PageClock()).observe(*times)
+
+
+def _on_captured(c: Conversation, e: Event, _at_s: float) -> None:
+    samples, page_ms = e.whole("appended_samples"), e.fields.get("page_ms")
+    if samples is not None and isinstance(page_ms, int | float):
+        c._captured.append((samples, e.text("page"), float(page_ms)))
+
+
+def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
+    item = c.items.get(e.item_id or "")
+    if item is None:
+        return
+    response = c.responses.get(item.response_id or "")
+    # An answer may be whole before its response is said to be.
+    generating = response is not None and response.active and item.status == "in_progress"
+    item.played_samples = e.whole("played_samples") or 0
+    latency_ms = e.fields.get("output_latency_ms")
+    latency_ms = float(latency_ms) if isinstance(latency_ms, int | float) else 0.0
+    heard = heard_samples(item, item.played_samples, latency_ms, generating=generating)
+    item.heard_ms = heard / SAMPLES_PER_MS
+    item.playback_cut = generating or heard < item.generated_samples
+    if item.playback_cut:
+        c._mark_interrupted(item)
+
+
+def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
+    c.reset_input()
+    c.connection += 1
+    c.model = e.text("model") or c.model
+
+
+LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
+    "local.connection.opened": _on_connection_opened,
+    "local.clock": _on_clock,
+    "local.mic.captured": _on_captured,
+    "local.playback.started": _on_playback_started,
+    "local.playback.position": _on_playback,
+    "local.playback.ended": _on_playback,
+    "local.playback.flushed": _on_flushed,
+}
