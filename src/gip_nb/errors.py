@@ -30,6 +30,7 @@ __all__ = [
     "NothingToDo",
     "RehearsalFailed",
     "ServerError",
+    "SettingIgnored",
     "TimedOut",
     "UnknownItem",
     "UnknownModel",
@@ -205,3 +206,7 @@ class MicrophoneUnavailable(GipError):
     """The page got no microphone."""
 
     title = "No microphone"
+
+
+class SettingIgnored(UserWarning):
+    """The server took an update and kept a setting as it was; the text names both values."""

@@ -13,18 +13,24 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.client_rules import RULES
 from gip_nb.protocol.conversation import Conversation
-from gip_nb.protocol.outputs import Failed, Flush, ItemChanged, Output, Send, SendAudio, TurnDone, Wish
+from gip_nb.protocol.outputs import Failed, ItemChanged, Output, Send, SendAudio, TurnDone, Wish
+from gip_nb.protocol.playback import Playback
+from gip_nb.protocol.requests import Request, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gip_nb.protocol.conversation import Direction, Item, Response
+    from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.frames import Event
     from gip_nb.protocol.outputs import Phase
 
 __all__ = ["ClientProtocol"]
+
+# The API takes no utterance under 100 ms.
+LEAST_COMMIT_SAMPLES = 2400
 
 
 class ClientProtocol:
@@ -44,28 +50,28 @@ class ClientProtocol:
         self.conversation = conversation or Conversation()
         self._new_id = new_id
         self._outputs: list[Output] = []
-        self._queue: deque[dict[str, Any] | Wish] = deque()
+        self._queue: deque[tuple[dict[str, Any], Request] | Wish] = deque()
+        self._requests = Requests()
+        self._playback = Playback(self.conversation, self._emit, self._send)
+        self._encoder = Encoder()
         self._asked: Wish | None = None
         self._newest: Wish | None = None
         self._wish_of: dict[str, Wish] = {}
         self._active: str | None = None
         self._ended: set[str] = set()
         self._cancelled: set[str] = set()
+        # Asked for beside the conversation, and not begun yet.
+        self._asked_beside: list[Wish] = []
         self._awaiting_auto = False
         self._created_since_speech = False
         self._hearing = False
-        self._playing: set[str] = set()
-        # Items that were given to a player: only of these can something be left to hear.
-        self._handed: set[str] = set()
-        self._muted_responses: set[str] = set()
-        self._cut: list[str] = []
-        self._delete_when_done: dict[str, list[str]] = {}
         self._calls: dict[str, str | None] = {}
         self._open_calls: dict[str, set[str]] = {}
         self._turn_reported = 0
         # Samples of this connection's input: all of it, and how far it is committed or cleared.
         self._appended_samples = 0
         self._used_samples = 0
+        self._has_spoken = False
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -79,7 +85,7 @@ class ClientProtocol:
         """What the talk looks like to the user at this moment."""
         if self._hearing:
             return "hearing"
-        if self._playing:
+        if self._playback.is_sounding:
             return "speaking"
         if self._asked is not None or self._active is not None or self._awaiting_auto or self._open_calls:
             return "thinking"
@@ -105,60 +111,126 @@ class ClientProtocol:
         """Samples appended since the last commit or clear."""
         return self._appended_samples - self._used_samples
 
+    def waits_its_turn(self, wish: Wish) -> bool:
+        """Whether this response is still to be asked for, after the one that is active."""
+        return wish in self._queue
+
+    @property
+    def voice_is_fixed(self) -> bool:
+        """Whether the model has spoken on this connection: its voice cannot change any more."""
+        return self._has_spoken
+
     # ---- what the user wants -------------------------------------------------------------------------------
 
     def append_audio(self, audio: bytes) -> None:
         """Microphone or file audio, PCM16 mono 24 000 Hz."""
         self._appended_samples += len(audio) // 2
-        self._outputs.append(SendAudio(audio))
+        self._append(self._encoder.encode(audio))
 
-    def commit(self) -> None:
+    def _append(self, wire_audio: bytes) -> None:
+        if wire_audio:
+            self._outputs.append(SendAudio(wire_audio))
+
+    def commit(self) -> Request:
         """The user's utterance ends here (with turn detection off)."""
+        self._append(self._encoder.flush())
         self._used_samples = self._appended_samples
         self._hearing = False
-        self._send({"type": "input_audio_buffer.commit"})
+        return self._send({"type": "input_audio_buffer.commit"})
 
-    def clear(self) -> None:
+    def clear(self) -> Request:
         """Forget the audio appended since the last commit."""
+        self._append(self._encoder.flush())
         self._used_samples = self._appended_samples
         self._hearing = False
-        self._send({"type": "input_audio_buffer.clear"})
+        return self._send({"type": "input_audio_buffer.clear"})
 
     def press(self) -> None:
-        """Push to talk: the user begins to speak."""
+        """Push to talk: the user begins to speak, over the answer too."""
+        self.interrupt()
+        if self.uncommitted_samples:
+            # What the microphone took before is none of it.
+            self.clear()
         self._hearing = True
 
-    def send_text(self, text: str, role: str = "user") -> str:
-        """Add a text message; waits for its turn while a response is active. Returns the item's id."""
-        kind = "text" if role == "assistant" else "input_text"
-        kind = "output_text" if role == "assistant" else kind
+    def release(self) -> Wish | None:
+        """Push to talk: the utterance ends and is to be answered.
+
+        Returns:
+            None where it is too short to be one: nothing was sent.
+        """
+        self._hearing = False
+        if self.uncommitted_samples < LEAST_COMMIT_SAMPLES:
+            return None
+        self.commit()
+        return self.respond()
+
+    def send_text(self, text: str, role: str = "user") -> Request:
+        """Add a text message; waits for its turn while a response is active. The request names the item."""
+        kind = "output_text" if role == "assistant" else "input_text"
         return self.add_item({"type": "message", "role": role, "content": [{"type": kind, "text": text}]})
 
-    def add_item(self, item: dict[str, Any]) -> str:
-        """Add any item, canonical shape. Returns its id."""
-        item_id = item.get("id") or self._new_id("item")
-        self._queue.append({"type": "conversation.item.create", "item": {**item, "id": item_id}})
+    def add_item(self, item: dict[str, Any], previous_item_id: str | None = None) -> Request:
+        """Add any item, canonical shape; waits for its turn while a response is active.
+
+        Args:
+            item: its `id` is made where it has none.
+            previous_item_id: after which; `root` is before all others; None is at the end.
+        """
+        item_id = str(item.get("id") or self._new_id("item"))
+        event: dict[str, Any] = {"type": "conversation.item.create", "item": {**item, "id": item_id}}
+        if previous_item_id is not None:
+            event["previous_item_id"] = previous_item_id
+        request = Request("conversation.item.create", item_id=item_id)
+        self._queue.append((event, request))
         self._drain()
-        return str(item_id)
+        return request
 
     def respond(self, fields: Mapping[str, Any] | None = None) -> Wish:
         """Ask for a response; waits for its turn while one is active.
 
         Args:
-            fields: canonical `response` fields that override the session's.
+            fields: canonical `response` fields that override the session's. With `conversation: "none"` it
+                is no part of the conversation, and waits for none.
         """
         wish = Wish(fields=dict(fields or {}))
+        if wish.fields.get("conversation") == "none":
+            self._ask_beside(wish)
+            return wish
         self._queue.append(wish)
         self._drain()
         return wish
 
-    def update(self, session: dict[str, Any]) -> None:
+    def update(self, session: dict[str, Any]) -> Request:
         """Change the session; canonical fields, only those that change."""
-        self._send({"type": "session.update", "session": session})
+        told = format_told(session, "input")
+        if told is not None and format_of(told) is not self._encoder.format:
+            self._append(self._encoder.flush())
+            self._encoder = Encoder(format_of(told))
+        request = self._send({"type": "session.update", "session": session})
+        request.session = session
+        return request
 
-    def delete(self, item_id: str) -> None:
+    def delete(self, item_id: str) -> Request:
         """Delete an item from the server's conversation."""
-        self._send({"type": "conversation.item.delete", "item_id": item_id})
+        return self._send({"type": "conversation.item.delete", "item_id": item_id})
+
+    def retrieve(self, item_id: str) -> Request:
+        """Ask for an item as the server has it."""
+        return self._send({"type": "conversation.item.retrieve", "item_id": item_id})
+
+    def truncate(self, item_id: str, audio_end_ms: int) -> Request:
+        """Let the model forget what it said after this position; never beyond the audio received."""
+        item = self.conversation.items.get(item_id)
+        index = item.audio_index if item is not None else 0
+        return self._send(
+            {
+                "type": "conversation.item.truncate",
+                "item_id": item_id,
+                "content_index": index,
+                "audio_end_ms": audio_end_ms,
+            }
+        )
 
     def send(self, fields: dict[str, Any]) -> None:
         """Any client event as it is, canonical or wire names."""
@@ -177,8 +249,7 @@ class ClientProtocol:
         if response_id is None:
             return False
         self._calls[call_id] = None
-        item = {"type": "function_call_output", "call_id": call_id, "output": output}
-        self.add_item(item)
+        self.add_item({"type": "function_call_output", "call_id": call_id, "output": output})
         waiting = self._open_calls.get(response_id, set())
         waiting.discard(call_id)
         if not waiting and self._open_calls.pop(response_id, None) is not None:
@@ -189,88 +260,32 @@ class ClientProtocol:
 
     def playback(self, event: Event) -> None:
         """The player's own row (`local.playback.*`), as it was logged."""
-        item_id = event.item_id
         before = self.phase
-        if item_id is None:
-            return
-        if event.type == "local.playback.ended":
-            self._playing.discard(item_id)
-        elif item_id not in self._cut and self._may_play(item_id):
-            self._playing.add(item_id)
-        self.conversation.apply(event, "local")
-        if event.type == "local.playback.ended" or before != self.phase:
-            self._outputs.append(ItemChanged(item_id))
-
-    def _may_play(self, item_id: str) -> bool:
-        """Whether there is such an item and it was not stopped: a report may come late."""
-        item = self.conversation.items.get(item_id)
-        return item is not None and not item.playback_cut
+        self._playback.report(event)
+        if event.item_id is not None and (event.type == "local.playback.ended" or before != self.phase):
+            self._outputs.append(ItemChanged(event.item_id))
 
     def has_player(self, item_id: str) -> bool:
         """Whether the item was given to a player. One that was not counts as heard when it was received."""
-        return item_id in self._handed
+        return self._playback.was_handed(item_id)
 
     @property
     def cut_items(self) -> tuple[str, ...]:
         """The items whose playback was cut by a `Flush` that the player has not answered yet."""
-        return tuple(self._cut)
+        return self._playback.cut_items
 
     @property
     def playing_items(self) -> tuple[str, ...]:
         """The items that the player is at, or has still to play."""
-        items = self.conversation.items
-        return tuple(
-            i
-            for r in self.conversation.responses.values()
-            if r.response_id not in self._muted_responses
-            for i in r.item_ids
-            if i in items and self._still_to_hear(items[i], r)
-        )
+        return self._playback.items
 
     def stopped(self, rows: Iterable[Event]) -> None:
         """The player stopped for good: note what was heard, and tell nobody."""
-        self._playing.clear()
-        for row in rows:
-            self.conversation.apply(row, "local")
+        self._playback.stopped(rows)
 
     def flushed(self, rows: Iterable[Event]) -> None:
-        """The player stopped: settle each item that was cut, so that the model remembers only what was heard.
-
-        Args:
-            rows: `local.playback.flushed`, one for each of `cut_items`, with `played_samples` (what left the
-                playback processor) and `output_latency_ms` (how long a sample takes from there to the ear).
-        """
-        self._playing.clear()
-        self._cut.clear()
-        for row in rows:
-            self.conversation.apply(row, "local")
-            item = self.conversation.items.get(row.item_id or "")
-            if item is not None and not item.deleted:
-                self._settle(item)
-                self._outputs.append(ItemChanged(item.item_id))
-
-    def _settle(self, item: Item) -> None:
-        response = self.conversation.responses.get(item.response_id or "")
-        if not item.generated_samples or not item.playback_cut:
-            return
-        # Less than a millisecond is no position to truncate at.
-        if item.heard_ms is None or item.heard_ms < 1:
-            # Deleting an item that is still being written is an error at some servers: wait for its
-            # response's end.
-            if response is not None and response.active:
-                self._delete_when_done.setdefault(response.response_id, []).append(item.item_id)
-            else:
-                self.delete(item.item_id)
-            return
-        self._send(
-            {
-                "type": "conversation.item.truncate",
-                "item_id": item.item_id,
-                "content_index": item.audio_index,
-                # Rounded down: a position beyond the audio is refused.
-                "audio_end_ms": int(item.heard_ms),
-            }
-        )
+        """The player stopped; see `Playback.flushed`."""
+        self._playback.flushed(rows)
 
     # ---- what the server says ------------------------------------------------------------------------------
 
@@ -282,6 +297,7 @@ class ClientProtocol:
             at_s: when it came, on the log's clock.
         """
         self.observe(event, "received", at_s)
+        self._requests.answered(event, self._first_name(event.item_id))
         rule = RULES.get(event.type)
         if rule is not None:
             rule(self, event)
@@ -294,27 +310,47 @@ class ClientProtocol:
         if direction == "sent" and event.type == "conversation.item.create" and event.item_id is not None:
             self._outputs.append(ItemChanged(event.item_id))
 
+    def _first_name(self, item_id: str | None) -> str | None:
+        """A server may have given another name to an item that we made."""
+        return next((ours for ours, theirs in self.conversation.renamed.items() if theirs == item_id), None)
+
     def connection_lost(self) -> None:
         """Nothing that was asked for will be answered any more."""
         failure = Failed("the connection ended before the answer did", None, None)
         pending = [w for w in self._queue if isinstance(w, Wish)]
+        for dropped in (q[1] for q in self._queue if not isinstance(q, Wish)):
+            dropped.done, dropped.failure = True, failure
         self._queue.clear()
-        for wish in [*pending, *([self._asked] if self._asked else []), *self._wish_of.values()]:
+        self._requests.dropped(failure)
+        asked = [self._asked] if self._asked else []
+        for wish in [*pending, *asked, *self._asked_beside, *self._wish_of.values()]:
             if not wish.done:
                 wish.done, wish.failure = True, failure
         self._asked = self._active = None
         self._awaiting_auto = self._hearing = False
         self._wish_of.clear()
+        self._asked_beside.clear()
         for call_id in [c for calls in self._open_calls.values() for c in calls]:
             self._calls[call_id] = None
         self._open_calls.clear()
         self._appended_samples = self._used_samples = 0
+        self._has_spoken = False
+        self._encoder = Encoder()
 
     # ---- inside --------------------------------------------------------------------------------------------
 
-    def _send(self, fields: dict[str, Any]) -> None:
+    def _emit(self, output: Output) -> None:
+        self._outputs.append(output)
+
+    def _send(self, fields: dict[str, Any], request: Request | None = None) -> Request:
         fields.setdefault("event_id", self._new_id("evt"))
+        if request is None:
+            item_id = fields.get("item_id")
+            request = Request(str(fields.get("type")), item_id=item_id if isinstance(item_id, str) else None)
+        request.event_id = str(fields["event_id"])
+        self._requests.sent(request)
         self._outputs.append(Send(fields))
+        return request
 
     def _drain(self) -> None:
         """Send what waits, up to and including the next `response.create`."""
@@ -323,7 +359,7 @@ class ClientProtocol:
             if isinstance(head, Wish):
                 self._ask(head)
             else:
-                self._send(head)
+                self._send(*head)
 
     def _ask(self, wish: Wish) -> None:
         fields = wish.fields
@@ -338,36 +374,26 @@ class ClientProtocol:
         self._asked = self._newest = wish
         wish.event_id = event["event_id"]
 
+    def _ask_beside(self, wish: Wish) -> None:
+        event = {"type": "response.create", "response": wish.fields}
+        if not wish.fields.get("metadata"):
+            # By these it is known again: it may begin while another one is being given.
+            wish.fields["metadata"] = {"asked_by": self._new_id("wish")}
+        self._send(event)
+        wish.event_id = str(event["event_id"])
+        self._asked_beside.append(wish)
+
     def _interrupt(self, *, server_cancels: bool) -> bool:
-        items = self.conversation.items
-        audible = self.playing_items
         active = self._active
         asked = None if server_cancels else self._asked
-        if not audible and active is None and asked is None:
-            return False
-        for item_id in audible:
-            response_id = items[item_id].response_id
-            if response_id is not None:
-                self._muted_responses.add(response_id)
-        if active is not None:
-            self._muted_responses.add(active)
+        audible = self._playback.cut(active)
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
             self._send({"type": "response.cancel"})
         if asked is not None and not asked.cancelled:
             asked.cancelled = True
             self._send({"type": "response.cancel"})
-        if audible:
-            self._cut.extend(audible)
-            self._outputs.append(Flush())
-        return True
-
-    def _still_to_hear(self, item: Item, response: Response) -> bool:
-        if not item.generated_samples or item.interrupted or item.deleted:
-            return False
-        if response.active:
-            return True
-        return item.item_id in self._handed and (item.played_samples or 0) < item.generated_samples
+        return audible or active is not None or asked is not None
 
     def _follow_up(self, response_id: str) -> None:
         wish = self._wish_of.get(response_id)
@@ -388,6 +414,9 @@ class ClientProtocol:
         The server's own response may have been taken for the one that was asked for: an error names the event
         that caused it, and then we know better.
         """
+        beside = [w for w in self._asked_beside if w.event_id == event_id]
+        if beside:
+            return beside[0]
         if event_id is None:
             # It may be about anything; while we wait for a response to begin, it is about that.
             return self._asked
@@ -396,22 +425,12 @@ class ClientProtocol:
 
     def _take_back(self, wish: Wish) -> None:
         """No response came of the newest `response.create`."""
-        if wish is self._asked:
+        if wish in self._asked_beside:
+            self._asked_beside.remove(wish)
+        elif wish is self._asked:
             self._asked = None
         elif wish.response_ids:
             self._wish_of.pop(wish.response_ids.pop(), None)
-
-    def _cut_late(self, response: Response) -> None:
-        """What came of an interrupted answer after the player was stopped was never heard: settle it too."""
-        items = self.conversation.items
-        late = [
-            i
-            for i in response.item_ids
-            if i in self._handed and i not in self._cut and not items[i].playback_cut and not items[i].deleted
-        ]
-        if late and response.response_id in self._muted_responses:
-            self._cut.extend(late)
-            self._outputs.append(Flush())
 
     def _report_turn(self) -> None:
         turn = self.conversation.current_turn

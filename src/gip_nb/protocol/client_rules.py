@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
-from gip_nb.protocol.outputs import Failed, ItemChanged, Play, PlayEnd, TextAdded, ToolCall
+from gip_nb.protocol.frames import NOT_JSON, decode_json
+from gip_nb.protocol.outputs import Failed, ItemChanged, TextAdded, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.client import ClientProtocol
     from gip_nb.protocol.conversation import Response
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.outputs import Wish
 
 __all__ = ["RULES"]
 
@@ -59,28 +62,41 @@ def _on_committed(p: ClientProtocol, e: Event) -> None:
 
 
 def _on_response_created(p: ClientProtocol, e: Event) -> None:
-    p._awaiting_auto = False
-    p._created_since_speech = True
     response_id = e.response_id
     response = p.conversation.responses.get(response_id or "")
+    if response is None or not response.beside:
+        p._awaiting_auto = False
+        p._created_since_speech = True
     # Told after its end, or again: nothing begins.
     if response_id is None or response is None or not response.active:
         return
-    p._active = response_id
-    _answer_wish(p, response_id)
+    if not response.beside:
+        p._active = response_id
+    _answer_wish(p, response)
 
 
-def _answer_wish(p: ClientProtocol, response_id: str) -> None:
+def _answer_wish(p: ClientProtocol, response: Response) -> None:
     """This response is what was asked for, as far as one can tell."""
-    wish = p._asked
+    wish = _wish_beside(p, response) if response.beside else p._asked
     if wish is None:
         return
-    p._asked = None
-    wish.response_ids.append(response_id)
-    p._wish_of[response_id] = wish
+    if not response.beside:
+        p._asked = None
+    wish.response_ids.append(response.response_id)
+    p._wish_of[response.response_id] = wish
     if wish.cancelled:
-        p._muted_responses.add(response_id)
-        p._cancelled.add(response_id)
+        p._playback.mute(response.response_id)
+        p._cancelled.add(response.response_id)
+
+
+def _wish_beside(p: ClientProtocol, response: Response) -> Wish | None:
+    """Of those that were asked for beside the conversation, the one with these metadata, else the oldest."""
+    asked = p._asked_beside
+    same = [w for w in asked if w.fields.get("metadata") == response.metadata]
+    for wish in (same or asked)[:1]:
+        asked.remove(wish)
+        return wish
+    return None
 
 
 def _on_response_done(p: ClientProtocol, e: Event) -> None:
@@ -94,19 +110,17 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
     if response.created_s is None:
         # Some servers never said that it began.
         p._awaiting_auto = False
-        _answer_wish(p, response.response_id)
+        _answer_wish(p, response)
     for item_id in response.item_ids:
         p._outputs.append(ItemChanged(item_id))
-    for item_id in p._delete_when_done.pop(response.response_id, []):
-        p.delete(item_id)
-    p._cut_late(response)
+    p._playback.response_done(response)
     calls = _calls_of(p, response)
     wish = p._wish_of.get(response.response_id)
     if calls:
         p._open_calls[response.response_id] = {c.call_id for c in calls}
         for call in calls:
             p._calls[call.call_id] = response.response_id
-        p._outputs.extend(calls)
+        _hand_out(p, calls)
     elif wish is not None:
         failed = response.status == "failed"
         p._finish(wish, Failed(response.error or "the response failed", None, None) if failed else None)
@@ -117,7 +131,8 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
 
 
 def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
-    if response.status in {"cancelled", "failed"}:
+    if response.status in {"cancelled", "failed"} or response.beside:
+        # What is called beside the conversation cannot be answered in it.
         return []
     items = [p.conversation.items[i] for i in response.item_ids if i in p.conversation.items]
     calls = {
@@ -128,26 +143,37 @@ def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
     return list(calls.values())
 
 
+def _hand_out(p: ClientProtocol, calls: list[ToolCall]) -> None:
+    """Calls with arguments that are none are answered here: the model can mend them, a function cannot."""
+    for call in calls:
+        problem = _problem_with(call.arguments)
+        if problem is None:
+            p._outputs.append(call)
+        else:
+            p.tool_output(call.call_id, f"error: {problem}")
+
+
+def _problem_with(arguments: str) -> str | None:
+    try:
+        given = decode_json((arguments or "{}").encode())
+    except NOT_JSON as error:
+        return f"the arguments are not JSON: {error}"
+    return None if isinstance(given, dict) else "the arguments are no JSON object"
+
+
 def _on_answer_audio(p: ClientProtocol, e: Event) -> None:
-    item = p.conversation.items.get(e.item_id or "")
-    if item is None or not e.audio:
-        return
-    if p.player:
-        p._handed.add(item.item_id)
-    if (item.response_id or "") in p._muted_responses:
-        return
-    samples = len(e.audio) // 2
-    if item.generated_samples == samples:
-        p._outputs.append(ItemChanged(item.item_id))
-    p._outputs.append(
-        Play(item.item_id, e.whole("content_index") or 0, item.generated_samples - samples, e.audio)
-    )
+    p._has_spoken = p._has_spoken or bool(e.audio)
+    p._playback.receive(e, player=p.player)
 
 
 def _on_answer_audio_done(p: ClientProtocol, e: Event) -> None:
-    item = p.conversation.items.get(e.item_id or "")
-    if item is not None and item.generated_samples and (item.response_id or "") not in p._muted_responses:
-        p._outputs.append(PlayEnd(item.item_id, e.whole("content_index") or 0, item.generated_samples))
+    p._playback.receive_end(e)
+
+
+def _on_session(p: ClientProtocol, _e: Event) -> None:
+    if p.conversation.input_format is not p._encoder.format:
+        # The server has its own mind about it: what it says counts.
+        p._encoder = Encoder(p.conversation.input_format)
 
 
 def _on_text_delta(p: ClientProtocol, e: Event) -> None:
@@ -189,7 +215,9 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
-    p._outputs.append(failed)
+    request = p._requests.refused(failed) if wish is None else None
+    if request is None or not request.awaited:
+        p._outputs.append(failed)
     if wish is not None:
         p._take_back(wish)
         p._finish(wish, failed)
@@ -204,6 +232,8 @@ def _on_item(p: ClientProtocol, e: Event) -> None:
 
 
 RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
+    "session.created": _on_session,
+    "session.updated": _on_session,
     "input_audio_buffer.speech_started": _on_speech_started,
     "input_audio_buffer.speech_stopped": _on_speech_stopped,
     "input_audio_buffer.committed": _on_committed,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
+from gip_nb.errors import SettingIgnored
 from gip_nb.session.loop import run_blocking
 from gip_nb.session.trouble import offers_nearest
 
@@ -59,9 +61,13 @@ class RealtimeSession:
         """Ask by text, WAV file or array, and wait for the whole answer; see `AsyncRealtimeSession.ask`."""
         return run_blocking(self._session.ask(what, sample_rate_hz=sample_rate_hz, timeout_s=timeout_s))
 
-    def send_text(self, text: str) -> str:
-        """Add a message of the user; returns its item id. `respond()` asks for the answer."""
-        return run_blocking(self._session.send_text(text))
+    def send_text(self, text: str, role: str = "user") -> str:
+        """Add a message; returns its item id. `respond()` asks for the answer."""
+        return run_blocking(self._session.send_text(text, role))
+
+    def add(self, item: dict[str, Any], previous_item_id: str | None = None) -> str:
+        """Add any item of the API to the conversation; returns its id."""
+        return run_blocking(self._session.add(item, previous_item_id))
 
     @offers_nearest
     def send_audio(self, what: Path | str | NDArray[Any] | bytes, sample_rate_hz: int = 24_000) -> None:
@@ -72,9 +78,17 @@ class RealtimeSession:
         """End the user's utterance (with turn detection off)."""
         run_blocking(self._session.commit())
 
-    def respond(self, /, **overrides: Any) -> None:
-        """Ask for a response; it waits while another one is active."""
-        run_blocking(self._session.respond(**overrides))
+    def press(self) -> None:
+        """Push to talk: the user begins to speak; an answer stops."""
+        run_blocking(self._session.press())
+
+    def release(self) -> None:
+        """Push to talk: the utterance ends and is answered."""
+        run_blocking(self._session.release())
+
+    def respond(self, /, **overrides: Any) -> str | None:
+        """Ask for a response; returns its id, None where it waits for its turn behind another one."""
+        return run_blocking(self._session.respond(**overrides))
 
     def interrupt(self) -> bool:
         """Stop the answer. Returns False where there was nothing to stop."""
@@ -85,12 +99,21 @@ class RealtimeSession:
         run_blocking(self._session.clear())
 
     def update(self, /, **fields: Any) -> None:
-        """Change the session: any field of the API, in either dialect."""
-        run_blocking(self._session.update(**fields))
+        """Change the session: any field of the API. What the server ignores is a warning."""
+        for line in run_blocking(self._session.apply_update(fields)):
+            warnings.warn(line, SettingIgnored, stacklevel=2)
 
     def delete(self, item_id: str) -> None:
         """Delete an item from the server's conversation."""
         run_blocking(self._session.delete(item_id))
+
+    def retrieve(self, item_id: str) -> dict[str, Any]:
+        """An item as the server has it, canonical."""
+        return run_blocking(self._session.retrieve(item_id))
+
+    def truncate(self, item_id: str, audio_end_ms: int) -> None:
+        """Let the model forget what it said in this item after a position."""
+        run_blocking(self._session.truncate(item_id, audio_end_ms))
 
     def send(self, event: dict[str, Any]) -> None:
         """Send any client event as it is."""

@@ -55,6 +55,8 @@ class Line:
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._outgoing: asyncio.Queue[Frame | dict[str, Any]] = asyncio.Queue()
+        # How the newest connection has ended; None while it has not.
+        self.ended: TransportClosed | None = None
 
     async def open(self, settings: Settings, dialect: Dialect) -> None:
         """Connect in this dialect and begin to read and write.
@@ -77,6 +79,7 @@ class Line:
             )
             raise
         self._transport = transport
+        self.ended = None
         row, event = self._log.local(
             "connection.opened", dialect=dialect, model=settings.model, url=settings.websocket_base_url
         )
@@ -118,7 +121,8 @@ class Line:
             reason = (
                 settings.api_key.scrub_text(closed.reason) if settings.api_key is not None else closed.reason
             )
-            self._on_closed(TransportClosed(closed.code, reason))
+            self.ended = TransportClosed(closed.code, reason)
+            self._on_closed(self.ended)
 
     def _on_frame(self, frame: Frame, settings: Settings) -> None:
         if frame.type == "session.created" and settings.dialect == "auto":

@@ -22,6 +22,7 @@ __all__ = [
     "check_response",
     "check_texts",
     "check_update",
+    "check_voice",
     "nearest",
 ]
 
@@ -146,6 +147,30 @@ def check_response(overrides: Mapping[str, object]) -> None:
     for name in overrides:
         if name not in RESPONSE_OPTIONS:
             raise UnknownOption(name, nearest(name, RESPONSE_OPTIONS), RESPONSE_OPTIONS)
+
+
+def check_voice(asked: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise for another voice, of a model that has spoken.
+
+    Args:
+        asked: canonical fields of an update.
+        now: the session as it is, canonical.
+
+    Raises:
+        BadSetting: it cannot change any more.
+    """
+    wanted, has = (_voice_of(session) for session in (asked, now))
+    if wanted is not None and wanted != has:
+        raise BadSetting(
+            f"the voice stays {has!r}: it cannot change once the model has spoken in a session",
+            f"begin another session with voice={wanted!r}.",
+        )
+
+
+def _voice_of(session: Mapping[str, Any]) -> object:
+    audio = session.get("audio")
+    output = audio.get("output") if isinstance(audio, dict) else None
+    return output.get("voice") if isinstance(output, dict) else None
 
 
 def check_texts(**given: object) -> None:

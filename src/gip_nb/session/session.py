@@ -1,92 +1,48 @@
-"""One talk, joined together: line, protocol, journal, tools and speaker.
+"""One talk as its user has it: verbs, tables, callbacks. What goes on inside is `Talking`'s.
 
-The public verbs may be awaited from any loop and hop to the process's own; everything else runs there.
+The public verbs may be awaited from any loop and hop to the process's own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import uuid
-from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, Self
+import warnings
+from typing import TYPE_CHECKING, Any
 
 from gip_nb.audio import frames, wav_bytes
-from gip_nb.errors import (
-    AlreadyClosed,
-    BadAudio,
-    BadSetting,
-    ConnectionDropped,
-    DialectRefused,
-    GipError,
-    NothingToDo,
-    TimedOut,
-    UnknownItem,
-)
-from gip_nb.journal.log import EventLog
-from gip_nb.journal.tables import Tables
-from gip_nb.protocol import dialects, outputs
-from gip_nb.protocol.client import ClientProtocol
-from gip_nb.protocol.clocks import CaptureMarks
-from gip_nb.protocol.frames import append_frame
-from gip_nb.session.line import Line
-from gip_nb.session.loop import in_thread, loop, on_loop
-from gip_nb.session.options import canonical_session, check_response
+from gip_nb.errors import BadAudio, BadSetting, NothingToDo, SettingIgnored, TimedOut, UnknownItem
+from gip_nb.protocol import dialects
+from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
+from gip_nb.protocol.items import SAMPLES_PER_MS
+from gip_nb.session.loop import in_thread, on_loop
+from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
-from gip_nb.session.speaker import Flushed, NoSpeaker
-from gip_nb.session.transport import OpenAITransport
-from gip_nb.session.trouble import (
-    ends_session,
-    error_of,
-    error_of_close,
-    must_be_json,
-    must_be_seconds,
-    offers_nearest,
-    refuses_dialect,
-)
-from gip_nb.session.waits import Waits
+from gip_nb.session.talking import Talking
+from gip_nb.session.trouble import error_of_failure, must_be_json, must_be_seconds, offers_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
     from IPython.display import Audio
     from numpy.typing import NDArray
 
-    from gip_nb.journal.log import Row
-    from gip_nb.protocol.conversation import Direction
-    from gip_nb.protocol.dialects import Dialect
-    from gip_nb.protocol.frames import Event
-    from gip_nb.protocol.outputs import Output, State, Wish
-    from gip_nb.session.listener import Listener
+    from gip_nb.protocol.outputs import Wish
+    from gip_nb.protocol.requests import Request
     from gip_nb.session.reply import Reply
-    from gip_nb.session.settings import Settings
-    from gip_nb.session.speaker import Speaker
-    from gip_nb.session.transport import Transport, TransportClosed
-    from gip_nb.tools import Toolbox
 
 __all__ = ["AsyncRealtimeSession"]
 
-_At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
-
-_CREATED_TIMEOUT_S = 15.0
-_UPDATED_TIMEOUT_S = 10.0
-_FLUSH_TIMEOUT_S = 1.0
+_ANSWER_TIMEOUT_S = 10.0
+_BEGIN_TIMEOUT_S = 15.0
+# A server that confirms no item is not waited for any longer.
+_ITEM_GRACE_S = 1.0
 _ASK_CHUNK_BYTES = 9600
-_MIN_ASK_BYTES = 4800
-# 10 s of microphone frames of 40 ms.
-_EARLY_FRAMES = 250
-_SHAPE_DISABLED = "beta_api_shape_disabled"
-_AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
+_MIN_ASK_BYTES = LEAST_COMMIT_SAMPLES * 2
 
 
-def new_id(prefix: str) -> str:
-    """An id that no server takes exception to: at most 32 characters."""
-    return f"{prefix}_{uuid.uuid4().hex[:20]}"
-
-
-class AsyncRealtimeSession:
+class AsyncRealtimeSession(Talking):
     """A session whose verbs are awaited. Connects with the first verb (or `async with`), ends with `close()`.
 
     Args:
@@ -97,60 +53,7 @@ class AsyncRealtimeSession:
         listener: who shows the talk.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        tools: Toolbox | None = None,
-        transport: Callable[[Settings, Dialect], Transport] = OpenAITransport,
-        speaker: Speaker | None = None,
-        listener: Listener | None = None,
-    ) -> None:
-        self.settings = settings
-        self.log = EventLog()
-        self.tables = Tables(self.log)
-        self.error: GipError | None = None
-        self._tools = tools
-        self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
-        self._listener = listener
-        self.protocol = ClientProtocol(new_id, player=self._speaker.plays)
-        self._line = Line(self.log, transport, self._on_event, self._on_closed)
-        self._waits = Waits(self.callback_failed)
-        # What the connection is at; while it is "open", the protocol's phase is the state.
-        self._at: _At = "idle"
-        self._told_state: State = "idle"
-        self._muted = False
-        self._microphone_held = False
-        self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
-        self._capture_marks = CaptureMarks()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._connecting = asyncio.Lock()
-        self._asking = asyncio.Lock()
-
-    def __repr__(self) -> str:
-        told = self.session_id or "no session yet"
-        name, model = type(self).__name__, self.settings.model
-        return f"<{name} {told} {self.state} model={model!r} events={len(self.log)}>"
-
     # ---- what it is ----------------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> State:
-        """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
-        if self._at != "open":
-            return "closed" if self._at == "closing" else self._at
-        phase = self.protocol.phase
-        return "muted" if self._muted and phase == "listening" else phase
-
-    @property
-    def session_id(self) -> str | None:
-        """The server's name for this session, None before it has one."""
-        return self.protocol.conversation.session_id
-
-    @property
-    def dialect(self) -> Dialect:
-        """The dialect that is spoken, or that will be tried first."""
-        return self.log.dialect if self.log.connection else self.settings.first_dialect
 
     @property
     def events(self) -> pd.DataFrame:
@@ -188,101 +91,6 @@ class AsyncRealtimeSession:
             raise UnknownItem(item_id)
         return Audio(data=wav_bytes(pcm))  # type: ignore[no-untyped-call]  # IPython has no types
 
-    # ---- opening -------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        """Connect."""
-        await self.connect()
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        """Close."""
-        await self.close()
-
-    @on_loop
-    async def connect(self) -> None:
-        """Connect, unless connected. Each verb does so by itself.
-
-        Raises:
-            AlreadyClosed: the session has ended.
-            KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not.
-        """
-        async with self._connecting:
-            if self._at == "open":
-                return
-            self._raise_if_ended()
-            self._move("connecting")
-            try:
-                await self._open()
-            except GipError as error:
-                await self._line.close()
-                if self._at == "connecting":
-                    self._end("error", error)
-                raise
-            except BaseException:
-                self._line.abandon()
-                self._end("closed", None)
-                raise
-
-    async def _open(self) -> None:
-        if self.settings.rehearsal and not self.settings.base_url:
-            from gip_nb.session.embedded import with_rehearsal_address
-
-            self.settings = await in_thread(with_rehearsal_address, self.settings)
-            self._raise_if_ended()
-        first = self.settings.first_dialect
-        if not await self._open_in(first):
-            if self.settings.dialect != "auto":
-                raise DialectRefused(
-                    f"the server does not speak the {first} dialect",
-                    f"leave out dialect={first!r}: the one that it speaks is found by itself.",
-                    _SHAPE_DISABLED,
-                )
-            other: Dialect = "ga" if first == "beta" else "beta"
-            if not await self._open_in(other):
-                raise DialectRefused(
-                    "the server speaks neither dialect of the protocol",
-                    "check base_url: it is the API's root, such as 'https://host/v1'.",
-                    _SHAPE_DISABLED,
-                )
-        self._raise_if_ended()
-        self._move("open")
-        session = dict(self.settings.session)
-        if self._tools is not None:
-            session["tools"] = self._tools.schemas()
-        self.protocol.update(session)
-        while self._early:
-            self._append_microphone(*self._early.popleft())
-        self._pump()
-
-    async def _open_in(self, dialect: Dialect) -> bool:
-        """Connect in this dialect. Returns False where the server does not speak it."""
-        try:
-            await self._line.open(self.settings, dialect)
-        except DialectRefused:
-            # Said in the answer to the handshake.
-            return False
-        # Stop may have been pressed while that took its time.
-        self._raise_if_ended()
-        try:
-            first = await self._waits.next({"session.created", "error"}, _CREATED_TIMEOUT_S)
-        except DialectRefused:
-            # Said in the reason of a close.
-            await self._line.close()
-            return False
-        except ConnectionDropped:
-            # Some servers turn a dialect away by closing without a word.
-            if dialect == "beta" and self.settings.dialect == "auto":
-                await self._line.close()
-                return False
-            raise
-        if first["type"] == "session.created":
-            return True
-        await self._line.close()
-        if refuses_dialect(first):
-            return False
-        raise error_of(first)
-
     # ---- verbs ---------------------------------------------------------------------------------------------
 
     @offers_nearest
@@ -318,10 +126,11 @@ class AsyncRealtimeSession:
             async with asyncio.timeout(timeout_s), self._asking:
                 await self.connect()
                 if question.text is not None:
-                    self.protocol.send_text(question.text)
+                    item = self.protocol.send_text(question.text)
+                    item.awaited = True
                     wish = self.protocol.respond()
                     self._pump()
-                    await self._settled(wish)
+                    await self._waits.settled(wish, item)
                 else:
                     wish = await self._ask_aloud(question.pcm or b"")
         except TimedOut:
@@ -339,18 +148,15 @@ class AsyncRealtimeSession:
         self._microphone_held = True
         try:
             if detection is not None:
-                protocol.update({"audio": {"input": {"turn_detection": None}}})
-                self._pump()
-                await self._waits.until(
-                    lambda: protocol.turn_detection is None, "session.updated", _UPDATED_TIMEOUT_S
-                )
+                await self._answered(protocol.update({"audio": {"input": {"turn_detection": None}}}))
             if protocol.uncommitted_samples:
                 protocol.clear()
             self._append(pcm)
-            protocol.commit()
+            commit = protocol.commit()
+            commit.awaited = True
             wish = protocol.respond()
             self._pump()
-            await self._settled(wish)
+            await self._waits.settled(wish, commit)
             return wish
         finally:
             self._microphone_held = False
@@ -358,18 +164,63 @@ class AsyncRealtimeSession:
                 protocol.update({"audio": {"input": {"turn_detection": detection}}})
                 self._pump()
 
-    async def _settled(self, wish: Wish) -> None:
-        await self._waits.until(lambda: wish.done, "the answer", None)
-        if wish.failure is not None:
-            raise error_of({"message": wish.failure.message, "code": wish.failure.code})
+    async def _answered(self, request: Request) -> None:
+        request.awaited = True
+        self._pump()
+        await self._waits.answered(request, _ANSWER_TIMEOUT_S)
 
     @on_loop
-    async def send_text(self, text: str) -> str:
-        """Add a message of the user; `respond()` asks for the answer. Returns the item's id."""
+    async def send_text(self, text: str, role: str = "user") -> str:
+        """Add a message; `respond()` asks for the answer. Returns the item's id.
+
+        While a response is active it waits, and goes out after it.
+
+        Args:
+            text: what is said.
+            role: by whom: `user`, `system` or `assistant`.
+
+        Raises:
+            BadSetting: another role.
+            ServerError: the server refuses it.
+        """
+        if role not in {"user", "system", "assistant"}:
+            raise BadSetting(f"role {role!r}", "use 'user', 'system' or 'assistant'.")
         await self.connect()
-        item_id = self.protocol.send_text(text)
+        return await self._added(self.protocol.send_text(text, role))
+
+    @on_loop
+    async def add(self, item: dict[str, Any], previous_item_id: str | None = None) -> str:
+        """Add any item to the conversation: text, audio, an image, a function's output. Returns its id.
+
+        While a response is active it waits, and goes out after it.
+
+        Args:
+            item: as the API writes it, in either dialect.
+            previous_item_id: after which it stands; "root" is before all others; None is at the end.
+
+        Raises:
+            BadSetting: JSON cannot carry it.
+            ServerError: the server refuses it.
+        """
+        given: object = item
+        if not isinstance(given, dict):
+            raise BadSetting(
+                f"an item is a {type(given).__name__}", "give the API's object: {'type': 'message', ...}."
+            )
+        must_be_json(item)
+        await self.connect()
+        return await self._added(self.protocol.add_item(item, previous_item_id))
+
+    async def _added(self, request: Request) -> str:
+        request.awaited = bool(request.event_id)
         self._pump()
-        return item_id
+        try:
+            if request.awaited:
+                await self._waits.answered(request, _ITEM_GRACE_S)
+        except TimedOut:
+            # There are servers that confirm no item.
+            request.awaited = False
+        return str(request.item_id)
 
     @offers_nearest
     @on_loop
@@ -407,21 +258,60 @@ class AsyncRealtimeSession:
                 f"there is {there} to commit: the API takes none under 100 ms",
                 "send_audio() first, or let the microphone run.",
             )
-        self.protocol.commit()
+        await self._answered(self.protocol.commit())
+
+    @on_loop
+    async def press(self) -> None:
+        """Push to talk: the user begins to speak. An answer stops; what was appended before is forgotten."""
+        await self.connect()
+        self.protocol.press()
         self._pump()
 
     @on_loop
-    async def respond(self, /, **overrides: Any) -> None:
-        """Ask for a response. While one is active it waits and goes out after it.
+    async def release(self) -> None:
+        """Push to talk: the utterance ends and is answered.
+
+        Raises:
+            NothingToDo: it is shorter than 100 ms; nothing was sent.
+        """
+        await self.connect()
+        if self.protocol.release() is None:
+            samples = self.protocol.uncommitted_samples
+            self._tell_state()
+            raise NothingToDo(
+                f"that was {samples // SAMPLES_PER_MS} ms of audio: the API takes no utterance under 100 ms",
+                "hold it while you speak.",
+            )
+        self._pump()
+
+    @on_loop
+    async def respond(self, /, **overrides: Any) -> str | None:
+        """Ask for a response, and wait until it begins. While one is active it waits and goes out after it.
 
         Args:
-            **overrides: fields of the response that differ from the session's (`instructions`, ...).
+            **overrides: fields of the response that differ from the session's (`instructions`, ...). With
+                `conversation="none"` it is no part of the conversation and runs beside.
+
+        Returns:
+            The response's id; None where it waits for its turn.
+
+        Raises:
+            ServerError: the server refuses it.
+            TimedOut: it does not begin.
         """
         check_response(overrides)
         must_be_json(overrides)
         await self.connect()
-        self.protocol.respond(overrides)
+        wish = self.protocol.respond(overrides)
         self._pump()
+        await self._waits.until(
+            lambda: wish.done or bool(wish.response_ids) or self.protocol.waits_its_turn(wish),
+            "the response",
+            _BEGIN_TIMEOUT_S,
+        )
+        if wish.failure is not None and not wish.response_ids:
+            raise error_of_failure(wish.failure)
+        return wish.response_ids[0] if wish.response_ids else None
 
     @on_loop
     async def interrupt(self) -> bool:
@@ -439,21 +329,32 @@ class AsyncRealtimeSession:
     async def clear(self) -> None:
         """Forget the audio appended since the last commit."""
         await self.connect()
-        self.protocol.clear()
-        self._pump()
+        await self._answered(self.protocol.clear())
 
-    @on_loop
     async def update(self, /, **fields: Any) -> None:
         """Change the session: `instructions`, `voice`, `turn_detection` or any other field of the API.
 
+        Waits for the server's word. What it ignores without one is a `SettingIgnored` warning.
+
         Raises:
-            BadSetting: a value that cannot be.
+            BadSetting: a value that cannot be; another voice after the model has spoken.
+            ServerError: the server refuses it.
+            TimedOut: the server says nothing.
         """
+        for line in await self.apply_update(fields):
+            warnings.warn(line, SettingIgnored, stacklevel=2)
+
+    @on_loop
+    async def apply_update(self, fields: dict[str, Any]) -> list[str]:
+        """As `update`, without the warnings: returns what the server has ignored, a line each."""
         session = canonical_session(**fields)
         must_be_json(session)
         await self.connect()
-        self.protocol.update(session)
-        self._pump()
+        if self.protocol.voice_is_fixed:
+            check_voice(session, self.protocol.conversation.session)
+        request = self.protocol.update(session)
+        await self._answered(request)
+        return self.ignored_settings(request)
 
     @on_loop
     async def delete(self, item_id: str) -> None:
@@ -463,10 +364,49 @@ class AsyncRealtimeSession:
             UnknownItem: there is none with this id.
         """
         await self.connect()
+        self._check_item(item_id)
+        await self._answered(self.protocol.delete(item_id))
+
+    @on_loop
+    async def retrieve(self, item_id: str) -> dict[str, Any]:
+        """An item as the server has it, canonical; what the user said with its audio, base64.
+
+        Raises:
+            UnknownItem: there is none with this id.
+            ServerError: the server has none.
+        """
+        await self.connect()
+        self._check_item(item_id)
+        request = self.protocol.retrieve(item_id)
+        await self._answered(request)
+        return request.answer.part("item") if request.answer is not None else {}
+
+    @on_loop
+    async def truncate(self, item_id: str, audio_end_ms: int) -> None:
+        """Let the model forget what it said in this item after a position. Interruptions do so by themselves.
+
+        Args:
+            item_id: of an answer with sound.
+            audio_end_ms: what is before it stays.
+
+        Raises:
+            UnknownItem: there is none with this id.
+            BadSetting: a position outside the audio that was received.
+            ServerError: the server refuses it.
+        """
+        await self.connect()
+        self._check_item(item_id)
+        received_ms = self.protocol.conversation.items[item_id].generated_samples / SAMPLES_PER_MS
+        if not 0 <= audio_end_ms <= received_ms:
+            raise BadSetting(
+                f"audio_end_ms is {audio_end_ms}: {received_ms:.0f} ms of this item's audio have come",
+                "give a position within it.",
+            )
+        await self._answered(self.protocol.truncate(item_id, int(audio_end_ms)))
+
+    def _check_item(self, item_id: str) -> None:
         if item_id not in self.protocol.conversation.items:
             raise UnknownItem(item_id)
-        self.protocol.delete(item_id)
-        self._pump()
 
     @on_loop
     async def send(self, event: dict[str, Any]) -> None:
@@ -502,208 +442,3 @@ class AsyncRealtimeSession:
         may call this.
         """
         self._waits.on(dialects.canonical_type(event_type), callback)
-
-    @on_loop
-    async def close(self) -> None:
-        """End the talk. Its tables stay. Closing twice is no error."""
-        if self._at in {"closing", "closed", "error"}:
-            return
-        if self._at == "open":
-            await self._note_what_was_heard()
-        self._at = "closing"
-        try:
-            await self._line.close()
-        finally:
-            self._end("closed", None)
-
-    # ---- for the page: on the loop only --------------------------------------------------------------------
-
-    def push_microphone(self, pcm: bytes, *, page: str = "", captured_ms: float = math.nan) -> None:
-        """A frame from the microphone, PCM16 mono 24 000 Hz.
-
-        Who presses Start speaks at once: what is said while the connection opens is kept and sent then.
-
-        Args:
-            pcm: the frame.
-            page: whose microphone.
-            captured_ms: when its first sample was captured, on that page's clock; NaN where nobody knows.
-        """
-        if self._at == "connecting":
-            self._early.append((pcm, page, captured_ms))
-        elif self._at == "open" and not self._microphone_held:
-            self._append_microphone(pcm, page, captured_ms)
-            self._pump()
-
-    def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None:
-        samples = self.protocol.appended_samples
-        if self._capture_marks.wants(page, samples, captured_ms):
-            self.note("mic.captured", appended_samples=samples, page=page, page_ms=captured_ms)
-        self.protocol.append_audio(pcm)
-
-    def note(self, kind: str, **fields: Any) -> None:
-        """Log a local row; the protocol sees it where it is the player's."""
-        row, event = self.log.local(kind, **fields)
-        self._on_event(event, "local", row)
-        if kind.startswith("playback."):
-            self.protocol.playback(event)
-            self._pump()
-
-    def set_muted(self, *, muted: bool) -> None:
-        """The page's microphone sends silence, or sound again."""
-        self._muted = muted
-        self._tell_state()
-
-    # ---- inside: what comes --------------------------------------------------------------------------------
-
-    def _on_event(self, event: Event, direction: Direction, row: Row) -> None:
-        at_s = row.elapsed_ns / 1e9
-        if direction == "received":
-            self.protocol.player = self._speaker.plays
-            self.protocol.receive(event, at_s)
-        elif not event.type.startswith("local.playback."):
-            self.protocol.observe(event, direction, at_s)
-        if direction != "sent":
-            self._waits.tell(event)
-        self._pump()
-
-    def _on_closed(self, closed: TransportClosed) -> None:
-        asked_for = self._at in {"closing", "closed"}
-        self.note("connection.closed", code=closed.code, reason=closed.reason, asked_for=asked_for)
-        self.protocol.connection_lost()
-        if asked_for:
-            return
-        error = error_of_close(closed.code, closed.reason, _AGAIN)
-        if self.error is not None:
-            # Said before: the close only follows from it.
-            error = self.error
-        if self._at == "connecting":
-            self._waits.fail(error)
-        else:
-            self._end("error", error)
-
-    def _end(self, at: _At, error: GipError | None) -> None:
-        if self._at in {"closed", "error"}:
-            return
-        self.error = error or self.error
-        self._line.abandon()
-        self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
-        if error is not None and self._listener is not None:
-            self._listener.failed(error)
-        self._move(at)
-
-    def callback_failed(self, error: BaseException) -> None:
-        """What the user hung on this session raised: a row. Any thread may call."""
-        loop().call_soon_threadsafe(
-            lambda: self.log.local("callback.error", error=type(error).__name__, message=str(error)[:2000])
-        )
-
-    # ---- inside: doing what the protocol says --------------------------------------------------------------
-
-    def _pump(self) -> None:
-        while todo := self.protocol.take():
-            for output in todo:
-                self._perform(output)
-        self._waits.check()
-        self._tell_state()
-
-    def _perform(self, output: Output) -> None:  # noqa: C901 - one arm an output
-        listener = self._listener
-        match output:
-            case outputs.SendAudio(audio):
-                self._line.send(append_frame(audio))
-            case outputs.Send(fields):
-                self._line.send(fields)
-            case outputs.Play(item_id, content_index, start_sample, audio):
-                self._speaker.play(item_id, content_index, start_sample, audio)
-                if listener is not None:
-                    listener.audio_added(audio)
-            case outputs.PlayEnd(item_id, content_index, samples):
-                self._speaker.end(item_id, content_index, samples)
-            case outputs.Flush():
-                self._start(self._flush())
-            case outputs.ToolCall(call_id, name, arguments):
-                self._start(self._call_tool(call_id, name, arguments))
-            case outputs.Failed(message, code):
-                self._on_failed(error_of({"message": message, "code": code}))
-            case outputs.ItemChanged(item_id) if listener is not None:
-                listener.item_changed(item_id)
-            case outputs.TextAdded(item_id, delta) if listener is not None:
-                listener.text_added(item_id, delta)
-            case outputs.TurnDone(turn) if listener is not None:
-                listener.turn_done(turn)
-
-    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = loop().create_task(coroutine)
-        # The loop keeps only weak references to its tasks.
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _flush(self) -> None:
-        stopped = await self._stopped_player(self.protocol.cut_items)
-        self.protocol.flushed([self._note_flushed(item_id, stopped) for item_id in self.protocol.cut_items])
-        self._pump()
-
-    async def _note_what_was_heard(self) -> None:
-        """At the end of a talk: how far the answer was played is a row; the server is not told any more."""
-        playing = self.protocol.playing_items
-        if playing:
-            stopped = await self._stopped_player(playing)
-            self.protocol.stopped([self._note_flushed(item_id, stopped) for item_id in playing])
-
-    def _note_flushed(self, item_id: str, stopped: Flushed) -> Event:
-        item = self.protocol.conversation.items[item_id]
-        # A page that took over counts from where it began: it may not have come to that yet.
-        played_samples = max(stopped.played_samples.get(item_id, 0), item.played_samples or 0)
-        if not self.protocol.has_player(item_id):
-            played_samples = item.generated_samples
-        _, event = self.log.local(
-            "playback.flushed",
-            item_id=item_id,
-            played_samples=played_samples,
-            output_latency_ms=stopped.output_latency_ms,
-        )
-        self._waits.tell(event)
-        return event
-
-    async def _stopped_player(self, item_ids: tuple[str, ...]) -> Flushed:
-        try:
-            return await asyncio.wait_for(self._speaker.flush(), _FLUSH_TIMEOUT_S)
-        except TimeoutError:
-            # A page that does not answer: what it said last is the most that is known to have been heard.
-            items = self.protocol.conversation.items
-            return Flushed({i: items[i].played_samples or 0 for i in item_ids if i in items})
-
-    async def _call_tool(self, call_id: str, name: str, arguments: str) -> None:
-        self.note("tool.started", call_id=call_id, name=name)
-        if self._tools is None:
-            output = f"error: this client has no tool named {name!r}"
-        else:
-            output = await in_thread(self._tools.call, name, arguments)
-        self.note("tool.finished", call_id=call_id, name=name)
-        if self._at == "open":
-            self.protocol.tool_output(call_id, output)
-            self._pump()
-
-    def _on_failed(self, error: GipError) -> None:
-        if ends_session(error):
-            # The server closes next: this is why, and not that it closed.
-            self.error = error
-        if self._listener is not None and self._at == "open":
-            self._listener.failed(error)
-
-    # ---- inside: where it is -------------------------------------------------------------------------------
-
-    def _raise_if_ended(self) -> None:
-        if self._at in {"closing", "closed", "error"}:
-            raise self.error or AlreadyClosed
-
-    def _move(self, at: _At) -> None:
-        self._at = at
-        self._tell_state()
-
-    def _tell_state(self) -> None:
-        state = self.state
-        if state != self._told_state and self._at != "closing":
-            self._told_state = state
-            if self._listener is not None:
-                self._listener.state_changed(state)

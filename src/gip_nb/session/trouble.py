@@ -29,11 +29,14 @@ from gip_nb.session.options import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gip_nb.protocol.outputs import Failed
+
 __all__ = [
     "Told",
     "ends_session",
     "error_of",
     "error_of_close",
+    "error_of_failure",
     "error_of_refusal",
     "must_be_json",
     "must_be_seconds",
@@ -244,6 +247,11 @@ def error_of(told: object) -> GipError:
     if _is_key(found):
         return KeyRefused(message, _CHECK_KEY)
     return ServerError(message, _NEXT_STEPS.get(found.code or "", _LOOK), found.code)
+
+
+def error_of_failure(failure: Failed) -> GipError:
+    """The exception for what the protocol says has failed."""
+    return error_of({"message": failure.message, "code": failure.code})
 
 
 def ends_session(error: GipError) -> bool:

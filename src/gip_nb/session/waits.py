@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import TimedOut
 from gip_nb.session.loop import callbacks, loop
+from gip_nb.session.trouble import error_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.outputs import Wish
+    from gip_nb.protocol.requests import Request
 
 __all__ = ["Waits"]
 
@@ -71,6 +74,30 @@ class Waits:
             raise TimedOut(f"{wanted} did not come within {timeout_s:g} s", _LOOK) from None
         finally:
             self._events.pop(future, None)
+
+    async def answered(self, request: Request, timeout_s: float) -> None:
+        """Wait for the server's word about a request.
+
+        Raises:
+            ServerError: it refuses.
+            TimedOut: it says nothing.
+            GipError: what ended the session meanwhile.
+        """
+        await self.until(lambda: request.done, f"the answer to {request.type}", timeout_s)
+        if request.failure is not None:
+            raise error_of_failure(request.failure)
+
+    async def settled(self, wish: Wish, question: Request) -> None:
+        """Wait until all of an answer has come, its tools' follow-ups included; without a limit of its own.
+
+        Raises:
+            ServerError: the question was refused, or the response failed.
+            GipError: what ended the session meanwhile.
+        """
+        await self.until(lambda: wish.done or question.failure is not None, "the answer", None)
+        failure = question.failure or wish.failure
+        if failure is not None:
+            raise error_of_failure(failure)
 
     def tell(self, event: Event) -> None:
         """An event happened: wake who waits for it, and submit the callbacks."""

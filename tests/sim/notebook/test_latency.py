@@ -14,7 +14,7 @@ from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
 from gip_nb.notebook.page import Page
 from gip_nb.notebook.routing import Arrival
-from gip_nb.session import session as session_module
+from gip_nb.session import talking
 from gip_nb.session.loop import run_blocking
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import resolve
@@ -42,7 +42,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, detection: Message | None) -> None:
         self.now_ms = 0.0
         log = functools.partial(EventLog, monotonic_ns=lambda: round(self.now_ms * 1e6))
-        monkeypatch.setattr(session_module, "EventLog", log)
+        monkeypatch.setattr(talking, "EventLog", log)
         self.posted: list[Message] = []
         self.page = Page(self._post, self)
         greeting = {"type": "session.created", "session": {"id": "s", "turn_detection": detection}}
@@ -169,8 +169,10 @@ def test_push_to_talk_counts_from_the_commit(monkeypatch: pytest.MonkeyPatch) ->
         await world.begin()
         await world.speak(300, 25, [5.0])
         await world.at(1400)
-        await world.session.commit()
+        committing = asyncio.ensure_future(world.session.commit())
+        await world.at(1400)
         await world.server(1450, "input_audio_buffer.committed", item_id="u", previous_item_id=None)
+        await committing
         await world.answer((1500, 1700, 1800))
         await world.session.close()
         turn = world.turn()

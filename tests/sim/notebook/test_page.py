@@ -426,7 +426,7 @@ def test_a_flush_that_was_dropped_is_asked_again_and_only_its_page_may_answer() 
     async def flush() -> None:
         flushing = asyncio.ensure_future(stage.page.flush())
         await until(lambda: sum(m["kind"] == "flush" for m in stage.shown.messages) == 2)
-        number = stage.shown.messages[-1]["flush"]
+        number = next(m["flush"] for m in reversed(stage.shown.messages) if m["kind"] == "flush")
         told = {"flush": number, "positions": [], "output_latency_ms": 1}
         stage.page.flushed({"page": "p2", **told})
         await asyncio.sleep(0)

@@ -728,7 +728,7 @@ def test_the_server_s_own_commit_ends_where_the_speech_did(line: Line) -> None:
     ("role", "kind"), [("user", "input_text"), ("system", "input_text"), ("assistant", "output_text")]
 )
 def test_texts_have_the_kind_of_their_role(line: Line, role: str, kind: str) -> None:
-    item_id = line.do(lambda p: p.send_text("hi", role))
+    item_id = line.do(lambda p: p.send_text("hi", role)).item_id
     (event,) = line.sent
     assert event["item"] == {
         "id": item_id,
@@ -739,14 +739,14 @@ def test_texts_have_the_kind_of_their_role(line: Line, role: str, kind: str) -> 
 
 
 def test_an_item_keeps_its_id_and_one_without_gets_one(line: Line) -> None:
-    assert line.do(lambda p: p.add_item({"id": "mine", "type": "message"})) == "mine"
-    made = line.do(lambda p: p.add_item({"id": None, "type": "message"}))
+    assert line.do(lambda p: p.add_item({"id": "mine", "type": "message"})).item_id == "mine"
+    made = line.do(lambda p: p.add_item({"id": None, "type": "message"})).item_id
     assert [e["item"]["id"] for e in line.sent] == ["mine", made]
     assert made
 
 
 def test_an_item_that_the_server_renames_is_shown_once(line: Line) -> None:
-    mine = line.do(lambda p: p.send_text("hi"))
+    mine = line.do(lambda p: p.send_text("hi")).item_id
     item = {
         "id": "theirs",
         "type": "message",

@@ -1,0 +1,226 @@
+"""What the user has heard of the answers: the player's reports, and what an interruption leaves in memory.
+
+Pure. Generated is what the server sent, delivered what went to a player, heard what came out of it. After an
+interruption the server's memory is cut to what was heard: an answer of which nothing was heard is deleted,
+one that was heard in part is truncated, never beyond the audio that was received.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gip_nb.protocol.audio_formats import Decoder
+from gip_nb.protocol.outputs import Flush, ItemChanged, Play, PlayEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gip_nb.protocol.conversation import Conversation, Item, Response
+    from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.outputs import Output
+
+__all__ = ["Playback"]
+
+
+class Playback:
+    """The player's side of one session.
+
+    Args:
+        conversation: what the events told.
+        emit: takes what the shell is to do.
+        send: sends a canonical client event.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        emit: Callable[[Output], None],
+        send: Callable[[dict[str, Any]], object],
+    ) -> None:
+        self._conversation = conversation
+        self._emit = emit
+        self._send = send
+        self._playing: set[str] = set()
+        # Items that were given to a player: only of these can something be left to hear.
+        self._handed: set[str] = set()
+        self._muted_responses: set[str] = set()
+        self._cut: list[str] = []
+        self._delete_when_done: dict[str, list[str]] = {}
+        # Of items that are being received: their decoder, and how much of them was given to the player.
+        self._decoders: dict[str, Decoder] = {}
+        self._given_samples: dict[str, int] = {}
+
+    @property
+    def is_sounding(self) -> bool:
+        """Whether the player says that it plays."""
+        return bool(self._playing)
+
+    @property
+    def cut_items(self) -> tuple[str, ...]:
+        """The items whose playback was cut by a `Flush` that the player has not answered yet."""
+        return tuple(self._cut)
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The items that the player is at, or has still to play."""
+        items = self._conversation.items
+        return tuple(
+            i
+            for r in self._conversation.responses.values()
+            if r.response_id not in self._muted_responses
+            for i in r.item_ids
+            if i in items and self._still_to_hear(items[i], r)
+        )
+
+    def _still_to_hear(self, item: Item, response: Response) -> bool:
+        if not item.generated_samples or item.interrupted or item.deleted:
+            return False
+        if response.active:
+            return True
+        return item.item_id in self._handed and (item.played_samples or 0) < item.generated_samples
+
+    def was_handed(self, item_id: str) -> bool:
+        """Whether the item was given to a player. One that was not counts as heard when it was received."""
+        return item_id in self._handed
+
+    # ---- answers come --------------------------------------------------------------------------------------
+
+    def receive(self, event: Event, *, player: bool) -> None:
+        """A piece of an answer's audio, in the wire's format."""
+        item = self._conversation.items.get(event.item_id or "")
+        if item is None or not event.audio:
+            return
+        if player:
+            self._handed.add(item.item_id)
+        if (item.response_id or "") in self._muted_responses:
+            return
+        if item.item_id not in self._decoders:
+            self._emit(ItemChanged(item.item_id))
+            self._decoders[item.item_id] = Decoder(self._conversation.output_format)
+        self._play(item, self._decoders[item.item_id].decode(event.audio))
+
+    def receive_end(self, event: Event) -> None:
+        """No more audio comes for this item."""
+        item = self._conversation.items.get(event.item_id or "")
+        if item is not None:
+            self._end(item)
+
+    def _end(self, item: Item) -> None:
+        decoder = self._decoders.pop(item.item_id, None)
+        if decoder is not None and (item.response_id or "") not in self._muted_responses:
+            self._play(item, decoder.flush())
+            self._emit(PlayEnd(item.item_id, item.audio_index, item.generated_samples))
+
+    def _play(self, item: Item, pcm: bytes) -> None:
+        start = self._given_samples.get(item.item_id, 0)
+        if pcm:
+            self._given_samples[item.item_id] = start + len(pcm) // 2
+            self._emit(Play(item.item_id, item.audio_index, start, pcm))
+
+    # ---- what the player says ------------------------------------------------------------------------------
+
+    def report(self, event: Event) -> None:
+        """The player's own row (`local.playback.*`), as it was logged."""
+        item_id = event.item_id
+        if item_id is None:
+            return
+        if event.type == "local.playback.ended":
+            self._playing.discard(item_id)
+        elif item_id not in self._cut and self._may_play(item_id):
+            self._playing.add(item_id)
+        self._conversation.apply(event, "local")
+
+    def _may_play(self, item_id: str) -> bool:
+        """Whether there is such an item and it was not stopped: a report may come late."""
+        item = self._conversation.items.get(item_id)
+        return item is not None and not item.playback_cut
+
+    def stopped(self, rows: Iterable[Event]) -> None:
+        """The player stopped for good: note what was heard, and tell nobody."""
+        self._playing.clear()
+        for row in rows:
+            self._conversation.apply(row, "local")
+
+    def flushed(self, rows: Iterable[Event]) -> None:
+        """The player stopped: settle each item that was cut, so that the model remembers only what was heard.
+
+        Args:
+            rows: `local.playback.flushed`, one for each of `cut_items`, with `played_samples` (what left the
+                playback processor) and `output_latency_ms` (how long a sample takes from there to the ear).
+        """
+        self._playing.clear()
+        self._cut.clear()
+        for row in rows:
+            self._conversation.apply(row, "local")
+            item = self._conversation.items.get(row.item_id or "")
+            if item is not None and not item.deleted:
+                self._settle(item)
+                self._emit(ItemChanged(item.item_id))
+
+    def _settle(self, item: Item) -> None:
+        response = self._conversation.responses.get(item.response_id or "")
+        if not item.generated_samples or not item.playback_cut:
+            return
+        if response is not None and response.beside:
+            # It is in no conversation: there is nothing to forget.
+            return
+        # Less than a millisecond is no position to truncate at.
+        if item.heard_ms is None or item.heard_ms < 1:
+            # Deleting an item that is still being written is an error at some servers: wait for its
+            # response's end.
+            if response is not None and response.active:
+                self._delete_when_done.setdefault(response.response_id, []).append(item.item_id)
+            else:
+                self._send({"type": "conversation.item.delete", "item_id": item.item_id})
+            return
+        self._send(
+            {
+                "type": "conversation.item.truncate",
+                "item_id": item.item_id,
+                "content_index": item.audio_index,
+                # Rounded down: a position beyond the audio is refused.
+                "audio_end_ms": int(item.heard_ms),
+            }
+        )
+
+    # ---- interruption --------------------------------------------------------------------------------------
+
+    def cut(self, active: str | None) -> bool:
+        """Stop what is played or still to be played. Returns whether there is anything.
+
+        Args:
+            active: the response that is being generated: what still comes of it is not played.
+        """
+        audible = self.items
+        for item_id in audible:
+            response_id = self._conversation.items[item_id].response_id
+            if response_id is not None:
+                self._muted_responses.add(response_id)
+        if active is not None:
+            self._muted_responses.add(active)
+        if audible:
+            self._cut.extend(audible)
+            self._emit(Flush())
+        return bool(audible)
+
+    def mute(self, response_id: str) -> None:
+        """Nothing of this response is played."""
+        self._muted_responses.add(response_id)
+
+    def response_done(self, response: Response) -> None:
+        """A response has ended: what its interruption has left undone is done now."""
+        for item_id in response.item_ids:
+            # Some servers never say that the audio is done.
+            self._end(self._conversation.items[item_id])
+        for item_id in self._delete_when_done.pop(response.response_id, []):
+            self._send({"type": "conversation.item.delete", "item_id": item_id})
+        # What came of it after the player was stopped was never heard.
+        items = self._conversation.items
+        late = [
+            i
+            for i in response.item_ids
+            if i in self._handed and i not in self._cut and not items[i].playback_cut and not items[i].deleted
+        ]
+        if late and response.response_id in self._muted_responses:
+            self._cut.extend(late)
+            self._emit(Flush())

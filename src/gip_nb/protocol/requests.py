@@ -1,0 +1,134 @@
+"""What was asked of the server and is to be answered by an event of its own, or by an `error`. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from gip_nb.protocol.frames import Event
+from gip_nb.protocol.outputs import Failed
+
+__all__ = ["Request", "Requests", "ignored_settings"]
+
+# Client event -> the event that answers it.
+_ANSWERS = {
+    "session.update": "session.updated",
+    "conversation.item.create": "conversation.item.added",
+    "conversation.item.delete": "conversation.item.deleted",
+    "conversation.item.retrieve": "conversation.item.retrieved",
+    "conversation.item.truncate": "conversation.item.truncated",
+    "input_audio_buffer.commit": "input_audio_buffer.committed",
+    "input_audio_buffer.clear": "input_audio_buffer.cleared",
+}
+# Of a server that answers nothing, so many are remembered.
+_MOST = 256
+
+
+class Request(msgspec.Struct, eq=False):
+    """One event that was sent, or that waits to be sent.
+
+    Attributes:
+        type: canonical.
+        event_id: by which an `error` names it; empty while it waits.
+        item_id: of the item that it is about, if it names one.
+        awaited: whether somebody waits for it: then its failure is theirs, and nobody else is told.
+        done: it was answered, refused or dropped.
+        answer: the event that answered it.
+        failure: why it was refused.
+        session: of an update, the canonical fields that were asked for.
+    """
+
+    type: str
+    event_id: str = ""
+    item_id: str | None = None
+    awaited: bool = False
+    done: bool = False
+    answer: Event | None = None
+    failure: Failed | None = None
+    session: dict[str, Any] | None = None
+
+
+class Requests:
+    """The open requests of one connection, in the order in which they were sent."""
+
+    def __init__(self) -> None:
+        self._open: list[Request] = []
+
+    def sent(self, request: Request) -> None:
+        """It went out. One that no event answers is not kept."""
+        if request.type in _ANSWERS:
+            self._open.append(request)
+            del self._open[:-_MOST]
+
+    def answered(self, event: Event, item_id: str | None) -> Request | None:
+        """The oldest request that this event answers, done now.
+
+        Args:
+            event: canonical, of the server.
+            item_id: of the item as this side named it first.
+        """
+        for request in self._open:
+            if _ANSWERS[request.type] == event.type and request.item_id in {None, event.item_id, item_id}:
+                self._open.remove(request)
+                request.answer, request.done = event, True
+                return request
+        return None
+
+    def refused(self, failure: Failed) -> Request | None:
+        """The request that an `error` is about, done now.
+
+        An error that names no event is about the one that somebody waits for, if there is just one.
+        """
+        found = [r for r in self._open if r.event_id == failure.event_id]
+        if failure.event_id is None:
+            found = [r for r in self._open if r.awaited]
+        if len(found) != 1:
+            return None
+        request = found[0]
+        self._open.remove(request)
+        request.failure, request.done = failure, True
+        return request
+
+    def dropped(self, failure: Failed) -> None:
+        """The connection is gone: none will be answered."""
+        for request in self._open:
+            request.failure, request.done = failure, True
+        self._open.clear()
+
+
+def ignored_settings(asked: object, told: object, path: str = "") -> list[str]:
+    """The settings that a server was asked for and that its session does not have.
+
+    Args:
+        asked: canonical fields of a `session.update`, a part of them inside.
+        told: the same place of the session in `session.updated`.
+        path: of that place, such as `audio.output`.
+
+    Returns:
+        One line each, such as `audio.output.voice: asked for 'ash', is 'alloy'`. What a server fills in
+        beside is none; neither is a number that it has rounded.
+    """
+    if isinstance(asked, dict) and isinstance(told, dict):
+        return [
+            line
+            for key, value in asked.items()
+            for line in ignored_settings(value, told.get(key), f"{path}.{key}" if path else key)
+        ]
+    same = asked == told
+    if isinstance(asked, list) and isinstance(told, list):
+        same = len(asked) == len(told) and not any(
+            ignored_settings(a, t) for a, t in zip(asked, told, strict=True)
+        )
+    elif isinstance(asked, int | float) and isinstance(told, int | float):
+        # Through a server's 32-bit float 0.8 comes back as 0.800000011920929.
+        same = math.isclose(asked, told, rel_tol=1e-5, abs_tol=1e-9)
+    if same:
+        return []
+    return [f"{path}: asked for {_short(asked)}, is {_short(told)}"]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - what fits a line

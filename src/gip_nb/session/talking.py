@@ -1,0 +1,412 @@
+"""One talk, joined together: line, protocol, journal, tools and speaker. What its user calls is session.py's.
+
+Everything here runs on the loop; `connect()` and `close()` may be awaited from any loop and hop to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import uuid
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from gip_nb.errors import (
+    AlreadyClosed,
+    GipError,
+)
+from gip_nb.journal.log import EventLog
+from gip_nb.journal.tables import Tables
+from gip_nb.protocol import outputs
+from gip_nb.protocol.client import ClientProtocol
+from gip_nb.protocol.clocks import CaptureMarks
+from gip_nb.protocol.frames import append_frame
+from gip_nb.protocol.requests import ignored_settings
+from gip_nb.session.line import Line
+from gip_nb.session.loop import in_thread, loop, on_loop
+from gip_nb.session.opening import open_line
+from gip_nb.session.speaker import Flushed, NoSpeaker
+from gip_nb.session.transport import OpenAITransport
+from gip_nb.session.trouble import (
+    ends_session,
+    error_of,
+    error_of_close,
+)
+from gip_nb.session.waits import Waits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from gip_nb.journal.log import Row
+    from gip_nb.protocol.conversation import Direction
+    from gip_nb.protocol.dialects import Dialect
+    from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.outputs import Output, State
+    from gip_nb.protocol.requests import Request
+    from gip_nb.session.listener import Listener
+    from gip_nb.session.settings import Settings
+    from gip_nb.session.speaker import Speaker
+    from gip_nb.session.transport import Transport, TransportClosed
+    from gip_nb.tools import Toolbox
+
+__all__ = ["Talking"]
+
+_At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
+
+_log = logging.getLogger(__name__)
+_FLUSH_TIMEOUT_S = 1.0
+# 10 s of microphone frames of 40 ms.
+_EARLY_FRAMES = 250
+_AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
+
+
+def new_id(prefix: str) -> str:
+    """An id that no server takes exception to: at most 32 characters."""
+    return f"{prefix}_{uuid.uuid4().hex[:20]}"
+
+
+class Talking:
+    """Line, protocol, journal, tools and speaker of one session, from its opening to its end.
+
+    Args:
+        settings: where to, with what.
+        tools: the functions that the model may call.
+        transport: makes the connection; tests give a scripted one.
+        speaker: who plays the answers; nobody by default.
+        listener: who shows the talk.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tools: Toolbox | None = None,
+        transport: Callable[[Settings, Dialect], Transport] = OpenAITransport,
+        speaker: Speaker | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.settings = settings
+        self.log = EventLog()
+        self.tables = Tables(self.log)
+        self.error: GipError | None = None
+        self._tools = tools
+        self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
+        self._listener = listener
+        self.protocol = ClientProtocol(new_id, player=self._speaker.plays)
+        self._line = Line(self.log, transport, self._on_event, self._on_closed)
+        self._waits = Waits(self.callback_failed)
+        # What the connection is at; while it is "open", the protocol's phase is the state.
+        self._at: _At = "idle"
+        self._told_state: State = "idle"
+        self._muted = False
+        self._microphone_held = False
+        self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
+        self._capture_marks = CaptureMarks()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._first_update: Request | None = None
+        self._connecting = asyncio.Lock()
+        self._asking = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        told = self.session_id or "no session yet"
+        name, model = type(self).__name__, self.settings.model
+        return f"<{name} {told} {self.state} model={model!r} events={len(self.log)}>"
+
+    # ---- what it is ----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
+        if self._at != "open":
+            return "closed" if self._at == "closing" else self._at
+        phase = self.protocol.phase
+        return "muted" if self._muted and phase == "listening" else phase
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's name for this session, None before it has one."""
+        return self.protocol.conversation.session_id
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that is spoken, or that will be tried first."""
+        return self.log.dialect if self.log.connection else self.settings.first_dialect
+
+    # ---- opening -------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close."""
+        await self.close()
+
+    @on_loop
+    async def connect(self) -> None:
+        """Connect, unless connected. Each verb does so by itself.
+
+        Raises:
+            AlreadyClosed: the session has ended.
+            KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not.
+        """
+        async with self._connecting:
+            if self._at == "open":
+                return
+            self._raise_if_ended()
+            self._move("connecting")
+            try:
+                await self._open()
+            except GipError as error:
+                await self._line.close()
+                if self._at == "connecting":
+                    self._end("error", error)
+                raise
+            except BaseException:
+                self._line.abandon()
+                self._end("closed", None)
+                raise
+
+    async def _open(self) -> None:
+        if self.settings.rehearsal and not self.settings.base_url:
+            from gip_nb.session.embedded import with_rehearsal_address
+
+            self.settings = await in_thread(with_rehearsal_address, self.settings)
+            self._raise_if_ended()
+        await open_line(self._line, self._waits, self.settings, self._raise_if_ended)
+        if self._line.ended is not None:
+            # It closed right after its greeting, when nobody waited for anything.
+            raise self.error or error_of_close(self._line.ended.code, self._line.ended.reason, _AGAIN)
+        self._raise_if_ended()
+        self._move("open")
+        session = dict(self.settings.session)
+        if self._tools is not None:
+            session["tools"] = self._tools.schemas()
+        self._first_update = self.protocol.update(session)
+        while self._early:
+            self._append_microphone(*self._early.popleft())
+        self._pump()
+
+    @on_loop
+    async def close(self) -> None:
+        """End the talk. Its tables stay. Closing twice is no error."""
+        if self._at in {"closing", "closed", "error"}:
+            return
+        if self._at == "open":
+            await self._note_what_was_heard()
+        self._at = "closing"
+        try:
+            await self._line.close()
+        finally:
+            self._end("closed", None)
+
+    # ---- for the page: on the loop only --------------------------------------------------------------------
+
+    def push_microphone(self, pcm: bytes, *, page: str = "", captured_ms: float = math.nan) -> None:
+        """A frame from the microphone, PCM16 mono 24 000 Hz.
+
+        Who presses Start speaks at once: what is said while the connection opens is kept and sent then.
+
+        Args:
+            pcm: the frame.
+            page: whose microphone.
+            captured_ms: when its first sample was captured, on that page's clock; NaN where nobody knows.
+        """
+        if self._at == "connecting":
+            self._early.append((pcm, page, captured_ms))
+        elif self._at == "open" and not self._microphone_held:
+            self._append_microphone(pcm, page, captured_ms)
+            self._pump()
+
+    def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None:
+        samples = self.protocol.appended_samples
+        if self._capture_marks.wants(page, samples, captured_ms):
+            self.note("mic.captured", appended_samples=samples, page=page, page_ms=captured_ms)
+        self.protocol.append_audio(pcm)
+
+    def note(self, kind: str, **fields: Any) -> None:
+        """Log a local row; the protocol sees it where it is the player's."""
+        row, event = self.log.local(kind, **fields)
+        self._on_event(event, "local", row)
+        if kind.startswith("playback."):
+            self.protocol.playback(event)
+            self._pump()
+
+    def set_muted(self, *, muted: bool) -> None:
+        """The page's microphone sends silence, or sound again."""
+        self._muted = muted
+        self._tell_state()
+
+    # ---- inside: what comes --------------------------------------------------------------------------------
+
+    def _on_event(self, event: Event, direction: Direction, row: Row) -> None:
+        at_s = row.elapsed_ns / 1e9
+        if direction == "received":
+            self.protocol.player = self._speaker.plays
+            self.protocol.receive(event, at_s)
+            if event.type == "session.updated":
+                self._look_at_first_update()
+        elif not event.type.startswith("local.playback."):
+            self.protocol.observe(event, direction, at_s)
+        if direction != "sent":
+            self._waits.tell(event)
+        self._pump()
+
+    def _look_at_first_update(self) -> None:
+        """Nobody waits for the settings of the start: what the server ignores of them is said in the log."""
+        request, self._first_update = self._first_update, None
+        if request is not None:
+            for line in self.ignored_settings(request):
+                _log.warning("the server ignores a setting: %s", line)
+
+    def ignored_settings(self, update: Request) -> list[str]:
+        """What a server has not taken of an update that it has answered: a line each, and a row each."""
+        told = update.answer.part("session") if update.answer is not None else {}
+        lines = ignored_settings(update.session or {}, told) if told else []
+        for line in lines:
+            self.note("setting.ignored", setting=line.partition(":")[0], message=line)
+        return lines
+
+    def _on_closed(self, closed: TransportClosed) -> None:
+        asked_for = self._at in {"closing", "closed"}
+        self.note("connection.closed", code=closed.code, reason=closed.reason, asked_for=asked_for)
+        self.protocol.connection_lost()
+        if asked_for:
+            return
+        error = error_of_close(closed.code, closed.reason, _AGAIN)
+        if self.error is not None:
+            # Said before: the close only follows from it.
+            error = self.error
+        if self._at == "connecting":
+            self._waits.fail(error)
+        else:
+            self._end("error", error)
+
+    def _end(self, at: _At, error: GipError | None) -> None:
+        if self._at in {"closed", "error"}:
+            return
+        self.error = error or self.error
+        self._line.abandon()
+        self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
+        if error is not None and self._listener is not None:
+            self._listener.failed(error)
+        self._move(at)
+
+    def callback_failed(self, error: BaseException) -> None:
+        """What the user hung on this session raised: a row. Any thread may call."""
+        loop().call_soon_threadsafe(
+            lambda: self.log.local("callback.error", error=type(error).__name__, message=str(error)[:2000])
+        )
+
+    # ---- inside: doing what the protocol says --------------------------------------------------------------
+
+    def _pump(self) -> None:
+        while todo := self.protocol.take():
+            for output in todo:
+                self._perform(output)
+        self._waits.check()
+        self._tell_state()
+
+    def _perform(self, output: Output) -> None:  # noqa: C901 - one arm an output
+        listener = self._listener
+        match output:
+            case outputs.SendAudio(audio):
+                self._line.send(append_frame(audio))
+            case outputs.Send(fields):
+                self._line.send(fields)
+            case outputs.Play(item_id, content_index, start_sample, audio):
+                self._speaker.play(item_id, content_index, start_sample, audio)
+                if listener is not None:
+                    listener.audio_added(audio)
+            case outputs.PlayEnd(item_id, content_index, samples):
+                self._speaker.end(item_id, content_index, samples)
+            case outputs.Flush():
+                self._start(self._flush())
+            case outputs.ToolCall(call_id, name, arguments):
+                self._start(self._call_tool(call_id, name, arguments))
+            case outputs.Failed(message, code):
+                self._on_failed(error_of({"message": message, "code": code}))
+            case outputs.ItemChanged(item_id) if listener is not None:
+                listener.item_changed(item_id)
+            case outputs.TextAdded(item_id, delta) if listener is not None:
+                listener.text_added(item_id, delta)
+            case outputs.TurnDone(turn) if listener is not None:
+                listener.turn_done(turn)
+
+    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = loop().create_task(coroutine)
+        # The loop keeps only weak references to its tasks.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _flush(self) -> None:
+        stopped = await self._stopped_player(self.protocol.cut_items)
+        self.protocol.flushed([self._note_flushed(item_id, stopped) for item_id in self.protocol.cut_items])
+        self._pump()
+
+    async def _note_what_was_heard(self) -> None:
+        """At the end of a talk: how far the answer was played is a row; the server is not told any more."""
+        playing = self.protocol.playing_items
+        if playing:
+            stopped = await self._stopped_player(playing)
+            self.protocol.stopped([self._note_flushed(item_id, stopped) for item_id in playing])
+
+    def _note_flushed(self, item_id: str, stopped: Flushed) -> Event:
+        item = self.protocol.conversation.items[item_id]
+        # A page that took over counts from where it began: it may not have come to that yet.
+        played_samples = max(stopped.played_samples.get(item_id, 0), item.played_samples or 0)
+        if not self.protocol.has_player(item_id):
+            played_samples = item.generated_samples
+        _, event = self.log.local(
+            "playback.flushed",
+            item_id=item_id,
+            played_samples=played_samples,
+            output_latency_ms=stopped.output_latency_ms,
+        )
+        self._waits.tell(event)
+        return event
+
+    async def _stopped_player(self, item_ids: tuple[str, ...]) -> Flushed:
+        try:
+            return await asyncio.wait_for(self._speaker.flush(), _FLUSH_TIMEOUT_S)
+        except TimeoutError:
+            # A page that does not answer: what it said last is the most that is known to have been heard.
+            items = self.protocol.conversation.items
+            return Flushed({i: items[i].played_samples or 0 for i in item_ids if i in items})
+
+    async def _call_tool(self, call_id: str, name: str, arguments: str) -> None:
+        self.note("tool.started", call_id=call_id, name=name)
+        if self._tools is None:
+            output = f"error: this client has no tool named {name!r}"
+        else:
+            output = await in_thread(self._tools.call, name, arguments)
+        self.note("tool.finished", call_id=call_id, name=name)
+        if self._at == "open":
+            self.protocol.tool_output(call_id, output)
+            self._pump()
+
+    def _on_failed(self, error: GipError) -> None:
+        if ends_session(error):
+            # The server closes next: this is why, and not that it closed.
+            self.error = error
+        if self._listener is not None and self._at == "open":
+            self._listener.failed(error)
+
+    # ---- inside: where it is -------------------------------------------------------------------------------
+
+    def _raise_if_ended(self) -> None:
+        if self._at in {"closing", "closed", "error"}:
+            raise self.error or AlreadyClosed
+
+    def _move(self, at: _At) -> None:
+        self._at = at
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        state = self.state
+        if state != self._told_state and self._at != "closing":
+            self._told_state = state
+            if self._listener is not None:
+                self._listener.state_changed(state)
