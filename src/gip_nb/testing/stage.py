@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from gip_nb.testing.steps import Refuse, checked
-from gip_nb.testing.visit import Player, ScriptNotFollowed, Visit
+from gip_nb.testing.visit import LeftEarly, Player, ScriptNotFollowed, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -167,8 +167,11 @@ class Stage:
         self._thread.join()
         if error is None and self._to_the_end and not self._failures and not self._has_all_visits():
             raise self._nobody_came()
-        if error is None or isinstance(error, Exception):
+        is_cause = any(not isinstance(failure, LeftEarly) for failure in self._failures)
+        if error is None or (is_cause and isinstance(error, Exception)):
             self._raise_failures()
+        elif error is not None and self._failures:
+            error.add_note("\n\n".join(str(failure) for failure in self._failures))
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -263,7 +266,8 @@ class Stage:
                 await asyncio.wait_for(self._leave.wait(), step.after_s)
         response = connection.respond(HTTPStatus(step.status), step.body)
         for name, value in step.headers.items():
-            del response.headers[name]
+            if name in response.headers:
+                del response.headers[name]
             response.headers[name] = value
         self._note_played()
         return response

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.testing.steps import Event, Said, Step
 
-__all__ = ["Player", "ScriptNotFollowed", "Visit"]
+__all__ = ["LeftEarly", "Player", "ScriptNotFollowed", "Visit"]
 
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 # For the other end to notice that the connection ended, before it is torn down.
@@ -44,6 +44,10 @@ _GONE_TIMEOUT_S = 1.0
 
 class ScriptNotFollowed(AssertionError):
     """The client did not do what the stage's script expects; the text says what came instead."""
+
+
+class LeftEarly(ScriptNotFollowed):
+    """The client left before the script's end. Where a test fails, its client leaves, so this is no cause."""
 
 
 class Visit:
@@ -188,7 +192,8 @@ class Player:
 
     def _left(self) -> ScriptNotFollowed:
         code, reason = self._visit.close_code, self._visit.close_reason
-        return self.unplayed(f"the client had left (code {code}{f', {reason!r}' if reason else ''})")
+        left = f"the client had left (code {code}{f', {reason!r}' if reason else ''})"
+        return LeftEarly(str(self.unplayed(left)))
 
     async def _do(self, step: Step) -> None:  # noqa: C901, PLR0912 - one arm a step
         match step:
