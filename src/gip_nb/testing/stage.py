@@ -170,7 +170,7 @@ class Stage:
         is_cause = any(not isinstance(failure, LeftEarly) for failure in self._failures)
         if error is None or (is_cause and isinstance(error, Exception)):
             self._raise_failures()
-        elif error is not None and self._failures:
+        elif self._failures:
             error.add_note("\n\n".join(str(failure) for failure in self._failures))
 
     async def __aenter__(self) -> Self:

@@ -152,5 +152,5 @@ def test_a_session_that_expired_is_resumed_with_its_configuration_and_history(di
     with Stage(first, second, timeout_s=1) as stage:
         with connect(stage, dialect, instructions="Be brief.") as session:
             session.ask("I am Ada", timeout_s=3)
-            until(lambda: (session.events.type == "error").any(), "the end")
+            until(lambda: session.state == "error", "the end is noticed")
             assert session.ask("Who am I?", timeout_s=3).text == "Ada"

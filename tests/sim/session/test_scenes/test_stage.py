@@ -28,16 +28,15 @@ from gip_nb.testing import (
     Say,
     ScriptNotFollowed,
     Stage,
-    Visit,
     Wait,
     answer,
     session_created,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from websockets.sync.client import ClientConnection
+    from websockets.sync.connection import Connection
 
     from gip_nb.testing import Event, Step
 
@@ -45,16 +44,17 @@ HELLO: Event = {"type": "hello"}
 QUICK_S = 0.2
 
 
-def say(client: ClientConnection, kind: str, **fields: Any) -> None:
+def say(client: Connection, kind: str, **fields: Any) -> None:
     client.send(json.dumps({"type": kind, **fields}))
 
 
-def ended(client: ClientConnection) -> int:
+def ended(client: Connection) -> int:
     """Reads until the end; the code of it."""
-    with pytest.raises(ConnectionClosed) as caught:
+    try:
         while True:
             client.recv(2)
-    return 1006 if caught.value.rcvd is None else caught.value.rcvd.code
+    except ConnectionClosed as closed:
+        return 1006 if closed.rcvd is None else closed.rcvd.code
 
 
 def test_the_example_in_the_documentation_runs() -> None:
@@ -173,18 +173,24 @@ def test_no_thread_is_left() -> None:
     assert "gip_nb-stage" not in {thread.name for thread in threading.enumerate()}
 
 
-# ------------------------------------------------------------------------------- a script that is not followed
+# ------------------------------------------------------------------------------ a script that is not followed
+
+
+def follow(script: list[Step], play: Callable[[Connection], object], **options: Any) -> None:
+    with Stage(script, **options) as stage, dial(stage.websocket_url) as client:
+        play(client)
 
 
 def test_an_event_that_does_not_come_is_named_with_what_came_instead() -> None:
+    def play(client: Connection) -> None:
+        client.recv(2)
+        say(client, "session.update")
+        client.send("hm")
+        # Who waits at the other side is not left waiting.
+        assert ended(client) == 1011
+
     with pytest.raises(ScriptNotFollowed) as caught:
-        with Stage([HELLO, Expect("response.create")], timeout_s=QUICK_S) as stage:
-            with dial(stage.websocket_url) as client:
-                client.recv(2)
-                say(client, "session.update")
-                client.send("hm")
-                # Who waits at the other side is not left waiting.
-                assert ended(client) == 1011
+        follow([HELLO, Expect("response.create")], play, timeout_s=QUICK_S)
     told = str(caught.value)
     assert "connection 1 (ga), at step 2 of 2, Expect('response.create')" in told
     assert "did not come within 0.2 s" in told
@@ -202,17 +208,22 @@ FAULTS: dict[str, tuple[Step, str]] = {
 
 @pytest.mark.parametrize(("step", "text"), FAULTS.values(), ids=FAULTS)
 def test_what_a_client_does_wrong_fails_the_test(step: Step, text: str) -> None:
+    def play(client: Connection) -> None:
+        say(client, "a", n={"m": 1})
+        assert ended(client) == 1011
+
     with pytest.raises(ScriptNotFollowed, match=text):
-        with Stage([HELLO, step], timeout_s=QUICK_S) as stage, dial(stage.websocket_url) as client:
-            say(client, "a", n={"m": 1})
-            assert ended(client) == 1011
+        follow([HELLO, step], play, timeout_s=QUICK_S)
+
+
+def leave(client: Connection) -> None:
+    say(client, "a")
+    client.close(1001, "lunch")
 
 
 def test_a_client_that_leaves_early_fails_the_test() -> None:
     with pytest.raises(ScriptNotFollowed, match=r"Expect\('b'\): the client had left \(code 1001, 'lunch'\)"):
-        with Stage([Expect("a"), Expect("b")]) as stage, dial(stage.websocket_url) as client:
-            say(client, "a")
-            client.close(1001, "lunch")
+        follow([Expect("a"), Expect("b")], leave)
 
 
 def test_a_client_that_may_leave_early_may() -> None:
@@ -224,44 +235,46 @@ def test_a_client_that_may_leave_early_may() -> None:
 
 def test_a_client_that_leaves_with_another_code_fails_the_test() -> None:
     with pytest.raises(ScriptNotFollowed, match="left with code 1001"):
-        with Stage([ExpectClose(1000)]) as stage, dial(stage.websocket_url) as client:
-            client.close(1001)
+        follow([ExpectClose(1000)], leave)
 
 
 def test_a_connection_that_nobody_wrote_a_script_for_fails_the_test() -> None:
+    stage = Stage([HELLO]).__enter__()
+    dial(stage.websocket_url).close()
+    with pytest.raises(InvalidStatus, match="503"):
+        dial(stage.websocket_url)
     with pytest.raises(ScriptNotFollowed, match=r"connection 2 \(ga\) came, and there is a script for 1"):
-        with Stage([HELLO]) as stage:
-            dial(stage.websocket_url).close()
-            with pytest.raises(InvalidStatus, match="503"):
-                dial(stage.websocket_url)
+        stage.__exit__(None, None, None)
 
 
 def test_a_connection_that_never_came_fails_the_test() -> None:
+    stage = Stage([], []).__enter__()
+    dial(stage.websocket_url).close()
     with pytest.raises(ScriptNotFollowed, match="2 for as many connections, and 1 came"):
-        with Stage([], []) as stage:
-            dial(stage.websocket_url).close()
+        stage.__exit__(None, None, None)
 
 
 def test_who_waits_for_the_end_of_the_script_hears_of_a_failure_at_once() -> None:
+    stage = Stage([Expect("a", timeout_s=0.1)]).__enter__()
     began = time.monotonic()
-    with pytest.raises(ScriptNotFollowed, match="did not come"):
-        with Stage([Expect("a", timeout_s=0.1)]) as stage, dial(stage.websocket_url):
-            stage.played(5)
+    with dial(stage.websocket_url), pytest.raises(ScriptNotFollowed, match="did not come"):
+        stage.played(5)
     assert time.monotonic() - began < 2
+    with pytest.raises(ScriptNotFollowed):
+        stage.__exit__(None, None, None)
 
 
-def test_a_failed_test_does_not_wait_for_the_script() -> None:
+def test_a_failed_test_does_not_wait_for_the_script_and_keeps_its_own_error() -> None:
     began = time.monotonic()
-    with pytest.raises(ZeroDivisionError):
-        with Stage([Expect("a")], timeout_s=30) as stage, dial(stage.websocket_url):
-            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError) as caught:
+        follow([Expect("a")], lambda _client: 1 / 0, timeout_s=30)
     assert time.monotonic() - began < 3
+    assert "the client had left" in str(caught.value.__notes__)
 
 
 def test_a_test_that_fails_since_the_script_did_is_told_so() -> None:
     with pytest.raises(ScriptNotFollowed) as caught:
-        with Stage([Expect("a")], timeout_s=QUICK_S) as stage, dial(stage.websocket_url) as client:
-            client.recv(2)
+        follow([Expect("a")], lambda client: client.recv(2), timeout_s=QUICK_S)
     assert isinstance(caught.value.__context__, ConnectionClosed)
 
 
@@ -269,4 +282,3 @@ def test_a_visit_is_told_in_a_line() -> None:
     with Stage([HELLO]) as stage, dial(stage.websocket_url) as client:
         client.recv(2)
     assert repr(stage.visits[0]) == "<Visit 1 ga closed 1000 received=0 sent=1>"
-    assert isinstance(stage.visits[0], Visit)
