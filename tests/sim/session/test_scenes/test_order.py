@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,8 @@ from tests.sim.session.test_scenes.scene import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.testing import Event, Step
@@ -33,11 +36,6 @@ if TYPE_CHECKING:
 
 def spoken(dialect: Dialect) -> list[Step]:
     return [*opening(dialect), Expect("input_audio_buffer.append")]
-
-
-def utterance(dialect: Dialect, text: str | None) -> dict[str, Event]:
-    """A whole utterance, by the last word of each event's type."""
-    return {event["type"].rsplit(".", 1)[-1]: event for event in user_spoke(text, dialect=dialect)}
 
 
 def hear(script: list[Step], dialect: Dialect) -> tuple[RealtimeSession, Stage]:
@@ -197,3 +195,69 @@ def test_a_frame_that_is_no_event_is_a_row_and_no_more(dialect: Dialect, frame: 
     assert (events.direction == "received").sum() == len(stage.sent)
     assert (events.type == "local.frame.unreadable").sum() == 2
     assert events[events.direction == "received"].wire_bytes.tolist().count(len(frame)) >= 2
+
+
+# ----------------------------------------------------------------------- one fault after the other, in a talk
+
+
+def whole_turn(dialect: Dialect, n: int) -> list[Event]:
+    said = user_spoke(
+        f"question {n}", dialect=dialect, item_id=f"item_user_{n}", start_ms=n * 10, end_ms=n * 10 + 8
+    )
+    return said + answer(
+        f"answer {n}", dialect=dialect, response_id=f"resp_{n}", item_id=f"item_{n}", audio_ms=100
+    )
+
+
+def missing(events: list[Event], n: int) -> list[Event]:
+    return events[:n] + events[n + 1 :]
+
+
+def twice(events: list[Event], n: int) -> list[Event]:
+    return events[: n + 1] + events[n:]
+
+
+def swapped(events: list[Event], n: int) -> list[Event]:
+    return events[:n] + events[n : n + 2][::-1] + events[n + 2 :]
+
+
+def late(events: list[Event], n: int) -> list[Event]:
+    """The event comes at the end of all, when the response is over."""
+    return [*missing(events, n), events[n]]
+
+
+@in_both_dialects
+@pytest.mark.parametrize("fault", [missing, twice, swapped, late])
+def test_each_event_of_a_spoken_turn_goes_wrong_once(
+    dialect: Dialect, fault: Callable[[list[Event], int], list[Event]]
+) -> None:
+    # Without a response's end there is none; text and sound that come twice were said twice; for late text
+    # there is a scene of its own.
+    spared = {"missing": ("response.done",), "twice": ("delta",), "late": ("transcript.delta",)}.get(
+        fault.__name__, ()
+    )
+    kinds = [event["type"] for event in whole_turn(dialect, 0)]
+    faulty = [n for n, kind in enumerate(kinds) if not kind.endswith(spared)]
+    turns = [fault(whole_turn(dialect, n), n) for n in faulty]
+    session, _ = hear([*spoken(dialect), *chain.from_iterable(turns)], dialect)
+    found = session.turns
+    assert found.requests.tolist() == [1] * len(faulty)
+    assert found.assistant_text.tolist() == [f"answer {n}" for n in faulty]
+    untold = {n for n in faulty if kinds[n].endswith("transcription.completed") and fault is missing}
+    assert found.user_text.fillna("").tolist() == ["" if n in untold else f"question {n}" for n in faulty]
+    assert found.status.tolist() == ["completed"] * len(faulty)
+
+
+@in_both_dialects
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a delta of an answer's text that comes after its done is added to the whole text again",
+)
+def test_a_piece_of_text_that_comes_after_the_whole_text_adds_nothing(dialect: Dialect) -> None:
+    events = answer("Good day", dialect=dialect)
+    piece = next(n for n, event in enumerate(events) if event["type"].endswith("transcript.delta"))
+    session, _ = hear(
+        [*spoken(dialect), *user_spoke("hello", dialect=dialect), *late(events, piece)], dialect
+    )
+    assert session.turns.assistant_text.tolist() == ["Good day"]
