@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +87,33 @@ def test_a_response_takes_its_turn_while_a_tool_still_runs(dialect: Dialect) -> 
     assert reply.text.endswith("Sunny")
     outputs = [e for e in stage.received if e.get("item", {}).get("type") == "function_call_output"]
     assert [e["item"]["output"] for e in outputs] == ["sunny in Rome"]
+
+
+@in_both_dialects
+@pytest.mark.parametrize("arguments", ['{"city": "Rome"}', '{"city": '], ids=["json", "no json"])
+def test_a_call_that_is_told_twice_is_answered_once(dialect: Dialect, arguments: str) -> None:
+    def weather(city: str) -> str:
+        """The weather at a place."""
+        return f"sunny in {city}"
+
+    call = tool_call("weather", arguments, dialect=dialect)
+    script = [
+        *asked(dialect),
+        *chain.from_iterable((event, event) for event in call),
+        Expect("conversation.item.create", {"item": {"type": "function_call_output", "call_id": "call_1"}}),
+        call[-1],
+        Expect("response.create"),
+        ExpectNo("conversation.item.create"),
+        ExpectNo("response.create", for_s=0.01),
+        *answer("Done", dialect=dialect, response_id="resp_2", item_id="item_2"),
+    ]
+    with Stage(script) as stage, connect(stage, dialect, tools=[weather]) as session:
+        assert session.ask("the weather in Rome?", timeout_s=3).text.endswith("Done")
+        settled(session, stage)
+        check(session, stage)
+    kinds = [e["type"] for e in stage.received]
+    # The question and the output; the first answer and the follow-up.
+    assert (kinds.count("conversation.item.create"), kinds.count("response.create")) == (2, 2)
 
 
 @in_both_dialects
