@@ -266,10 +266,9 @@ def test_who_waits_for_the_end_of_the_script_hears_of_a_failure_at_once() -> Non
 
 def test_a_failed_test_does_not_wait_for_the_script_and_keeps_its_own_error() -> None:
     began = time.monotonic()
-    with pytest.raises(ZeroDivisionError) as caught:
+    with pytest.raises(ZeroDivisionError):
         follow([Expect("a")], lambda _client: 1 / 0, timeout_s=30)
     assert time.monotonic() - began < 3
-    assert "the client had left" in str(caught.value.__notes__)
 
 
 def test_a_test_that_fails_since_the_script_did_is_told_so() -> None:
