@@ -6,6 +6,7 @@ waits is told what happened and what to do next.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import pytest
 
 import gip_nb
 from gip_nb.journal.tables import Tables
+from gip_nb.session.loop import run_blocking
 from gip_nb.testing import (
     Expect,
     Say,
@@ -71,6 +73,8 @@ def settled(session: RealtimeSession, stage: Stage) -> None:
     """All that the stage's scripts say was said, and has arrived."""
     stage.played()
     until(lambda: len(rows_received(session)) >= len(stage.sent), "every frame a row")
+    # A frame is a row before it is acted on: what the loop is at comes to its end first.
+    run_blocking(asyncio.sleep(0))
 
 
 def check(session: RealtimeSession, stage: Stage) -> None:
