@@ -39,6 +39,8 @@ ROOMS = {
     "session": {"protocol", "journal"},
     "notebook": {"session", "protocol", "journal"},
     "rehearsal": {"protocol"},
+    # Nobody calls it but tests, the users' and our own.
+    "testing": {"session", "protocol"},
 }
 
 

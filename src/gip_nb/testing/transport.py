@@ -1,7 +1,6 @@
-"""Fakes for tests without a key, a network or a microphone: yours, and this package's own.
+"""A connection in memory: a script says what the server sends and when.
 
-`ScriptedTransport` stands in for the connection: a script says what the server sends and when. Use it as
-`AsyncRealtimeSession(settings, transport=ScriptedTransport.factory(script))`.
+Use it as `AsyncRealtimeSession(settings, transport=ScriptedTransport(answers).for_session)`.
 """
 
 from __future__ import annotations
