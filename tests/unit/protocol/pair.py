@@ -118,19 +118,20 @@ class _Server(ServerEnd):
         self._collect()
 
 
-class ProtocolPair:
-    """A client and a server that talk to each other.
+class ClientEnd:
+    """The client's rules with all that a session keeps round them: a log, a player, tools.
 
     Args:
-        dialect: of both.
+        dialect: of the wire.
         player: who plays the answers; None for nobody.
 
     Attributes:
         tools: by name, what answers a call.
         tool_ticks: how long a tool takes.
-        server_waits: no more of the answer comes while this is set.
-        sent: what the client sent, in the wire's shape.
-        outputs: all that the client's rules asked for.
+        calls: that wait for their answer, each with the time at which it is due.
+        to_server: frames that were sent and not taken yet.
+        sent: what was sent, in the wire's shape.
+        outputs: all that the rules asked for.
     """
 
     def __init__(self, dialect: Dialect = "ga", player: Player | None = None) -> None:
@@ -140,40 +141,27 @@ class ProtocolPair:
         self.now_ns = 0
         self.log = EventLog(monotonic_ns=lambda: self.now_ns, unix_ns=lambda: 1_700_000_000_000_000_000)
         self.client = ClientProtocol(lambda prefix: f"{prefix}_c{next(numbers)}", player=player is not None)
-        self.server = _Server(dialect)
         self.tools: dict[str, Callable[[str], str]] = {}
         self.tool_ticks = 0
-        self.server_waits = False
+        self.calls: list[tuple[int, outputs.ToolCall]] = []
+        self.to_server: deque[bytes] = deque()
         self.sent: list[dict[str, Any]] = []
         self.outputs: list[Output] = []
-        self._to_server: deque[bytes] = deque()
-        self._calls: list[tuple[int, outputs.ToolCall]] = []
         self._flushes = 0
-        self._note("connection.opened", dialect=dialect, model="rehearsal", url="memory")
-        self._note("clock", page="page", asked_s=0.0, answered_s=0.0, page_ms=0.0)
-        self.arrive()
+        self.note("connection.opened", dialect=dialect, model="rehearsal", url="memory")
+        self.note("clock", page="page", asked_s=0.0, answered_s=0.0, page_ms=0.0)
 
-    # ---- time ----------------------------------------------------------------------------------------------
+    def sent_types(self, *kinds: str) -> list[str]:
+        """What the client sent, in order, as on the wire; only these kinds, if any are given."""
+        return [e["type"] for e in self.sent if not kinds or e["type"] in kinds]
 
-    def arrive(self) -> None:
-        """All that was sent arrives, with what it leads to; no more of an answer is given."""
-        self.pump()
-        while self._to_server or self.server.outgoing:
-            while self._to_server:
-                self.server.take_in(self._to_server.popleft())
-            while self.server.outgoing:
-                self._receive(self.server.outgoing.popleft())
+    def outputs_of(self, kind: type) -> list[Any]:
+        return [o for o in self.outputs if isinstance(o, kind)]
 
-    def tick(self) -> bool:
-        """20 ms. Whether anything went on."""
-        self.now_ns += _TICK_NS
-        self._answer_flushes()
-        self.arrive()
-        if not self.server_waits:
-            self.server.go_on()
-        self.arrive()
+    def play(self) -> None:
+        """The player goes on for 20 ms and says how far it is."""
         for what, item_id, samples in self.player.tick() if self.player is not None else ():
-            self._note(
+            self.note(
                 f"playback.{what}",
                 item_id=item_id,
                 played_samples=samples,
@@ -181,36 +169,6 @@ class ProtocolPair:
                 page_ms=self.now_ns / 1e6,
                 output_latency_ms=self.player.latency_ms if self.player is not None else 0.0,
             )
-        self._answer_calls()
-        self.arrive()
-        playing = self.player is not None and self.player.is_playing and self.player.speed > 0
-        has_more = not self.server_waits and self.server.protocol.has_more
-        return has_more or playing or bool(self._calls) or bool(self._flushes)
-
-    def run(self, until: Callable[[], object] = lambda: False, ticks: int = 1000) -> None:
-        """Goes on until that, or until nothing more happens by itself."""
-        for _ in range(ticks):
-            if until() or not self.tick():
-                return
-        raise AssertionError("it never comes to rest")
-
-    # ---- what the user does --------------------------------------------------------------------------------
-
-    def do(self, verb: Callable[[ClientProtocol], Any]) -> Any:
-        """A verb of the client's end; what it sends arrives at once."""
-        result = verb(self.client)
-        self.arrive()
-        return result
-
-    def speak(self, *pieces: bytes) -> None:
-        """The microphone, 20 ms at a time."""
-        audio = b"".join(pieces)
-        step = TICK_MS * SAMPLES_PER_MS * 2
-        for start in range(0, len(audio), step):
-            self.client.append_audio(audio[start : start + step])
-            self.tick()
-
-    # ---- the line, as a session keeps it -------------------------------------------------------------------
 
     def pump(self) -> None:
         while todo := self.client.take():
@@ -235,7 +193,7 @@ class ProtocolPair:
                 if self.player is not None:
                     self.player.flush()
             case outputs.ToolCall():
-                self._calls.append((self.now_ns + self.tool_ticks * _TICK_NS, output))
+                self.calls.append((self.now_ns + self.tool_ticks * _TICK_NS, output))
 
     def _send(self, frame: Frame, event: Event) -> None:
         wire = json.loads(frame.wire())
@@ -243,9 +201,10 @@ class ProtocolPair:
         self.sent.append(wire)
         row = self.log.append("sent", frame)
         self.client.observe(event, "sent", row.elapsed_ns / 1e9)
-        self._to_server.append(frame.wire())
+        self.to_server.append(frame.wire())
 
-    def _receive(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
+        """A frame of the server."""
         frame = read_frame(data)
         row = self.log.append("received", frame)
         assert frame.problem is None
@@ -255,7 +214,7 @@ class ProtocolPair:
         self.client.receive(Event(canonical_type(frame.type), fields, frame.audio), row.elapsed_ns / 1e9)
         self.pump()
 
-    def _note(self, kind: str, **fields: Any) -> None:
+    def note(self, kind: str, **fields: Any) -> None:
         row, event = self.log.local(kind, **fields)
         if kind.startswith("playback."):
             self.client.playback(event)
@@ -263,7 +222,7 @@ class ProtocolPair:
         else:
             self.client.observe(event, "local", row.elapsed_ns / 1e9)
 
-    def _answer_flushes(self) -> None:
+    def answer_flushes(self) -> None:
         while self._flushes:
             self._flushes -= 1
             rows = []
@@ -280,29 +239,85 @@ class ProtocolPair:
             self.client.flushed(rows)
             self.pump()
 
-    def _answer_calls(self) -> None:
-        due = [call for at_ns, call in self._calls if at_ns <= self.now_ns]
-        self._calls = [(at_ns, call) for at_ns, call in self._calls if at_ns > self.now_ns]
+    def answer_calls(self) -> None:
+        due = [call for at_ns, call in self.calls if at_ns <= self.now_ns]
+        self.calls = [(at_ns, call) for at_ns, call in self.calls if at_ns > self.now_ns]
         for call in due:
-            self._note("tool.started", call_id=call.call_id, name=call.name)
+            self.note("tool.started", call_id=call.call_id, name=call.name)
             answer = self.tools[call.name](call.arguments)
-            self._note("tool.finished", call_id=call.call_id, name=call.name)
+            self.note("tool.finished", call_id=call.call_id, name=call.name)
             self.client.tool_output(call.call_id, answer)
             self.pump()
 
-    # ---- for asserts ---------------------------------------------------------------------------------------
 
-    def sent_types(self, *kinds: str) -> list[str]:
-        """What the client sent, in order, as on the wire; only these kinds, if any are given."""
-        return [e["type"] for e in self.sent if not kinds or e["type"] in kinds]
+class ProtocolPair(ClientEnd):
+    """A client and a server that talk to each other.
+
+    Attributes:
+        server_waits: no more of the answer comes while this is set.
+    """
+
+    def __init__(self, dialect: Dialect = "ga", player: Player | None = None) -> None:
+        super().__init__(dialect, player)
+        self.server = _Server(dialect)
+        self.server_waits = False
+        self.arrive()
+
+    # ---- time ----------------------------------------------------------------------------------------------
+
+    def arrive(self) -> None:
+        """All that was sent arrives, with what it leads to; no more of an answer is given."""
+        self.pump()
+        while self.to_server or self.server.outgoing:
+            while self.to_server:
+                self.server.take_in(self.to_server.popleft())
+            while self.server.outgoing:
+                self.receive(self.server.outgoing.popleft())
+
+    def tick(self) -> bool:
+        """20 ms. Whether anything went on."""
+        self.now_ns += _TICK_NS
+        self.answer_flushes()
+        self.arrive()
+        if not self.server_waits:
+            self.server.go_on()
+        self.arrive()
+        self.play()
+        self.answer_calls()
+        self.arrive()
+        playing = self.player is not None and self.player.is_playing and self.player.speed > 0
+        has_more = not self.server_waits and self.server.protocol.has_more
+        return has_more or playing or bool(self.calls) or bool(self._flushes)
+
+    def run(self, until: Callable[[], object] = lambda: False, ticks: int = 1000) -> None:
+        """Goes on until that, or until nothing more happens by itself."""
+        for _ in range(ticks):
+            if until() or not self.tick():
+                return
+        raise AssertionError("it never comes to rest")
+
+    # ---- what the user does --------------------------------------------------------------------------------
+
+    def do(self, verb: Callable[[ClientProtocol], Any]) -> Any:
+        """A verb of the client's end; what it sends arrives at once."""
+        result = verb(self.client)
+        self.arrive()
+        return result
+
+    def speak(self, *pieces: bytes) -> None:
+        """The microphone, 20 ms at a time."""
+        audio = b"".join(pieces)
+        step = TICK_MS * SAMPLES_PER_MS * 2
+        for start in range(0, len(audio), step):
+            self.client.append_audio(audio[start : start + step])
+            self.tick()
+
+    # ---- for asserts ---------------------------------------------------------------------------------------
 
     @property
     def received_types(self) -> list[str]:
         """What the server sent, in order, canonical."""
         return [canonical_type(kind) for kind in self.server.types]
-
-    def outputs_of(self, kind: type) -> list[Any]:
-        return [o for o in self.outputs if isinstance(o, kind)]
 
     @property
     def errors(self) -> list[str | None]:
