@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gip_nb.protocol.events import Dialect
     from gip_nb.protocol.outputs import Wish
 
+# For `--hypothesis-profile thorough`; with the usual number of examples each takes 2 s.
+pytestmark = pytest.mark.timeout(600)
+
 PLAIN = PLANS.index(Plan())
 MOVES = (
     ["say"] * 12
@@ -38,7 +41,7 @@ MOVES = (
     ]
     + ["play", "play", "flush", "tool", "tool", "tool again"]
 )
-moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 999)), max_size=80)
+moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 999)), min_size=15, max_size=80)
 dialects: st.SearchStrategy[Dialect] = st.sampled_from(["beta", "ga"])
 
 
