@@ -115,7 +115,7 @@ class ScriptedServer:
         self._calls_of: dict[str, list[str]] = {}
         self._active: str | None = None
         self._made_in: dict[str, str] = {}  # items -> their responses
-        session = {"type": "realtime", "id": "sess", "object": "realtime.session"}
+        session: Event = {"type": "realtime", "id": "sess", "object": "realtime.session"}
         session["audio"] = {"input": {"turn_detection": dict(SERVER_VAD)}}
         self.tell({"type": "session.created", "session": session})
 
@@ -211,7 +211,7 @@ class ScriptedServer:
         item_id = self._new("item")
         after = self.order[-1] if self.order else None
         started = {"type": "input_audio_buffer.speech_started", "item_id": item_id, "audio_start_ms": 0}
-        user = {"id": item_id, "object": "realtime.item", "type": "message", "role": "user"}
+        user: Event = {"id": item_id, "object": "realtime.item", "type": "message", "role": "user"}
         user |= {"status": "completed", "content": [{"type": "input_audio", "transcript": None}]}
         added = {"previous_item_id": after, "item": user}
         turn: list[Event] = [
@@ -243,6 +243,7 @@ class ScriptedServer:
             self._made_in[item_id] = response_id
             place: Event = {"response_id": response_id, "item_id": item_id, "output_index": at}
             item: Event
+            empty: Event
             if kind == "call":
                 call_id = self._new("call")
                 self._calls_of.setdefault(response_id, []).append(call_id)
@@ -271,28 +272,35 @@ class ScriptedServer:
         self.answers.append(_response("done", response_id, plan.status, output))
 
     def _cancel(self, reason: str, *first: Event) -> None:
-        """The active response ends here: what it has not told by now does not come."""
+        """The active response ends here: of what it has not told by now little comes."""
         response_id = str(self._active)
         mine = [e for e in self.answers if self._response_of(e) == response_id]
-        kept = [e for e in mine if e["type"] == "response.created"]
-        # Sound that has begun is said to end, unless that was said.
-        kept += [e for e in mine if e["type"] == "response.output_audio.done" and self.knows(e["item_id"])]
+        # Every item has its place already, which others may have been told to follow; sound that has begun is
+        # said to end, unless that was said.
+        created = [e for e in mine if e["type"] == "response.created"]
+        kept = [
+            e
+            for e in mine
+            if e["type"] == "conversation.item.added"
+            or (e["type"] == "response.output_audio.done" and self.knows(_item_of(e)))
+        ]
         others = [e for e in self.answers if self._response_of(e) != response_id]
-        never = [i for i, r in self._made_in.items() if r == response_id and not self.knows(i)]
-        self.order = [i for i in self.order if i not in never]
-        created = [e for e in kept if e["type"] == "response.created"]
         end = _response("done", response_id, "cancelled", [], reason)
-        self.answers[:] = [*others, *created, *first, *kept[len(created) :], end]
+        self.answers[:] = [*others, *created, *first, *kept, end]
         # From here on another one may begin: what ends this one is on its way.
         self._active = None
 
     def knows(self, item_id: str) -> bool:
         """Whether the client was told of an item."""
-        return any(item_id in (e.get("item_id"), e.get("item", {}).get("id")) for e in self.told)
+        return any(item_id == _item_of(e) for e in self.told)
 
     def _response_of(self, event: Event) -> str | None:
         own = event.get("response_id") or event.get("response", {}).get("id")
-        return own or self._made_in.get(event.get("item", {}).get("id", ""))
+        return own or self._made_in.get(_item_of(event))
+
+
+def _item_of(event: Event) -> str:
+    return str(event.get("item_id") or event.get("item", {}).get("id", ""))
 
 
 def _error(code: str, cause: Event) -> Event:

@@ -7,6 +7,7 @@ are not; `OWN_OBJECTS` and `BESIDE` say which and what they really are.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -97,6 +98,11 @@ def validate(dialect: Dialect, side: Side, event: dict[str, Any]) -> None:
     assert problems_of(dialect, side, event) == []
 
 
+@functools.cache
+def _tokens(kind: str) -> tuple[str, ...]:
+    return tuple(_TOKENS.findall(kind))
+
+
 class _Check:
     """Walks a value along its published type."""
 
@@ -117,7 +123,7 @@ class _Check:
         return found
 
     def value(self, value: object, kind: str, at: str) -> list[str]:
-        tokens = _TOKENS.findall(kind)
+        tokens = list(_tokens(kind))
         found = self._any_of(value, tokens, at)
         assert not tokens, f"{kind}: not understood from {tokens}"
         return found

@@ -60,7 +60,7 @@ class Talk:
             "again": server.say_again,
             "odd": server.say_odd,
             "voice": server.voice,
-            "read": lambda n: end.to_server and server.read(end.to_server.popleft(), n),
+            "read": self.read,
             "text": lambda _: client.send_text("hello"),
             "respond": lambda _: self.wishes.append(client.respond()),
             "interrupt": lambda _: client.interrupt(),
@@ -74,6 +74,11 @@ class Talk:
         self.end.now_ns += 20_000_000
         self._moves[what](choice)
         self.end.pump()
+
+    def read(self, choice: int) -> None:
+        """The server reads a frame, if there is one."""
+        if self.end.to_server:
+            self.server.read(self.end.to_server.popleft(), choice)
 
     def tool(self, choice: int, *, again: bool) -> None:
         """One of the calls is answered: any of those that wait, or one that was answered already."""
