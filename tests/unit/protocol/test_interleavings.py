@@ -141,3 +141,16 @@ def test_every_call_is_answered_exactly_once(told: list[tuple[str, int]], dialec
 def test_the_order_is_the_server_s(told: list[tuple[str, int]], dialect: Dialect) -> None:
     talk = played(told, dialect)
     assert talk.end.client.conversation.order == talk.server.order
+
+
+@pytest.mark.xfail(reason="without output_audio.done nobody tells the player that no more comes")
+@pytest.mark.parametrize("status", ["completed", "incomplete", "failed"])
+def test_an_answer_whose_sound_is_never_said_to_end_is_over_with_its_response(status: str) -> None:
+    talk = Talk("ga")
+    talk.server.begin(Plan(("speech",), status, ("response.output_audio.done",)), 0)
+    while talk.server.speakable:
+        talk.step("say")
+    for _ in range(20):
+        talk.step("play")
+    assert not talk.end.client.answering
+    assert talk.end.client.phase == "listening"
