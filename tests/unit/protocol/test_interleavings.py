@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(600)
 PLAIN = PLANS.index(Plan())
 MOVES = (
     ["say"] * 12
+    + ["say much"] * 4
     + ["read"] * 5
     + [
         "text",
@@ -57,6 +58,7 @@ class Talk:
         end, client, server = self.end, self.end.client, self.server
         self._moves: dict[str, Callable[[int], object]] = {
             "say": server.say,
+            "say much": self.say_much,
             "again": server.say_again,
             "odd": server.say_odd,
             "voice": server.voice,
@@ -74,6 +76,13 @@ class Talk:
         self.end.now_ns += 20_000_000
         self._moves[what](choice)
         self.end.pump()
+
+    def say_much(self, choice: int) -> None:
+        """As it comes, so that talks get somewhere; between two such moves the rare ones fall."""
+        for n in range(20):
+            self.read(choice + n)
+            self.server.say(choice + n)
+            self.end.pump()
 
     def read(self, choice: int) -> None:
         """The server reads a frame, if there is one."""
@@ -99,7 +108,8 @@ class Talk:
             elif self.server.speakable:
                 self.step("say", n)
             elif len(self.answered) < len(self.end.outputs_of(ToolCall)):
-                self.step("tool")
+                self.step("tool", n)
+                self.step("tool again", n)
             elif self.end.player.is_playing:
                 self.step("play")
             else:
