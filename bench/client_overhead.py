@@ -5,8 +5,8 @@
 One server that plays prepared frames, pinned to one core; each client in a process of its own, pinned to
 another (see `bench.overhead_clients` for what they are):
 
-- S1: talking in both directions in real time, frames of 40 ms up, deltas of 100 ms and a transcript delta each
-  down. Latency of a delta from the server's socket to the client's user, processor time, memory.
+- S1: talking in both directions in real time, frames of 40 ms up, deltas of 100 ms and a transcript delta
+  each down. Latency of a delta from the server's socket to the client's user, processor time, memory.
 - S2: ten minutes of answer as fast as the socket takes it. Processor time of a delta, transcripts counted.
 - S3: sessions of S1 in one process until the latency's p99 passes 50 ms.
 
@@ -140,7 +140,9 @@ def flood(runs: Runs) -> tuple[list[list[object]], float]:
         cpu[client] = min(told["cpu_s"] / (2 * told["deltas"]) for told in all_told) * 1e6
         grown = min(told["grown_mb"] for told in all_told)
         goal = f"<= {MOST_TIMES}" if client == JUDGED else ""
-        rows.append([client, all_told[0]["deltas"], cpu[client], f"{cpu[client] / cpu[BASE]:.2f}", grown, goal])
+        rows.append(
+            [client, all_told[0]["deltas"], cpu[client], f"{cpu[client] / cpu[BASE]:.2f}", grown, goal]
+        )
     return rows, cpu[JUDGED] / cpu[BASE]
 
 
@@ -196,7 +198,9 @@ def main() -> int:
         if given.only in {None, "S2"}:
             rows, times = flood(runs)
             print(f"\nS2: {FLOOD_S} s of answer at once, the best of {FLOODS}\n")
-            print(table(["", "audio deltas", "CPU us/delta", "x bare", "MB", "goal (x bare)"], rows), flush=True)
+            print(
+                table(["", "audio deltas", "CPU us/delta", "x bare", "MB", "goal (x bare)"], rows), flush=True
+            )
             missed += [f"S2 {times:.2f} x {BASE}"] if times > MOST_TIMES else []
         if given.only in {None, "S3"}:
             print()

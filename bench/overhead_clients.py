@@ -76,6 +76,7 @@ class Bare:
         self._connection: Any = None
 
     async def open(self, port: int, model: str) -> None:
+        """Connect and set the session up."""
         from websockets.asyncio.client import connect
 
         url = f"ws://127.0.0.1:{port}/v1/realtime?model={model}"
@@ -103,9 +104,11 @@ class Bare:
                 figures.done.set()
 
     async def respond(self) -> None:
+        """Ask for the answer."""
         await self._connection.send('{"type":"response.create"}')
 
     async def push(self, pcm: bytes) -> None:
+        """Send a frame of the microphone."""
         encoded = binascii.b2a_base64(pcm, newline=False)
         await self._connection.send(
             b'{"type":"input_audio_buffer.append","audio":"' + encoded + b'"}', text=True
@@ -120,6 +123,7 @@ class OpenAI:
         self._connection: Any = None
 
     async def open(self, port: int, model: str) -> None:
+        """Connect and set the session up."""
         from openai import AsyncOpenAI
 
         client = AsyncOpenAI(api_key=_KEY, websocket_base_url=f"ws://127.0.0.1:{port}/v1")
@@ -139,9 +143,11 @@ class OpenAI:
                 self._figures.done.set()
 
     async def respond(self) -> None:
+        """Ask for the answer."""
         await self._connection.response.create()
 
     async def push(self, pcm: bytes) -> None:
+        """Send a frame of the microphone."""
         await self._connection.input_audio_buffer.append(audio=base64.b64encode(pcm).decode("ascii"))
 
 
@@ -153,13 +159,15 @@ class _Speaker:
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
 
-    def play(self, item_id: str, content_index: int, start_sample: int, audio: bytes) -> None:
+    def play(self, _item_id: str, _content_index: int, _start_sample: int, audio: bytes) -> None:
+        """Its audio is here."""
         self._figures.heard(audio)
 
     def end(self, item_id: str, content_index: int, samples: int) -> None:
         """Nothing to do."""
 
     async def flush(self) -> Any:  # noqa: ANN401  a class of gip_nb, imported late
+        """Nothing was played."""
         from gip_nb.session.speaker import Flushed
 
         return Flushed({})
@@ -173,6 +181,7 @@ class GipNb:
         self.session: Any = None
 
     async def open(self, port: int, model: str) -> None:
+        """Connect and set the session up."""
         from gip_nb.session.session import AsyncRealtimeSession
         from gip_nb.session.settings import resolve
 
@@ -197,9 +206,11 @@ class GipNb:
         loop().call_soon_threadsafe(self._figures.done.set)
 
     async def respond(self) -> None:
+        """Ask for the answer."""
         await self.session.respond()
 
     async def push(self, pcm: bytes) -> None:
+        """Send a frame of the microphone."""
         self.session.push_microphone(pcm)
 
 
@@ -210,11 +221,13 @@ class GipNbVerbs(GipNb):
         return None
 
     async def open(self, port: int, model: str) -> None:
+        """Connect and set the session up."""
         await super().open(port, model)
         heard = self._figures.heard
         self.session.on("response.output_audio.delta", lambda event: heard(base64.b64decode(event["delta"])))
 
     async def push(self, pcm: bytes) -> None:
+        """Send a frame of the microphone."""
         await self.session.send_audio(pcm)
 
 

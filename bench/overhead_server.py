@@ -8,7 +8,8 @@ begins the answer that the model's name describes: `stream` is one audio delta (
 delta every 100 ms for ever, `flood-600` is 600 s of them as fast as the socket takes them, then
 `response.done`.
 
-The first 8 bytes of a delta's audio are `time.monotonic_ns()` when it was handed to the socket, little endian.
+The first 8 bytes of a delta's audio are `time.monotonic_ns()` when it was handed to the socket, little
+endian.
 """
 
 from __future__ import annotations
@@ -95,8 +96,9 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  TCP servers have these
         self._transport = transport
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None, /) -> None:
         """It went."""
+        del exc
         self._left = 0
         if self._timer is not None:
             self._timer.cancel()
@@ -134,7 +136,7 @@ class Connection(asyncio.Protocol):
         )
 
     def _frame_size(self) -> int | None:
-        """Of the frame that the buffer begins with, header and mask included; None where that is not known."""
+        """Of the frame that the buffer begins with, header and mask included; None where it is not known."""
         buffer = self._buffer
         if len(buffer) < 10:  # noqa: PLR2004  the longest header before its mask
             return 6 + (buffer[1] & 0x7F) if len(buffer) >= 6 and buffer[1] & 0x7F < _SHORT else None  # noqa: PLR2004

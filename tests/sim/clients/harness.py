@@ -1,4 +1,4 @@
-"""What the tests with other people's clients share: the server, what is said to it, and what is wished of it."""
+"""What the tests with other people's clients share: the server, its pace, and what is said to it."""
 
 from __future__ import annotations
 

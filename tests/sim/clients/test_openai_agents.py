@@ -1,4 +1,4 @@
-"""`RealtimeRunner` of openai-agents (GA) on `gip-nb serve`: its own loop, its own tool calls, its own truncation."""
+"""`RealtimeRunner` of openai-agents (GA) on `gip-nb serve`: its own tool calls, its own truncation."""
 
 from __future__ import annotations
 
