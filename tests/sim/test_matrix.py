@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from tests.sim.rehearsal_process import ServerProcess
 
 pytestmark = pytest.mark.matrix
+# Slow enough for blocking verbs to talk over it.
+PACE = 2.0
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[ServerProcess]:
     harness.needs_speech()
-    with harness.paced_server() as server:
+    with harness.paced_server(PACE) as server:
         yield server
 
 

@@ -31,9 +31,9 @@ WEATHER_TOOL = {
 }
 
 
-def paced_server() -> AbstractContextManager[ServerProcess]:
-    """`gip-nb serve`, with ears and a mouth."""
-    return server_process("--pace", str(PACE))
+def paced_server(pace: float = PACE) -> AbstractContextManager[ServerProcess]:
+    """`gip-nb serve`, with ears and a mouth; `pace` times faster than real time."""
+    return server_process("--pace", str(pace))
 
 
 def needs_speech() -> None:
