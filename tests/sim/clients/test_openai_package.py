@@ -151,7 +151,7 @@ async def an_answer_is_talked_over(talk: Talk, fixtures: Path) -> None:
     await talk.done(truncate(item_id=first.item_id, content_index=0, audio_end_ms=HEARD_MS))
     # Truncated and cancelled come in the order that the server meets them.
     wanted = {"conversation.item.truncated", "response.done"}
-    met = {}
+    met: dict[str, Any] = {}
     while wanted - met.keys():
         event = await talk.done(talk.connection.recv())
         talk.events.append(event)
