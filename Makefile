@@ -12,14 +12,14 @@ NODE = PATH="$$(cat $(STAMPS)/node):$$PATH" node
 NPM = PATH="$$(cat $(STAMPS)/node):$$PATH" npm --prefix js
 PYTEST = $(BIN)/python -m pytest
 # What is neither slow nor wants a key or a network.
-QUICK := not live and not soak and not registry
+QUICK := not live and not soak and not registry and not matrix
 
 JS_SOURCES := $(shell find js/src js/*.mjs js/*.json -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo dev test test-fast test-js test-browser test-wheel soak bench lint lint-js format js wheel \
+.PHONY: help setup demo dev test test-fast test-js test-browser test-wheel test-matrix soak bench lint lint-js format js wheel \
   clean distclean
 
 help: ## this list
@@ -48,12 +48,16 @@ test-browser: setup ## only the tests in a real JupyterLab
 test-wheel: $(STAMPS)/python $(BUNDLE) ## the wheel in an environment of its own, its dependencies fetched by pip
 	$(PYTEST) -m registry
 
+test-matrix: $(STAMPS)/python ## a whole conversation on the oldest and the newest openai package, each fetched by pip
+	$(BIN)/python .ci/matrix.py
+
 soak: setup ## what the tests do a few times, many times over
 	$(PYTEST) -m soak
 
-bench: setup ## how long the microphone's way and the opening take; wants a machine with nothing else to do
+bench: setup ## how long things take and what a session costs; wants a machine with nothing else to do
 	$(BIN)/python -m bench.opening
 	$(BIN)/python -m bench.mic_path
+	$(BIN)/python -m bench.client_overhead
 
 test-js: $(STAMPS)/js $(STAMPS)/browser ## JavaScript tests
 	GIP_CHROMIUM="$$(cat $(STAMPS)/browser)" $(NPM) test
@@ -83,7 +87,7 @@ clean: ## remove what was built and cached
 	find src tests .ci bench -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment and node_modules too
-	rm -rf $(VENV) js/node_modules
+	rm -rf $(VENV) .venv-matrix js/node_modules
 
 # What stands where --------------------------------------------------------------------------------------------
 

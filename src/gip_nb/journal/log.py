@@ -67,6 +67,18 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         return wire_size(self.skeleton, self.cut, self.audio)
 
 
+def _ids_of(fields: dict[str, Any]) -> tuple[str | None, str | None, str | None, str | None]:
+    """Of the event itself, of its response, item and function call; as `Event`'s, in one go."""
+    event_id, response_id = fields.get("event_id"), fields.get("response_id")
+    if type(event_id) is str and type(response_id) is str and type(fields.get("item_id")) is str:
+        item_id = fields["item_id"]
+        if event_id and response_id and item_id and "call_id" not in fields and "item" not in fields:
+            # A delta, of which there are most.
+            return event_id, response_id, item_id, None
+    event = Event("", fields)
+    return event.text("event_id") or None, event.response_id, event.item_id, event.call_id
+
+
 class EventLog:
     """The log of one session.
 
@@ -96,9 +108,8 @@ class EventLog:
     def append(self, direction: Literal["sent", "received"], frame: Frame) -> Row:
         """Write down a frame that passes. Only the loop calls this."""
         fields = frame.fields
-        event = Event(frame.type, fields)
         row = Row(
-            self.elapsed_ns(),
+            self._monotonic_ns() - self._zero_ns,
             direction,
             frame.type,
             frame.skeleton,
@@ -106,10 +117,7 @@ class EventLog:
             frame.audio,
             self.connection,
             self.dialect,
-            event.text("event_id") or None,
-            event.response_id,
-            event.item_id,
-            event.call_id,
+            *_ids_of(fields),
         )
         self.rows.append(row)
         return row

@@ -41,6 +41,8 @@ class _Head(msgspec.Struct):
 
 _read_head = msgspec.json.Decoder(_Head).decode
 _read_any = msgspec.json.Decoder().decode
+# Base64 in its quotes, as strict as the standard library's strict mode and several times as fast.
+_read_base64 = msgspec.json.Decoder(bytes).decode
 _write = msgspec.json.Encoder().encode
 # What the decoders below raise for bytes that are no JSON. A ValueError is the standard library's, of which
 # msgspec's and Unicode's errors are kinds.
@@ -215,11 +217,11 @@ def _odd_frame(raw: bytes) -> Frame:
 def _cut_audio(raw: bytes, quoted: bytes) -> Frame | None:
     if len(quoted) < 2 or quoted[:1] != b'"':  # noqa: PLR2004 - two quotes are the shortest JSON string
         return None
-    encoded = quoted[1:-1]
     try:
-        audio = binascii.a2b_base64(encoded, strict_mode=True)
-    except binascii.Error:
+        audio = _read_base64(quoted)
+    except msgspec.MsgspecError:
         return None
+    encoded = quoted[1:-1]
     # Padding bits that are not zero decode alike but would not be written alike.
     last = binascii.b2a_base64(audio[-(len(audio) % 3 or 3) :], newline=False) if audio else b""
     start = raw.find(quoted[:_PROBE_BYTES]) + 1
