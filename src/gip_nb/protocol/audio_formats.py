@@ -75,6 +75,12 @@ def format_told(session: dict[str, Any], side: str) -> object:
     return found.get("format") if isinstance(found, dict) else None
 
 
+def _whole_samples(data: bytes, audio_format: AudioFormat) -> tuple[bytes, bytes]:
+    """As much as ends with a sample, and the rest."""
+    rest = len(data) % audio_format.sample_bytes
+    return (data[:-rest], data[-rest:]) if rest else (data, b"")
+
+
 class Encoder:
     """One stream from 24 000 Hz PCM16 to the wire. For one thread at a time.
 
@@ -85,11 +91,13 @@ class Encoder:
     def __init__(self, audio_format: AudioFormat = PCM16) -> None:
         self.format = audio_format
         self._resampler = Resampler(_RATE_HZ, audio_format.rate_hz) if audio_format.law else None
+        self._rest = b""
 
     def encode(self, pcm: bytes) -> bytes:
         """The next piece; of a telephone format its last 6 ms are given with the piece after it."""
         if self._resampler is None or self.format.law is None:
             return pcm
+        pcm, self._rest = _whole_samples(self._rest + pcm, PCM16)
         return g711.encode(self._resampler.process(np.frombuffer(pcm, "<i2")), self.format.law)
 
     def flush(self) -> bytes:
@@ -109,9 +117,11 @@ class Decoder:
     def __init__(self, audio_format: AudioFormat = PCM16) -> None:
         self.format = audio_format
         self._resampler = Resampler(audio_format.rate_hz, _RATE_HZ) if audio_format.law else None
+        self._rest = b""
 
     def decode(self, data: bytes) -> bytes:
-        """The next piece; of a telephone format its last 6 ms are given with the piece after it."""
+        """The next piece, whole samples; of a telephone format the last 6 ms come with the piece after it."""
+        data, self._rest = _whole_samples(self._rest + data, self.format)
         if self._resampler is None or self.format.law is None:
             return data
         return self._resampler.process(g711.decode(data, self.format.law)).tobytes()

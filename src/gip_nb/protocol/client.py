@@ -69,7 +69,7 @@ class ClientProtocol:
         self._open_calls: dict[str, set[str]] = {}
         self._turn_reported = 0
         # Samples of this connection's input: all of it, and how far it is committed or cleared.
-        self._appended_samples = 0
+        self._appended_bytes = 0
         self._used_samples = 0
         self._has_spoken = False
 
@@ -104,12 +104,12 @@ class ClientProtocol:
     @property
     def appended_samples(self) -> int:
         """Samples appended to this connection's input so far."""
-        return self._appended_samples
+        return self._appended_bytes // 2
 
     @property
     def uncommitted_samples(self) -> int:
         """Samples appended since the last commit or clear."""
-        return self._appended_samples - self._used_samples
+        return self.appended_samples - self._used_samples
 
     def waits_its_turn(self, wish: Wish) -> bool:
         """Whether this response is still to be asked for, after the one that is active."""
@@ -124,7 +124,7 @@ class ClientProtocol:
 
     def append_audio(self, audio: bytes) -> None:
         """Microphone or file audio, PCM16 mono 24 000 Hz."""
-        self._appended_samples += len(audio) // 2
+        self._appended_bytes += len(audio)
         self._append(self._encoder.encode(audio))
 
     def _append(self, wire_audio: bytes) -> None:
@@ -134,14 +134,14 @@ class ClientProtocol:
     def commit(self) -> Request:
         """The user's utterance ends here (with turn detection off)."""
         self._append(self._encoder.flush())
-        self._used_samples = self._appended_samples
+        self._used_samples = self.appended_samples
         self._hearing = False
         return self._send({"type": "input_audio_buffer.commit"})
 
     def clear(self) -> Request:
         """Forget the audio appended since the last commit."""
         self._append(self._encoder.flush())
-        self._used_samples = self._appended_samples
+        self._used_samples = self.appended_samples
         self._hearing = False
         return self._send({"type": "input_audio_buffer.clear"})
 
@@ -333,7 +333,7 @@ class ClientProtocol:
         for call_id in [c for calls in self._open_calls.values() for c in calls]:
             self._calls[call_id] = None
         self._open_calls.clear()
-        self._appended_samples = self._used_samples = 0
+        self._appended_bytes = self._used_samples = 0
         self._has_spoken = False
         self._encoder = Encoder()
 

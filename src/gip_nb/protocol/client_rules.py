@@ -56,8 +56,8 @@ def _on_committed(p: ClientProtocol, e: Event) -> None:
     if e.item_id is not None:
         # The server's own commit ends where the speech did; what came after is still in its buffer.
         end_ms = p.conversation.item(e.item_id).audio_end_ms
-        end = p._appended_samples if end_ms is None else end_ms * SAMPLES_PER_MS
-        p._used_samples = max(p._used_samples, min(end, p._appended_samples))
+        end = p.appended_samples if end_ms is None else end_ms * SAMPLES_PER_MS
+        p._used_samples = max(p._used_samples, min(end, p.appended_samples))
         p._outputs.append(ItemChanged(e.item_id))
 
 

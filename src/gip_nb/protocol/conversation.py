@@ -63,6 +63,7 @@ class Conversation:
         # times of audio positions.
         self._appended_samples: list[int] = [0]
         self._appended_s: list[float] = [0.0]
+        self._input_rest_bytes = 0
         # Of this connection: the input's sample that was captured then, on that page's clock.
         self._captured: list[tuple[int, str, float]] = []
         self._speech_end: dict[str, tuple[float, SpeechEnd]] = {}
@@ -76,6 +77,7 @@ class Conversation:
         """A new connection: its audio time starts at zero."""
         self._appended_samples = [0]
         self._appended_s = [0.0]
+        self._input_rest_bytes = 0
         self._captured.clear()
         self._committed_samples = 0
         self._manual.clear()

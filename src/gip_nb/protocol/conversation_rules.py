@@ -45,7 +45,10 @@ def _take_formats(c: Conversation, session: dict[str, Any]) -> None:
 
 def _on_append(c: Conversation, e: Event, at_s: float) -> None:
     if e.audio:
-        c._appended_samples.append(c._appended_samples[-1] + c.input_format.samples(len(e.audio)))
+        # A piece may end within a sample: the next one has the rest of it.
+        there = c._input_rest_bytes + len(e.audio)
+        c._input_rest_bytes = there % c.input_format.sample_bytes
+        c._appended_samples.append(c._appended_samples[-1] + c.input_format.samples(there))
         c._appended_s.append(at_s)
 
 

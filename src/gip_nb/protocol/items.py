@@ -19,8 +19,10 @@ class Item(msgspec.Struct, kw_only=True):
         texts: by content index, the pieces of text or transcript in order.
         spoken: whether it has audio.
         transcribed: for the user's audio, whether its transcript came (or failed), else False.
+        whole_texts: the content parts whose whole text has come.
         audio_index: the content part that is its audio.
-        generated_samples: audio received of it.
+        audio_bytes: audio received of it, as it came.
+        generated_samples: the same in samples.
         played_samples: audio that the page says it played, None where nobody plays.
         heard_ms: what of it was heard, None where nobody plays.
         playback_cut: playback was stopped before its end.
@@ -35,6 +37,7 @@ class Item(msgspec.Struct, kw_only=True):
     texts: dict[int, list[str]] = msgspec.field(default_factory=dict)
     spoken: bool = False
     transcribed: bool = False
+    whole_texts: set[int] = msgspec.field(default_factory=set)
     response_id: str | None = None
     turn: int | None = None
     after: str | None = None
@@ -43,6 +46,7 @@ class Item(msgspec.Struct, kw_only=True):
     arguments: str = ""
     output: str | None = None
     audio_index: int = 0
+    audio_bytes: int = 0
     generated_samples: int = 0
     played_samples: int | None = None
     heard_ms: float | None = None
@@ -61,14 +65,15 @@ class Item(msgspec.Struct, kw_only=True):
         return "".join(piece for index in sorted(self.texts) for piece in self.texts[index])
 
     def add_text(self, index: int, delta: str) -> None:
-        """A further piece of content part `index`."""
-        if delta:
+        """A further piece of content part `index`; one that comes after the whole is part of it."""
+        if delta and index not in self.whole_texts:
             self.texts.setdefault(index, []).append(delta)
 
     def set_text(self, index: int, text: str) -> None:
         """The final text of part `index`; it replaces the pieces, which some servers send twice or never."""
         if text:
             self.texts[index] = [text]
+            self.whole_texts.add(index)
 
     def says_the_same(self, source: dict[str, Any]) -> bool:
         """Whether a wire item carries the same words as this one, or answers the same call."""

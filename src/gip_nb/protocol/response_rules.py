@@ -129,7 +129,8 @@ def _on_answer_audio(c: Conversation, e: Event, at_s: float) -> None:
         return
     item.spoken = True
     item.audio_index = e.whole("content_index") or 0
-    item.generated_samples += c.output_format.samples(len(e.audio))
+    item.audio_bytes += len(e.audio)
+    item.generated_samples = c.output_format.samples(item.audio_bytes)
     response = c.responses.get(item.response_id or "")
     if response is not None and response.first_audio_s is None:
         response.first_audio_s = at_s

@@ -291,17 +291,15 @@ def race_lost_to_the_voice(pair: ProtocolPair) -> None:
 
 
 def edits(pair: ProtocolPair) -> None:
-    first: str = pair.do(lambda c: c.send_text("one"))
-    answer: str = pair.do(lambda c: c.send_text("two", "assistant"))
+    first = str(pair.do(lambda c: c.send_text("one")).item_id)
+    answer = str(pair.do(lambda c: c.send_text("two", "assistant")).item_id)
     pair.do(lambda c: c.send_text("Be kind.", "system"))
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "between"}]}
-    pair.do(
-        lambda c: c.send({"type": ITEM, "previous_item_id": first, "item": {**item, "id": "item_between"}})
-    )
-    pair.do(lambda c: c.send({"type": ITEM, "previous_item_id": "root", "item": {**item, "id": "item_0"}}))
+    pair.do(lambda c: c.add_item({**item, "id": "item_between"}, first))
+    pair.do(lambda c: c.add_item({**item, "id": "item_0"}, "root"))
     order = pair.client.conversation.order
     assert order[:4] == ["item_0", first, "item_between", answer]
-    pair.do(lambda c: c.send({"type": "conversation.item.retrieve", "item_id": answer}))
+    pair.do(lambda c: c.retrieve(answer))
     pair.do(lambda c: c.delete("item_between"))
     assert pair.client.conversation.order[:3] == ["item_0", first, answer]
     assert "conversation.item.retrieved" in pair.received_types
@@ -324,8 +322,7 @@ def truncated_by_hand(pair: ProtocolPair) -> None:
     ask(pair)
     pair.run()
     (answer,) = answers(pair)
-    cut = {"type": TRUNCATE, "item_id": answer, "content_index": 0, "audio_end_ms": 100}
-    pair.do(lambda c: c.send(cut))
+    pair.do(lambda c: c.truncate(answer, 100))
     assert pair.received_types[-1] == "conversation.item.truncated"
     assert pair.client.conversation.items[answer].heard_ms == 100
 

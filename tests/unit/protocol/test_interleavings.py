@@ -153,7 +153,6 @@ def test_the_order_is_the_server_s(told: list[tuple[str, int]], dialect: Dialect
     assert talk.end.client.conversation.order == talk.server.order
 
 
-@pytest.mark.xfail(reason="without output_audio.done nobody tells the player that no more comes")
 @pytest.mark.parametrize("status", ["completed", "incomplete", "failed"])
 def test_an_answer_whose_sound_is_never_said_to_end_is_over_with_its_response(status: str) -> None:
     talk = Talk("ga")

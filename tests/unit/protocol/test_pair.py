@@ -84,7 +84,6 @@ def test_two_interruptions_at_once_are_one(dialect: Dialect) -> None:
 
 
 @both
-@pytest.mark.xfail(reason="the client keeps items of out-of-band responses in the conversation's order")
 def test_an_answer_out_of_band_is_in_no_conversation(dialect: Dialect) -> None:
     pair = new_pair(dialect)
     wish = pair.do(lambda c: c.respond({"conversation": "none", "output_modalities": ["text"]}))
@@ -95,7 +94,6 @@ def test_an_answer_out_of_band_is_in_no_conversation(dialect: Dialect) -> None:
 
 
 @both
-@pytest.mark.xfail(reason="the client makes a response out of band wait for the active one")
 def test_a_response_out_of_band_runs_beside_the_active_one(dialect: Dialect) -> None:
     pair = new_pair(dialect)
     pair.server_waits = True

@@ -167,11 +167,6 @@ def test_a_voice_that_the_server_will_not_change_any_more_ends_nothing(dialect: 
 
 
 @in_both_dialects
-@pytest.mark.xfail(
-    strict=True,
-    raises=pytest.fail.Exception,
-    reason="update(voice=...) is sent after the model has spoken, and nobody is told",
-)
 def test_a_voice_that_cannot_change_any_more_is_refused_before_it_is_sent(dialect: Dialect) -> None:
     with Stage([*asked(dialect), *answer("Hello", dialect=dialect)]) as stage:
         with connect(stage, dialect, voice="ash") as session:

@@ -249,11 +249,6 @@ def test_each_event_of_a_spoken_turn_goes_wrong_once(
 
 
 @in_both_dialects
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a delta of an answer's text that comes after its done is added to the whole text again",
-)
 def test_a_piece_of_text_that_comes_after_the_whole_text_adds_nothing(dialect: Dialect) -> None:
     events = answer("Good day", dialect=dialect)
     piece = next(n for n, event in enumerate(events) if event["type"].endswith("transcript.delta"))
