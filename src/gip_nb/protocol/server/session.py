@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.audio_formats import PCM16
 from gip_nb.protocol.events import BETA, GA
 from gip_nb.protocol.server.checks import (
-    PCM_FORMAT,
+    audio_format,
     check_boolean,
-    check_format,
     check_integer,
     check_max_tokens,
     check_number,
@@ -41,6 +41,7 @@ __all__ = [
     "check_updated",
     "default_session",
     "in_words_of",
+    "transcription_refused",
     "updated_session",
 ]
 
@@ -72,6 +73,7 @@ _SERVER_VAD = {
     "create_response": True,
     "interrupt_response": True,
 }
+_NOT_IN_BETA = "idle_timeout_ms"
 _EAGERNESS = ("low", "medium", "high", "auto")
 _SEMANTIC_VAD = {
     "type": "semantic_vad",
@@ -115,8 +117,17 @@ _BETA_PLACES = (
 )
 
 
-def default_session(session_id: str, model: str, dialect: Dialect) -> dict[str, Any]:
-    """What `session.created` shows: server VAD, PCM16 at 24 000 Hz, sound, no transcription."""
+def default_session(
+    session_id: str, model: str, dialect: Dialect, expires_at: int | None = None
+) -> dict[str, Any]:
+    """What `session.created` shows: server VAD, PCM16 at 24 000 Hz, sound, no transcription.
+
+    Args:
+        session_id: its id.
+        model: as the query named it.
+        dialect: of the connection.
+        expires_at: when the session ends, Unix time in seconds; None where it does not.
+    """
     session: dict[str, Any] = {
         "type": "realtime",
         "object": "realtime.session",
@@ -130,14 +141,16 @@ def default_session(session_id: str, model: str, dialect: Dialect) -> dict[str, 
         "tracing": None,
         "audio": {
             "input": {
-                "format": dict(PCM_FORMAT),
+                "format": PCM16.as_ga(),
                 "transcription": None,
                 "noise_reduction": None,
                 "turn_detection": dict(_SERVER_VAD),
             },
-            "output": {"format": dict(PCM_FORMAT), "voice": "alloy", "speed": 1.0},
+            "output": {"format": PCM16.as_ga(), "voice": "alloy", "speed": 1.0},
         },
     }
+    if expires_at is not None:
+        session["expires_at"] = expires_at
     if dialect == BETA:
         session["temperature"] = 0.8
     else:
@@ -169,6 +182,12 @@ def check_keys(given: Mapping[str, Any], dialect: Dialect, param: str = "session
             for key in inner if isinstance(inner, dict) else ():
                 if key not in keys:
                     raise unknown_parameter(f"{param}.audio.{side}.{key}")
+    else:
+        turn_detection = given.get("turn_detection")
+        if isinstance(turn_detection, dict) and _NOT_IN_BETA in turn_detection:
+            raise unknown_parameter(f"{param}.turn_detection.{_NOT_IN_BETA}")
+        if given.get("voice") is not None:
+            check_string(given["voice"], f"{param}.voice")
     check_modalities(given, dialect, param)
 
 
@@ -203,6 +222,18 @@ def check_modalities(given: Mapping[str, Any], dialect: Dialect, param: str) -> 
         )
 
 
+def transcription_refused(param: str) -> Refused:
+    """Every session here talks; with `create_response: false` it only transcribes.
+
+    The words are the API's: which kind a session is was decided in its handshake.
+    """
+    return Refused(
+        "invalid_value",
+        "Passing a transcription session update event to a realtime session is not allowed.",
+        param,
+    )
+
+
 def updated_session(session: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """The session with a partial one laid over it.
 
@@ -212,6 +243,8 @@ def updated_session(session: Mapping[str, Any], change: Mapping[str, Any]) -> di
     Raises:
         Refused: a value that the API does not take.
     """
+    if change.get("type") == "transcription":
+        raise transcription_refused("session.type")
     if change.get("type", "realtime") != "realtime":
         raise Refused(
             "invalid_value",
@@ -293,6 +326,8 @@ def _check_turn_setting(key: str, value: object, param: str) -> None:
         check_one_of(value, _EAGERNESS, param)
     elif key == "threshold":
         check_number(value, 0.0, 1.0, param)
+    elif key == "idle_timeout_ms":
+        check_integer(value, 5_000, 30_000, param)
     elif key.endswith("_ms"):
         check_integer(value, 0, 60_000, param)
 
@@ -398,7 +433,7 @@ _CHECKS: Mapping[str, Callable[[object, str], None]] = {
     "truncation": _check_truncation,
 }
 _AUDIO_VALUES: Mapping[str, Callable[[object, str], object]] = {
-    "format": _kept(check_format),
+    "format": audio_format,
     "noise_reduction": _noise_reduction,
     "speed": _kept(_check_speed),
     "transcription": _transcription,

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from gip_nb.protocol.server.input import InputAudio, TurnBegan, TurnEnded, ears_pcm
+from gip_nb.protocol.server.input import Found, InputAudio, TurnBegan, TurnEnded, ears_pcm
 from gip_nb.protocol.server.parts import Forget, Job, Listen, Refused, Understand
 from tests.unit.protocol.server.server_end import MS, LevelDetector, silence, tone
 
@@ -22,7 +22,7 @@ class Buffer:
         self.input = InputAudio(self.jobs.append, lambda: f"item_{next(numbers)}", LevelDetector)
         self.input.configure(turn_detection)
 
-    def append(self, pcm: bytes) -> list[TurnBegan | TurnEnded]:
+    def append(self, pcm: bytes) -> list[Found]:
         return list(self.input.append(pcm))
 
 
