@@ -80,9 +80,10 @@ async def server_here(
     mouth: Mouth | None = None,
     log: Path | None = None,
     pace: Pace | None = None,
+    expires_in_s: float | None = None,
 ) -> AsyncIterator[RehearsalServer]:
     """A server in this process, with quick ears and a quick mouth."""
-    options = Options("127.0.0.1", 0, KEY, log, Pace({}) if pace is None else pace)
+    options = Options("127.0.0.1", 0, KEY, log, Pace({}) if pace is None else pace, expires_in_s)
     async with RehearsalServer(options, ears or SlowEars(), mouth or Mouth()) as server:
         yield server
 
@@ -498,6 +499,55 @@ def test_the_log_counts_every_frame_once(tmp_path: Path) -> None:
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
 
 
+# ----------------------------------------------------------------------------------------------------- expiry
+
+
+@BOTH
+def test_a_session_ends_when_its_time_is_over(dialect: str) -> None:
+    async def try_it() -> None:
+        async with (
+            server_here(mouth=Mouth(60_000), pace=Pace({}, 1.0), expires_in_s=0.5) as server,
+            client(server.url, KEY, dialect) as one,
+        ):
+            expires_at = one.events[0]["session"]["expires_at"]
+            assert 0 <= expires_at - time.time() <= 1.5
+            await one.send("response.create")
+            error = (await one.until("error"))["error"]
+            assert (error["type"], error["code"]) == ("invalid_request_error", "session_expired")
+            assert error["message"] == "Your session hit the maximum duration of 0.5 seconds."
+            with pytest.raises(ConnectionClosed) as closed:
+                await one.receive()
+            assert closed.value.rcvd is not None
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, error["message"])
+
+    asyncio.run(try_it())
+
+
+def test_a_peer_that_does_not_read_is_cut_off_when_its_time_is_over() -> None:
+    async def try_it() -> None:
+        async with server_here(mouth=Mouth(600_000), expires_in_s=0.3) as server:
+            idle = len(asyncio.all_tasks())
+            async with client(server.url, KEY) as one:
+                one.websocket.transport.pause_reading()
+                await one.send("response.create")
+                began = time.perf_counter()
+                while len(asyncio.all_tasks()) > idle + 1:  # the client's own keepalive
+                    assert time.perf_counter() - began < 10, "the server still holds on to it"
+                    await asyncio.sleep(0.05)
+                one.websocket.transport.abort()
+
+    asyncio.run(asyncio.wait_for(try_it(), 30))
+
+
+def test_the_command_takes_the_time_of_a_session() -> None:
+    async def try_it(server: ServerProcess) -> None:
+        async with client(server.url, server.key) as one:
+            assert (await one.until("error"))["error"]["message"].endswith("of 1 second.")
+
+    with server_process("--expire-after", "1") as server:
+        asyncio.run(try_it(server))
+
+
 # ------------------------------------------------------------------------------------------- the two commands
 
 
@@ -563,6 +613,8 @@ def test_a_killed_server_leaves_no_ears_behind() -> None:
         (["--latency", "never=3"], "never"),
         (["--latency", "created=soon"], "soon"),
         (["--pace", "-1"], "--pace"),
+        (["--expire-after", "0"], "--expire-after"),
+        (["--expire-after", "soon"], "soon"),
         (["--loud"], "--loud"),
     ],
 )

@@ -17,6 +17,7 @@ import math
 import secrets
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -66,6 +67,7 @@ class Options(NamedTuple):
         key: that clients have to show.
         log: a file for the frame log, None without one.
         pace: how slow to be.
+        expires_in_s: how long a session may last; None for as long as it likes.
     """
 
     host: str
@@ -73,6 +75,7 @@ class Options(NamedTuple):
     key: str
     log: Path | None = None
     pace: Pace = Pace({})
+    expires_in_s: float | None = None
 
 
 class RehearsalServer:
@@ -142,11 +145,17 @@ class RehearsalServer:
         if not handshake.shows(self._options.key):
             await self._turn_away(websocket, is_missing=handshake.key is None)
             return
+        lasts_s = self._options.expires_in_s
         protocol = ServerProtocol(
-            handshake.dialect, model=handshake.model, new_id=_new_id, wits=answer, make_detector=make_detector
+            handshake.dialect,
+            model=handshake.model,
+            new_id=_new_id,
+            wits=answer,
+            make_detector=make_detector,
+            expires_at=None if lasts_s is None else math.ceil(time.time() + lasts_s),
         )
         parts = Parts(self._ears, self._mouth, self._log)
-        await Connection(websocket, protocol, parts, self._options.pace).run()
+        await Connection(websocket, protocol, parts, self._options.pace, lasts_s).run()
 
     async def _turn_away(self, websocket: ServerConnection, *, is_missing: bool) -> None:
         """After the handshake, not in it: a browser's client can read an event, but no HTTP status."""
@@ -303,12 +312,19 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         help="how many times faster than real time audio is sent (1 is real time; default: no limit)",
     )
+    parser.add_argument(
+        "--expire-after",
+        type=_lasting,
+        metavar="SECONDS",
+        help="end each session with session_expired after so long (default: never)",
+    )
     return parser
 
 
 def _options(given: argparse.Namespace) -> Options:
     key = given.key or new_key()
-    return Options(given.host, given.port, key, given.log, Pace(given.latency, given.pace))
+    pace = Pace(given.latency, given.pace)
+    return Options(given.host, given.port, key, given.log, pace, given.expire_after)
 
 
 def new_key() -> str:
@@ -345,6 +361,13 @@ def _latency(text: str) -> dict[str, float]:
 
 def _pace(text: str) -> float:
     return _positive(text)
+
+
+def _lasting(text: str) -> float:
+    seconds = _positive(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError("a session of 0 seconds is none: pass a longer time")
+    return seconds
 
 
 def _positive(text: str) -> float:

@@ -175,22 +175,23 @@ class InputAudio:
         """Somebody speaks, or will."""
         self._waiting_from_ms = None
 
-    def append(self, data: bytes) -> Iterator[Found]:
+    def append(self, data: bytes) -> Iterator[Found | None]:
         """Takes more of the user's audio; run the iterator to its end.
 
         Args:
             data: in the session's format, mono. An odd last byte of PCM waits for its other half.
 
         Yields:
-            Where turns begin and end, in order.
+            Where turns begin and end, in order; None after each second, so that there is a moment for others:
+            one append may hold minutes.
         """
-        # So much is resampled and looked at in one go: one append may hold minutes.
         a_second = self._decoder.format.rate_hz * self._decoder.format.sample_bytes
         for start in range(0, len(data), a_second):
             pcm = self._decoded + self._decoder.decode(data[start : start + a_second])
             whole = len(pcm) // _SAMPLE_BYTES * _SAMPLE_BYTES
             self._decoded = pcm[whole:]
             yield from self._take_in(pcm[:whole])
+            yield None
 
     def settle(self) -> Iterator[Found]:
         """Takes in the last milliseconds, which a telephone format keeps back; see `append`."""

@@ -105,7 +105,7 @@ class ServerProtocol:
         self._outbox = Outbox(dialect, new_id)
         self._input = InputAudio(self._outbox.ask, lambda: new_id("item"), make_detector)
         self._input.configure(self._session["audio"]["input"]["turn_detection"])
-        self._appending: Iterator[Found] | None = None
+        self._appending: Iterator[Found | None] | None = None
         self._unheard: dict[str, _Unheard] = {}
         self._expired: Refused | None = None
         self._responses: dict[str, OutgoingResponse] = {}
@@ -167,12 +167,14 @@ class ServerProtocol:
         """Takes in more of a long append; true while there may be more of it."""
         if self._appending is None:
             return False
-        found = next(self._appending, None)
-        if found is None:
+        try:
+            found = next(self._appending)
+        except StopIteration:
             self._appending = None
-        else:
+            return False
+        if found is not None:
             self._take(found)
-        return self._appending is not None
+        return True
 
     def jobs(self) -> list[Job]:
         """Hands over the jobs that came up since the last call."""
@@ -244,14 +246,13 @@ class ServerProtocol:
                 if response.is_done:
                     self._let_go(response)
 
-    def expire(self, lasted: str) -> None:
+    def expire(self, reason: str) -> None:
         """The session has lasted as long as it may: says so, and does nothing more.
 
         Args:
-            lasted: how long, in words ("30 minutes").
+            reason: the error's message.
         """
-        message = f"Your session hit the maximum duration of {lasted}."
-        self._expired = Refused("session_expired", message)
+        self._expired = Refused("session_expired", reason)
         self._appending = None
         self._responses.clear()
         self._outbox.refuse(self._expired, None)

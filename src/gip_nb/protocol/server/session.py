@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol.audio_formats import PCM16
+from gip_nb.protocol.audio_formats import FORMATS, PCM16
 from gip_nb.protocol.events import BETA, GA
 from gip_nb.protocol.server.checks import (
     audio_format,
@@ -174,21 +174,36 @@ def check_keys(given: Mapping[str, Any], dialect: Dialect, param: str = "session
         if key not in _KEYS[dialect]:
             raise unknown_parameter(f"{param}.{key}")
     if dialect == GA:
-        if given.get("type") is None:
-            raise missing(f"{param}.type")
-        audio = given.get("audio")
-        for side, keys in _AUDIO_KEYS.items():
-            inner = audio.get(side) if isinstance(audio, dict) else None
-            for key in inner if isinstance(inner, dict) else ():
-                if key not in keys:
-                    raise unknown_parameter(f"{param}.audio.{side}.{key}")
+        _check_ga_keys(given, param)
     else:
-        turn_detection = given.get("turn_detection")
-        if isinstance(turn_detection, dict) and _NOT_IN_BETA in turn_detection:
-            raise unknown_parameter(f"{param}.turn_detection.{_NOT_IN_BETA}")
-        if given.get("voice") is not None:
-            check_string(given["voice"], f"{param}.voice")
+        _check_beta_keys(given, param)
     check_modalities(given, dialect, param)
+
+
+def _check_ga_keys(given: Mapping[str, Any], param: str) -> None:
+    if given.get("type") is None:
+        raise missing(f"{param}.type")
+    audio = given.get("audio")
+    for side, keys in _AUDIO_KEYS.items():
+        inner = audio.get(side) if isinstance(audio, dict) else None
+        if not isinstance(inner, dict):
+            continue
+        for key in inner:
+            if key not in keys:
+                raise unknown_parameter(f"{param}.audio.{side}.{key}")
+        if isinstance(inner.get("format"), str):  # beta's names
+            raise wrong_type(f"{param}.audio.{side}.format", "an object")
+
+
+def _check_beta_keys(given: Mapping[str, Any], param: str) -> None:
+    for key in ("input_audio_format", "output_audio_format"):
+        if given.get(key) is not None and not isinstance(given[key], str):
+            raise not_one_of(given[key], [known.beta for known in FORMATS], f"{param}.{key}")
+    turn_detection = given.get("turn_detection")
+    if isinstance(turn_detection, dict) and _NOT_IN_BETA in turn_detection:
+        raise unknown_parameter(f"{param}.turn_detection.{_NOT_IN_BETA}")
+    if given.get("voice") is not None:
+        check_string(given["voice"], f"{param}.voice")
 
 
 def in_words_of(dialect: Dialect, refused: Refused) -> Refused:

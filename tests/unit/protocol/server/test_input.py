@@ -23,7 +23,7 @@ class Buffer:
         self.input.configure(turn_detection)
 
     def append(self, pcm: bytes) -> list[Found]:
-        return list(self.input.append(pcm))
+        return [found for found in self.input.append(pcm) if found is not None]
 
 
 def test_a_turn_is_the_speech_with_its_padding_and_its_silence() -> None:
