@@ -30,7 +30,12 @@ from gip_nb.protocol.server.outbox import Outbox, SentFrame
 from gip_nb.protocol.server.parts import Forget, Listen, Refused, Understand
 from gip_nb.protocol.server.requests import checked_request, response_request
 from gip_nb.protocol.server.responses import OutgoingResponse
-from gip_nb.protocol.server.session import check_updated, default_session, updated_session
+from gip_nb.protocol.server.session import (
+    check_voice_stays,
+    default_session,
+    updated_session,
+    voice_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -220,7 +225,6 @@ class ServerProtocol:
 
     def spoken(self, item_id: str, pcm: bytes) -> None:
         """The result of a `Speak`: int16 mono, 24 000 Hz."""
-        self._has_spoken = True
         for response in self._responses.values():
             response.spoken(item_id, pcm)
 
@@ -243,6 +247,7 @@ class ServerProtocol:
                 response.step(self._wits)
                 if response.audio_ms and response.audible_from_ms is None:
                     response.audible_from_ms = self._input.position_ms
+                    self._has_spoken = True
                 if response.is_done:
                     self._let_go(response)
 
@@ -263,7 +268,7 @@ class ServerProtocol:
         before = self._session
         after = updated_session(before, event["session"])
         if self._has_spoken:
-            check_updated(before, after)
+            check_voice_stays(before, voice_of(after), "session.audio.output.voice")
         self._session = after
         turn_detection = after["audio"]["input"]["turn_detection"]
         if turn_detection != before["audio"]["input"]["turn_detection"]:
@@ -425,6 +430,8 @@ class ServerProtocol:
         request = response_request(
             event.get("response") or {}, self._session, self._conversation_id, self._memory, self._new_id
         )
+        if self._has_spoken:
+            check_voice_stays(self._session, request.voice, "response.audio.output.voice")
         active = self._active
         if active is not None and not request.is_out_of_band:
             raise Refused(

@@ -72,6 +72,7 @@ _RESPONSE_KEYS: Mapping[Dialect, frozenset[str]] = {
 }
 # The API's own limits: how many pairs, and how many characters of each.
 _MOST_METADATA, _MOST_METADATA_KEY, _MOST_METADATA_VALUE = 16, 64, 512
+_MOST_EVENT_ID = 512
 _BETA_ONLY = ("transcription_session.update",)
 
 
@@ -113,6 +114,7 @@ def _check_fields(event: Event, canonical_type: str) -> None:
                 raise missing(field)
         elif not isinstance(value, FIELD_TYPES[field]) or isinstance(value, bool):
             raise wrong_type(field, _TYPE_NAMES[FIELD_TYPES[field]])
+    check_length(event.get("event_id") or "", _MOST_EVENT_ID, "event_id")
 
 
 def response_request(

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 __all__ = [
     "check_keys",
     "check_modalities",
-    "check_updated",
+    "check_voice_stays",
     "default_session",
     "in_words_of",
     "transcription_refused",
     "updated_session",
+    "voice_of",
 ]
 
 
@@ -279,17 +280,23 @@ def updated_session(session: Mapping[str, Any], change: Mapping[str, Any]) -> di
     return out
 
 
-def check_updated(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def voice_of(session: Mapping[str, Any]) -> str:
+    """The name of its voice, which GA may write as an object with an id."""
+    voice = session["audio"]["output"]["voice"]
+    return str(voice if isinstance(voice, str) else voice["id"])
+
+
+def check_voice_stays(session: Mapping[str, Any], voice: str, param: str) -> None:
     """Looks at what cannot change any more once the assistant has spoken.
 
     Raises:
-        Refused: the voice is another.
+        Refused: the voice is another than the session's.
     """
-    if before["audio"]["output"]["voice"] != after["audio"]["output"]["voice"]:
+    if voice != voice_of(session):
         raise Refused(
             "cannot_update_voice",
             "Cannot update a conversation's voice if assistant audio is present.",
-            "session.audio.output.voice",
+            param,
         )
 
 
