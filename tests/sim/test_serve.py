@@ -258,6 +258,30 @@ def test_a_wrong_key_is_told_in_an_event_and_the_connection_closed(authorization
     asyncio.run(try_it())
 
 
+@BOTH
+def test_sessions_that_only_transcribe_are_refused_with_a_way_out(dialect: str) -> None:
+    async def try_it() -> None:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        if dialect == "beta":
+            headers["OpenAI-Beta"] = "realtime=v1"
+        async with server_here() as server:
+            url = f"{server.url}?intent=transcription"
+            async with connect(url, additional_headers=headers) as websocket:
+                error = json.loads(await asyncio.wait_for(websocket.recv(), 5))["error"]
+                assert (error["type"], error["code"], error["param"]) == (
+                    "invalid_request_error",
+                    "invalid_value",
+                    "intent",
+                )
+                assert "create_response" in error["message"]
+                with pytest.raises(ConnectionClosed) as closed:
+                    await asyncio.wait_for(websocket.recv(), 5)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1008
+
+    asyncio.run(try_it())
+
+
 @pytest.mark.parametrize(
     ("offered", "chosen", "is_beta"),
     [

@@ -40,7 +40,7 @@ from gip_nb.rehearsal.mouth import find_mouth
 from gip_nb.rehearsal.wits import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request, Response
@@ -54,6 +54,14 @@ LOOPBACK = "127.0.0.1"
 # 15 MiB of audio in one append, the API's limit, in base64, and its envelope.
 _MOST_FRAME_BYTES = 21 * 1024 * 1024
 _UNAUTHORIZED = 3000  # the registered close code
+_POLICY_VIOLATION = 1008
+_NO_TRANSCRIPTION = {
+    "type": "invalid_request_error",
+    "code": "invalid_value",
+    "message": "Invalid value: 'transcription'. Sessions of this server talk: connect without 'intent', set"
+    " input transcription and create_response: false, and transcripts are all that it answers.",
+    "param": "intent",
+}
 _CLOSE_TIMEOUT_S = 2.0
 _LATENCIES = ("created", "updated", "output")
 
@@ -143,7 +151,11 @@ class RehearsalServer:
             headers.get_all("Sec-WebSocket-Protocol"),
         )
         if not handshake.shows(self._options.key):
-            await self._turn_away(websocket, is_missing=handshake.key is None)
+            key_error = _wrong_key(is_missing=handshake.key is None)
+            await self._turn_away(websocket, key_error, _UNAUTHORIZED)
+            return
+        if handshake.intent == "transcription":
+            await self._turn_away(websocket, _NO_TRANSCRIPTION, _POLICY_VIOLATION)
             return
         lasts_s = self._options.expires_in_s
         protocol = ServerProtocol(
@@ -157,13 +169,15 @@ class RehearsalServer:
         parts = Parts(self._ears, self._mouth, self._log)
         await Connection(websocket, protocol, parts, self._options.pace, lasts_s).run()
 
-    async def _turn_away(self, websocket: ServerConnection, *, is_missing: bool) -> None:
+    async def _turn_away(
+        self, websocket: ServerConnection, error: Mapping[str, object], close_code: int
+    ) -> None:
         """After the handshake, not in it: a browser's client can read an event, but no HTTP status."""
-        error = {**_wrong_key(is_missing=is_missing), "event_id": None}
+        event = {"type": "error", "event_id": _new_id("event"), "error": {**error, "event_id": None}}
         with contextlib.suppress(ConnectionClosed):
-            await websocket.send(json.dumps({"type": "error", "event_id": _new_id("event"), "error": error}))
+            await websocket.send(json.dumps(event))
             self._log.write("sent", "error", None)
-            await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
+            await websocket.close(close_code, f"{error['type']}.{error['code']}")
 
     def _answer_plain_requests(self, connection: ServerConnection, request: Request) -> Response | None:
         """The list of models; every other path than the Realtime API's is not there."""

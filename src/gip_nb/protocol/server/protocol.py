@@ -260,6 +260,7 @@ class ServerProtocol:
         self._expired = Refused("session_expired", reason)
         self._appending = None
         self._responses.clear()
+        self._unheard.clear()
         self._outbox.refuse(self._expired, None)
 
     # ------------------------------------------------------------------------------------------------ session
@@ -442,9 +443,9 @@ class ServerProtocol:
         for item in request.own_items or ():
             if item.item_id not in self._memory:
                 self._hear(item)
-        response = OutgoingResponse(
-            request, self._outbox, self._memory, set(self._unheard), self._read_before
-        )
+        read = self._memory if request.own_items is None else request.own_items
+        waits_for = {item.item_id for item in read} & set(self._unheard)
+        response = OutgoingResponse(request, self._outbox, self._memory, waits_for, self._read_before)
         if not request.is_out_of_band:
             self._input.stop_waiting()
         self._responses[response.response_id] = response

@@ -372,8 +372,14 @@ def _noise_reduction(value: object, param: str) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict):
         raise wrong_type(param, "an object")
+    for key in value:
+        if key not in ("type", "strength"):
+            raise unknown_parameter(f"{param}.{key}")
     check_one_of(value.get("type"), ("near_field", "far_field"), f"{param}.type")
-    return {"type": value["type"]}
+    if value.get("strength") is None:
+        return {"type": value["type"]}
+    check_number(value["strength"], 0.0, 1.0, f"{param}.strength")
+    return {"type": value["type"], "strength": float(value["strength"])}
 
 
 def _kept(check: Callable[[object, str], None]) -> Callable[[object, str], object]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 import gip_nb.protocol.server
+from gip_nb.protocol.server.parts import Understand
 from tests.unit.protocol.server.server_end import ServerEnd, base64_of, kinds, silence, tone
 
 if TYPE_CHECKING:
@@ -492,10 +493,15 @@ def test_the_end_of_a_session_is_told_without_being_asked_and_nothing_follows() 
     end = ServerEnd("ga", expires_at=1_800_000_000)
     assert end.events[0]["session"]["expires_at"] == 1_800_000_000
     end.speech_ms = 2000
-    end.receive("response.create")
+    end.holds = (Understand,)
+    end.set_transcription()
+    end.append(tone(500) + silence(600))
+    end.send("response.cancel")
+    end.receive("response.create", response={"input": []})
     end.run(steps=5)
     before = len(end.events)
     end.protocol.expire("Your session hit the maximum duration of 30 minutes.")
+    end.protocol.heard(end.held[0].item_id, "too late")
     end.run()
     [event] = end.events[before:]
     assert event["error"] == {

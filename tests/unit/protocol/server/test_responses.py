@@ -288,6 +288,16 @@ def test_what_is_said_in_an_input_of_its_own_is_heard_and_not_told(dialect: Dial
     assert end.last("response.done")["response"]["usage"]["input_token_details"]["audio_tokens"] == 7
 
 
+def test_words_that_it_does_not_read_are_not_waited_for() -> None:
+    end = ServerEnd("ga")
+    end.holds = (Understand,)
+    end.append(tone(500) + silence(600))
+    assert end.types[-1] == "rate_limits.updated", "the answer waits for the words"
+    done = end.send("response.create", response=side_request())[-1]
+    assert (done["type"], done["response"]["metadata"]) == ("response.done", {"kind": "side"})
+    assert end.types.count("response.done") == 1
+
+
 def test_an_input_of_its_own_may_be_empty_and_its_answer_may_be_remembered() -> None:
     end = ServerEnd("ga")
     end.type_text("never mind")
