@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from gip_nb.protocol.audio_formats import format_of
 from gip_nb.protocol.server.input import Committed, InputAudio, TimedOut, TurnBegan, ears_pcm
 from gip_nb.protocol.server.items import audio_from_base64, stored_item
@@ -28,6 +26,7 @@ from gip_nb.protocol.server.limits import rate_limits
 from gip_nb.protocol.server.memory import Memory, StoredItem, Tokens
 from gip_nb.protocol.server.outbox import Outbox, SentFrame
 from gip_nb.protocol.server.parts import Forget, Listen, Refused, Understand
+from gip_nb.protocol.server.reading import UNREADABLE, ReceivedFrame, read_frame, received_frame
 from gip_nb.protocol.server.requests import checked_request, response_request
 from gip_nb.protocol.server.responses import OutgoingResponse
 from gip_nb.protocol.server.session import (
@@ -48,23 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["ReceivedFrame", "SentFrame", "ServerProtocol"]
 
 _MOST_APPEND_BYTES = 15 * 1024 * 1024
-
-_read_json = msgspec.json.Decoder().decode
-
-
-class ReceivedFrame(NamedTuple):
-    """What a frame of the client was.
-
-    Attributes:
-        type: as it was written; `(unreadable)` where it was no JSON object with a type.
-        audio_samples: of an append, samples at 24 000 Hz, whatever the session's format is.
-    """
-
-    type: str
-    audio_samples: int = 0
-
-
-_UNREADABLE = ReceivedFrame("(unreadable)")
 
 
 class _Unheard(NamedTuple):
@@ -112,7 +94,7 @@ class ServerProtocol:
         self._input.configure(self._session["audio"]["input"]["turn_detection"])
         self._appending: Iterator[Found | None] | None = None
         self._unheard: dict[str, _Unheard] = {}
-        self._expired: Refused | None = None
+        self._expired: str | None = None  # and why
         self._responses: dict[str, OutgoingResponse] = {}
         self._response_count = 0
         self._tokens_used = 0
@@ -146,27 +128,18 @@ class ServerProtocol:
         """
         while self.listen_more():
             pass
+        event, event_id, problem = read_frame(data)
+        if event is None:
+            self._outbox.refuse(Refused("invalid_event", problem, "type"), event_id)
+            return UNREADABLE
+        received = received_frame(event, self._input_format)
         try:
-            event = _read_json(data) if isinstance(data, str) else None
-        except (msgspec.DecodeError, RecursionError):
-            event = None
-        given_id = event.get("event_id") if isinstance(event, dict) else None
-        event_id = given_id if isinstance(given_id, str) else None
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-            self._outbox.refuse(Refused("invalid_event", _why_unreadable(data, event), "type"), event_id)
-            return _UNREADABLE
-        audio_format = self._input_format  # of this frame, if it is audio
-        try:
-            if self._expired is not None:
-                raise self._expired
+            self._check_time()
             canonical = checked_request(event, self._dialect)
             self._requests[canonical["type"]](canonical)
         except Refused as refused:
             self._outbox.refuse(refused, event_id)
-        audio = event.get("audio")
-        if event["type"] != "input_audio_buffer.append" or not isinstance(audio, str):
-            return ReceivedFrame(event["type"])
-        return ReceivedFrame(event["type"], audio_format.samples(_bytes_in_base64(audio)))
+        return received
 
     def listen_more(self) -> bool:
         """Takes in more of a long append; true while there may be more of it."""
@@ -257,11 +230,15 @@ class ServerProtocol:
         Args:
             reason: the error's message.
         """
-        self._expired = Refused("session_expired", reason)
+        self._expired = reason
         self._appending = None
         self._responses.clear()
         self._unheard.clear()
-        self._outbox.refuse(self._expired, None)
+        self._outbox.refuse(Refused("session_expired", reason), None)
+
+    def _check_time(self) -> None:
+        if self._expired is not None:
+            raise Refused("session_expired", self._expired)
 
     # ------------------------------------------------------------------------------------------------ session
 
@@ -481,16 +458,3 @@ class ServerProtocol:
             " stop it there, then send response.cancel and conversation.item.truncate.",
             "type",
         )
-
-
-def _why_unreadable(data: str | bytes, event: object) -> str:
-    if isinstance(data, bytes):
-        return "A binary frame came in; events are JSON in text frames."
-    if isinstance(event, dict):
-        return "The 'type' field is missing."
-    return "The frame is not a JSON object."
-
-
-def _bytes_in_base64(text: str) -> int:
-    padding = len(text[-2:]) - len(text[-2:].rstrip("="))
-    return max(0, len(text) // 4 * 3 - padding)
