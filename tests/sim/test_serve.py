@@ -21,7 +21,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from gip_nb.audio import pcm16_from_wav
+from gip_nb.audio import level_dbfs, pcm16_from_wav
+from gip_nb.protocol.audio_formats import ALAW, ULAW, Decoder, Encoder
 from gip_nb.rehearsal.connection import Pace
 from gip_nb.rehearsal.ears import NoEars
 from gip_nb.rehearsal.server import Options, RehearsalServer
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from gip_nb.protocol.audio_formats import AudioFormat
     from tests.sim.rehearsal_process import ServerProcess
 
 BOTH = pytest.mark.parametrize("dialect", ["beta", "ga"])
@@ -138,6 +140,39 @@ def test_a_spoken_question_is_heard_and_answered(served: ServerProcess, fixtures
     assert "weather" in one.transcript()
     assert len(one.audio()) > 3000 * MS, "an answer long enough to be interrupted"
     assert not [event for event in one.events if event["type"] == "error"]
+
+
+@pytest.mark.parametrize("audio_format", [ULAW, ALAW], ids=lambda one: one.beta)
+def test_a_question_over_the_telephone_is_heard_and_answered_over_it(
+    served: ServerProcess, fixtures: Path, audio_format: AudioFormat
+) -> None:
+    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("espeakng_loader")
+    question = bytes(200 * MS) + pcm16_from_wav(fixtures / "weather_awb.wav") + bytes(900 * MS)
+    encoder = Encoder(audio_format)
+    data = encoder.encode(question) + encoder.flush()
+
+    async def talk() -> Client:
+        async with client(served.url, served.key) as one:
+            await one.set_transcription()
+            told = {"format": audio_format.as_ga()}
+            audio = {"input": told, "output": told}
+            await one.send("session.update", session={"type": "realtime", "audio": audio})
+            await one.until("session.updated")
+            await one.speak(data)
+            await one.until("response.done")
+            return one
+
+    one = asyncio.run(talk())
+    [completed] = [event for event in one.events if event["type"].endswith("transcription.completed")]
+    assert "weather" in completed["transcript"]
+    decoder = Decoder(audio_format)
+    answer = decoder.decode(one.audio()) + decoder.flush()
+    assert len(answer) > 3000 * MS
+    assert level_dbfs(answer) > -35, "a voice, not silence or noise at full scale"
+    assert level_dbfs(answer) < -10
+    usage = one.events[-1]["response"]["usage"]["output_token_details"]
+    assert usage["audio_tokens"] == -(-len(answer) // MS // 50)
 
 
 def test_a_dialogue_of_five_utterances(

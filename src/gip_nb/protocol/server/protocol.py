@@ -377,7 +377,7 @@ class ServerProtocol:
         if item.fields.get("role") == "user" and item.audio:
             item.speech_ms = item.audio_ms
             self._unheard[item.item_id] = _Unheard(item, is_wanted=False)
-            self._outbox.ask(Listen(item.item_id, ears_pcm(bytes(item.audio))))
+            self._outbox.ask(Listen(item.item_id, ears_pcm(bytes(item.audio), item.audio_format)))
             self._outbox.ask(Understand(item.item_id, item.audio_ms))
 
     def _delete_item(self, event: Event) -> None:

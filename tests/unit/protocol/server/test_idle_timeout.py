@@ -174,6 +174,27 @@ def test_a_commit_by_hand_ends_the_wait() -> None:
     assert not timeouts(end)
 
 
+def test_who_was_heard_is_not_asked_even_if_the_words_were_thrown_away() -> None:
+    end = waiting_end()
+    end.append(silence(2000) + tone(300))
+    assert end.types[-1] == "input_audio_buffer.speech_started"
+    end.send("input_audio_buffer.clear")
+    end.append(silence(20_000))
+    assert not timeouts(end)
+
+
+def test_who_interrupted_and_gets_no_answer_is_not_asked_either() -> None:
+    end = waiting_end()
+    end.set_turn_detection({**WAITING, "create_response": False})
+    end.speech_ms = 60_000
+    end.receive("response.create")
+    end.run(steps=5)
+    end.append(tone(500) + silence(600))
+    assert end.last("response.done")["response"]["status"] == "cancelled"
+    end.append(silence(20_000))
+    assert not timeouts(end)
+
+
 def test_the_question_comes_whatever_create_response_says() -> None:
     end = waiting_end()
     end.set_turn_detection({**WAITING, "create_response": False})
