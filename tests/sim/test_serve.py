@@ -22,7 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as connect_blocking
 from websockets.typing import Subprotocol
 
-from gip_nb.audio import pcm16_from_wav
+from gip_nb.audio import level_dbfs, pcm16_from_wav
+from gip_nb.protocol.audio_formats import ALAW, ULAW, Decoder, Encoder
 from gip_nb.rehearsal.connection import Pace
 from gip_nb.rehearsal.ears import NoEars
 from gip_nb.rehearsal.server import Options, RehearsalServer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from gip_nb.protocol.audio_formats import AudioFormat
     from tests.sim.rehearsal_process import ServerProcess
 
 BOTH = pytest.mark.parametrize("dialect", ["beta", "ga"])
@@ -81,9 +83,10 @@ async def server_here(
     mouth: Mouth | None = None,
     log: Path | None = None,
     pace: Pace | None = None,
+    expires_in_s: float | None = None,
 ) -> AsyncIterator[RehearsalServer]:
     """A server in this process, with quick ears and a quick mouth."""
-    options = Options("127.0.0.1", 0, KEY, log, Pace({}) if pace is None else pace)
+    options = Options("127.0.0.1", 0, KEY, log, Pace({}) if pace is None else pace, expires_in_s)
     async with RehearsalServer(options, ears or SlowEars(), mouth or Mouth()) as server:
         yield server
 
@@ -138,6 +141,39 @@ def test_a_spoken_question_is_heard_and_answered(served: ServerProcess, fixtures
     assert "weather" in one.transcript()
     assert len(one.audio()) > 3000 * MS, "an answer long enough to be interrupted"
     assert not [event for event in one.events if event["type"] == "error"]
+
+
+@pytest.mark.parametrize("audio_format", [ULAW, ALAW], ids=lambda one: one.beta)
+def test_a_question_over_the_telephone_is_heard_and_answered_over_it(
+    served: ServerProcess, fixtures: Path, audio_format: AudioFormat
+) -> None:
+    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("espeakng_loader")
+    question = bytes(200 * MS) + pcm16_from_wav(fixtures / "weather_awb.wav") + bytes(900 * MS)
+    encoder = Encoder(audio_format)
+    data = encoder.encode(question) + encoder.flush()
+
+    async def talk() -> Client:
+        async with client(served.url, served.key) as one:
+            await one.set_transcription()
+            told = {"format": audio_format.as_ga()}
+            audio = {"input": told, "output": told}
+            await one.send("session.update", session={"type": "realtime", "audio": audio})
+            await one.until("session.updated")
+            await one.speak(data)
+            await one.until("response.done")
+            return one
+
+    one = asyncio.run(talk())
+    [completed] = [event for event in one.events if event["type"].endswith("transcription.completed")]
+    assert "weather" in completed["transcript"]
+    decoder = Decoder(audio_format)
+    answer = decoder.decode(one.audio()) + decoder.flush()
+    assert len(answer) > 3000 * MS
+    assert level_dbfs(answer) > -35, "a voice, not silence or noise at full scale"
+    assert level_dbfs(answer) < -10
+    usage = one.events[-1]["response"]["usage"]["output_token_details"]
+    assert usage["audio_tokens"] == -(-len(answer) // MS // 50)
 
 
 def test_a_dialogue_of_five_utterances(
@@ -254,6 +290,30 @@ def test_a_wrong_key_is_told_in_an_event_and_the_connection_closed(authorization
                     await asyncio.wait_for(websocket.recv(), 5)
                 assert closed.value.rcvd is not None
                 assert closed.value.rcvd.code == 3000
+
+    asyncio.run(try_it())
+
+
+@BOTH
+def test_sessions_that_only_transcribe_are_refused_with_a_way_out(dialect: str) -> None:
+    async def try_it() -> None:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        if dialect == "beta":
+            headers["OpenAI-Beta"] = "realtime=v1"
+        async with server_here() as server:
+            url = f"{server.url}?intent=transcription"
+            async with connect(url, additional_headers=headers) as websocket:
+                error = json.loads(await asyncio.wait_for(websocket.recv(), 5))["error"]
+                assert (error["type"], error["code"], error["param"]) == (
+                    "invalid_request_error",
+                    "invalid_value",
+                    "intent",
+                )
+                assert "create_response" in error["message"]
+                with pytest.raises(ConnectionClosed) as closed:
+                    await asyncio.wait_for(websocket.recv(), 5)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1008
 
     asyncio.run(try_it())
 
@@ -499,6 +559,55 @@ def test_the_log_counts_every_frame_once(tmp_path: Path) -> None:
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
 
 
+# ----------------------------------------------------------------------------------------------------- expiry
+
+
+@BOTH
+def test_a_session_ends_when_its_time_is_over(dialect: str) -> None:
+    async def try_it() -> None:
+        async with (
+            server_here(mouth=Mouth(60_000), pace=Pace({}, 1.0), expires_in_s=0.5) as server,
+            client(server.url, KEY, dialect) as one,
+        ):
+            expires_at = one.events[0]["session"]["expires_at"]
+            assert 0 <= expires_at - time.time() <= 1.5
+            await one.send("response.create")
+            error = (await one.until("error"))["error"]
+            assert (error["type"], error["code"]) == ("invalid_request_error", "session_expired")
+            assert error["message"] == "Your session hit the maximum duration of 0.5 seconds."
+            with pytest.raises(ConnectionClosed) as closed:
+                await one.receive()
+            assert closed.value.rcvd is not None
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, error["message"])
+
+    asyncio.run(try_it())
+
+
+def test_a_peer_that_does_not_read_is_cut_off_when_its_time_is_over() -> None:
+    async def try_it() -> None:
+        async with server_here(mouth=Mouth(600_000), expires_in_s=0.3) as server:
+            idle = len(asyncio.all_tasks())
+            async with client(server.url, KEY) as one:
+                one.websocket.transport.pause_reading()
+                await one.send("response.create")
+                began = time.perf_counter()
+                while len(asyncio.all_tasks()) > idle + 1:  # the client's own keepalive
+                    assert time.perf_counter() - began < 10, "the server still holds on to it"
+                    await asyncio.sleep(0.05)
+                one.websocket.transport.abort()
+
+    asyncio.run(asyncio.wait_for(try_it(), 30))
+
+
+def test_the_command_takes_the_time_of_a_session() -> None:
+    async def try_it(server: ServerProcess) -> None:
+        async with client(server.url, server.key) as one:
+            assert (await one.until("error"))["error"]["message"].endswith("of 1 second.")
+
+    with server_process("--expire-after", "1") as server:
+        asyncio.run(try_it(server))
+
+
 # ------------------------------------------------------------------------------------------- the two commands
 
 
@@ -568,6 +677,8 @@ def test_a_killed_server_leaves_no_ears_behind() -> None:
         (["--latency", "never=3"], "never"),
         (["--latency", "created=soon"], "soon"),
         (["--pace", "-1"], "--pace"),
+        (["--expire-after", "0"], "--expire-after"),
+        (["--expire-after", "soon"], "soon"),
         (["--loud"], "--loud"),
     ],
 )

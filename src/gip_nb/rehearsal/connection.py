@@ -2,7 +2,8 @@
 
 Three tasks share the protocol on one event loop: one reads frames, one sends what there is to send and then a
 little more of the answer, one gives the ears their jobs in order. Speech is made in worker threads. Whatever
-ends first ends all of them, so that a peer that vanishes leaves nothing behind.
+ends first ends all of them, so that a peer that vanishes leaves nothing behind. A fourth task ends a session
+that has lasted as long as it may.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ __all__ = ["Connection", "Pace", "Parts"]
 
 # A peer that asks and never reads is not read from either, past so many answers.
 _MOST_UNSENT_FRAMES = 256
+# What the API closes an expired session with.
+_GOING_AWAY = 1001
+# A peer that does not read its last frames by then is cut off.
+_LAST_FRAME_S = 2.0
+_MINUTE_S = 60
 # Which frame each latency holds back.
 _HELD_BACK = {
     "session.created": "created",
@@ -69,15 +75,22 @@ class Connection:
         protocol: fresh.
         parts: what it shares with others.
         pace: how slow to be.
+        expires_in_s: how long the session may last; None for as long as it likes.
     """
 
     def __init__(
-        self, websocket: ServerConnection, protocol: ServerProtocol, parts: Parts, pace: Pace
+        self,
+        websocket: ServerConnection,
+        protocol: ServerProtocol,
+        parts: Parts,
+        pace: Pace,
+        expires_in_s: float | None = None,
     ) -> None:
         self._websocket = websocket
         self._protocol = protocol
         self._ears, self._mouth, self._log = parts
         self._pace = pace
+        self._expires_in_s = expires_in_s
         self._more = asyncio.Event()  # there may be something to send
         self._room = asyncio.Event()  # what was to be sent has been sent
         self._for_ears: asyncio.Queue[Job] = asyncio.Queue()
@@ -88,7 +101,10 @@ class Connection:
 
     async def run(self) -> None:
         """Serves the client until it, or the server, closes the connection."""
-        tasks = [asyncio.create_task(part) for part in (self._receive(), self._send(), self._hear())]
+        parts = [self._receive(), self._send(), self._hear()]
+        if self._expires_in_s is not None:
+            parts.append(self._expire(self._expires_in_s))
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -160,6 +176,19 @@ class Connection:
             lasts_s = frame.audio_samples / SAMPLE_RATE_HZ / self._pace.times_real_time
             self._next_audio_at = max(self._next_audio_at, asyncio.get_running_loop().time()) + lasts_s
 
+    async def _expire(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        reason = f"Your session hit the maximum duration of {_in_words(after_s)}."
+        self._protocol.expire(reason)
+        self._room.clear()
+        self._more.set()
+        try:
+            async with asyncio.timeout(_LAST_FRAME_S):
+                await self._room.wait()
+                await self._websocket.close(_GOING_AWAY, reason)
+        except TimeoutError:
+            self._websocket.transport.abort()
+
     # ----------------------------------------------------------------------------------- hearing and speaking
 
     async def _hear(self) -> None:
@@ -203,3 +232,9 @@ class Connection:
         else:
             self._protocol.spoken(job.item_id, pcm)
         self._hand_out()
+
+
+def _in_words(seconds: float) -> str:
+    whole_minutes, rest = divmod(seconds, _MINUTE_S)
+    number, unit = (seconds, "second") if rest else (whole_minutes, "minute")
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"

@@ -31,6 +31,7 @@ DEFAULT_MODEL = "rehearsal"
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 _BETA_HEADER = "realtime=v1"
+_QUERY = (("model", DEFAULT_MODEL), ("intent", ""))
 _PATHS = ("/v1/realtime", "/realtime")
 _MODELS_PATHS = ("/v1/models", "/models")
 
@@ -57,11 +58,13 @@ class Handshake(NamedTuple):
         dialect: beta where the beta header or subprotocol was there, else GA.
         key: that was shown, None where none was.
         model: that the query named, decoded.
+        intent: that the query named: `transcription` wants a session that answers nothing. Empty without one.
     """
 
     dialect: Dialect
     key: str | None
     model: str
+    intent: str = ""
 
     def shows(self, key: str) -> bool:
         """Whether the right key was shown; takes the same time whatever is wrong with it."""
@@ -97,5 +100,6 @@ def read_handshake(
     if scheme.lower() == "bearer":
         key = credentials.strip()
     is_beta = _BETA_SUBPROTOCOL in offered or any(_BETA_HEADER in value for value in beta_headers)
-    models = parse_qs(urlsplit(path).query).get("model", [])
-    return Handshake(BETA if is_beta else GA, key, models[0] if models else DEFAULT_MODEL)
+    query = parse_qs(urlsplit(path).query)
+    model, intent = (query.get(name, [default])[0] for name, default in _QUERY)
+    return Handshake(BETA if is_beta else GA, key, model, intent)

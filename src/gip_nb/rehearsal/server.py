@@ -17,6 +17,7 @@ import math
 import secrets
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -39,7 +40,7 @@ from gip_nb.rehearsal.mouth import find_mouth
 from gip_nb.rehearsal.wits import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request, Response
@@ -53,6 +54,14 @@ LOOPBACK = "127.0.0.1"
 # 15 MiB of audio in one append, the API's limit, in base64, and its envelope.
 _MOST_FRAME_BYTES = 21 * 1024 * 1024
 _UNAUTHORIZED = 3000  # the registered close code
+_POLICY_VIOLATION = 1008
+_NO_TRANSCRIPTION = {
+    "type": "invalid_request_error",
+    "code": "invalid_value",
+    "message": "Invalid value: 'transcription'. Sessions of this server talk: connect without 'intent', set"
+    " input transcription and create_response: false, and transcripts are all that it answers.",
+    "param": "intent",
+}
 _CLOSE_TIMEOUT_S = 2.0
 _WARM_UP_AFTER_S = 0.2
 _LATENCIES = ("created", "updated", "output")
@@ -67,6 +76,7 @@ class Options(NamedTuple):
         key: that clients have to show.
         log: a file for the frame log, None without one.
         pace: how slow to be.
+        expires_in_s: how long a session may last; None for as long as it likes.
     """
 
     host: str
@@ -74,6 +84,7 @@ class Options(NamedTuple):
     key: str
     log: Path | None = None
     pace: Pace = Pace({})
+    expires_in_s: float | None = None
 
 
 class RehearsalServer:
@@ -140,24 +151,36 @@ class RehearsalServer:
             headers.get_all("Sec-WebSocket-Protocol"),
         )
         if not handshake.shows(self._options.key):
-            await self._turn_away(websocket, is_missing=handshake.key is None)
+            key_error = _wrong_key(is_missing=handshake.key is None)
+            await self._turn_away(websocket, key_error, _UNAUTHORIZED)
             return
+        if handshake.intent == "transcription":
+            await self._turn_away(websocket, _NO_TRANSCRIPTION, _POLICY_VIOLATION)
+            return
+        lasts_s = self._options.expires_in_s
         protocol = ServerProtocol(
-            handshake.dialect, model=handshake.model, new_id=_new_id, wits=answer, make_detector=make_detector
+            handshake.dialect,
+            model=handshake.model,
+            new_id=_new_id,
+            wits=answer,
+            make_detector=make_detector,
+            expires_at=None if lasts_s is None else math.ceil(time.time() + lasts_s),
         )
         # Their model takes a second to load, less than the first words do. Not sooner: a client that starts
         # needs the processor itself.
         asyncio.get_running_loop().call_later(_WARM_UP_AFTER_S, self._ears.warm_up)
         parts = Parts(self._ears, self._mouth, self._log)
-        await Connection(websocket, protocol, parts, self._options.pace).run()
+        await Connection(websocket, protocol, parts, self._options.pace, lasts_s).run()
 
-    async def _turn_away(self, websocket: ServerConnection, *, is_missing: bool) -> None:
+    async def _turn_away(
+        self, websocket: ServerConnection, error: Mapping[str, object], close_code: int
+    ) -> None:
         """After the handshake, not in it: a browser's client can read an event, but no HTTP status."""
-        error = {**_wrong_key(is_missing=is_missing), "event_id": None}
+        event = {"type": "error", "event_id": _new_id("event"), "error": {**error, "event_id": None}}
         with contextlib.suppress(ConnectionClosed):
-            await websocket.send(json.dumps({"type": "error", "event_id": _new_id("event"), "error": error}))
+            await websocket.send(json.dumps(event))
             self._log.write("sent", "error", None)
-            await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
+            await websocket.close(close_code, f"{error['type']}.{error['code']}")
 
     def _answer_plain_requests(self, connection: ServerConnection, request: Request) -> Response | None:
         """The list of models; every other path than the Realtime API's is not there."""
@@ -306,12 +329,19 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         help="how many times faster than real time audio is sent (1 is real time; default: no limit)",
     )
+    parser.add_argument(
+        "--expire-after",
+        type=_lasting,
+        metavar="SECONDS",
+        help="end each session with session_expired after so long (default: never)",
+    )
     return parser
 
 
 def _options(given: argparse.Namespace) -> Options:
     key = given.key or new_key()
-    return Options(given.host, given.port, key, given.log, Pace(given.latency, given.pace))
+    pace = Pace(given.latency, given.pace)
+    return Options(given.host, given.port, key, given.log, pace, given.expire_after)
 
 
 def new_key() -> str:
@@ -348,6 +378,13 @@ def _latency(text: str) -> dict[str, float]:
 
 def _pace(text: str) -> float:
     return _positive(text)
+
+
+def _lasting(text: str) -> float:
+    seconds = _positive(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError("a session of 0 seconds is none: pass a longer time")
+    return seconds
 
 
 def _positive(text: str) -> float:

@@ -3,9 +3,11 @@
 The rules, in this order:
 
 1. A tool was just called: say what came out. 2. A tool has to be called (`tool_choice`), or its name or
-description shares a word with what was said: call it. 3. Nothing was said yet: greet. A greeting, thanks, a
-goodbye, "stop": a short answer. 4. "What did you say?": the last answer once more, as much of it as the user
-heard. 5. Anything else: repeat what was heard, and say that this is the rehearsal server.
+description shares a word with what was said: call it; where two parts of a sentence name a tool each, call
+both. 3. The user said nothing for as long as the session waits: ask whether they are there. 4. Nothing was
+said yet: greet. A greeting, thanks, a goodbye, "stop": a short answer. 5. "What did you say?": the last
+answer once more, as much of it as the user heard. 6. Anything else: repeat what was heard, and say that this
+is the rehearsal server.
 
 The same conversation always gets the same answer. Pure.
 """
@@ -34,6 +36,7 @@ def _words(text: str) -> frozenset[str]:
 _GREETING = "Hello! I am the rehearsal server. Say something, or type it, and I will repeat what I heard."
 _GREETINGS = _words("hello hi hey greetings")
 _PARTS_OF_THE_DAY = re.compile(r"\bgood (morning|afternoon|evening|day)\b")
+_STILL_THERE = "Are you still there? I am the rehearsal server, and I am listening."
 _STOPS = _words("stop quiet enough halt silence shush")
 _STOP_PHRASES = re.compile(r"\b(never mind|shut up|be quiet|hold on)\b")
 # An order to stop is short; a longer sentence with the word in it ("where is the bus stop") is something
@@ -80,6 +83,7 @@ _NUMBERS = (
 _NUMBER_OF_WORD = {word: number for number, word in enumerate(_NUMBERS.split())}
 _LARGEST_NUMBER = 1e15
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.-][^\W_]+)*")
+_PARTS_OF_A_SENTENCE = re.compile(r"[,;.]\s|\b(?:and|then)\b", re.IGNORECASE)
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -92,8 +96,14 @@ def answer(prompt: Prompt) -> list[Wish]:
     outputs = _fresh_outputs(prompt.lines)
     if outputs:
         return [Say(_spoken_outputs(outputs))]
+    if prompt.lines and prompt.lines[-1].role == "silence":
+        forced = prompt.tool_choice not in ("auto", "none") and _tool_call("", prompt)
+        return [forced or Say(_STILL_THERE)]
     asked = _last(prompt.lines, "user")
     words = asked.text if asked else ""
+    calls = _several_calls(words, prompt)
+    if calls:
+        return calls
     call = _tool_call(words, prompt)
     if call is not None:
         return [call]
@@ -221,6 +231,20 @@ def _tool_call(words: str, prompt: Prompt) -> Call | None:
     if choice != "required" and not _match(best, said):
         return None
     return _call(best, words)
+
+
+def _several_calls(words: str, prompt: Prompt) -> list[Wish]:
+    """A call for each part of a sentence that names a tool of its own; none where it names one at most."""
+    if prompt.tool_choice not in ("auto", "required") or not prompt.parallel_tool_calls:
+        return []
+    tools = [tool for tool in prompt.tools if isinstance(tool.get("name"), str)]
+    calls: dict[str, Wish] = {}
+    for part in _PARTS_OF_A_SENTENCE.split(words):
+        said = _stems(_WORD.findall(part.lower()))
+        best = max(tools, key=lambda tool: _match(tool, said), default=None)
+        if best is not None and _match(best, said) >= _NAME_WEIGHT:
+            calls.setdefault(best["name"], _call(best, part.strip()))
+    return list(calls.values()) if len(calls) > 1 else []
 
 
 def _match(tool: Mapping[str, Any], said: set[str]) -> int:

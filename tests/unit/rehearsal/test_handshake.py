@@ -30,6 +30,11 @@ def test_the_model_is_decoded() -> None:
     assert read_handshake("/v1/realtime", None, [], []).model == DEFAULT_MODEL
 
 
+def test_the_intent_is_read() -> None:
+    assert read_handshake("/realtime?intent=transcription", None, [], []).intent == "transcription"
+    assert read_handshake("/realtime?model=x", None, [], []).intent == ""
+
+
 def test_the_dialect_is_the_handshakes() -> None:
     assert read_handshake("/realtime", None, [], []).dialect == "ga"
     assert read_handshake("/realtime", None, ["realtime=v1"], []).dialect == "beta"

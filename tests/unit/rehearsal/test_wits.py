@@ -139,6 +139,45 @@ def test_tool_choice_is_obeyed() -> None:
     )
 
 
+BOTH_TOOLS = "what is the weather in Oslo and how many rows are in the sales table"
+
+
+def calls_of(prompt: Prompt) -> list[tuple[str, dict[str, Any]]]:
+    wishes = answer(prompt)
+    assert all(isinstance(wish, Call) for wish in wishes)
+    return [(wish.name, json.loads(wish.arguments)) for wish in wishes if isinstance(wish, Call)]
+
+
+def test_two_parts_of_a_sentence_call_a_tool_each() -> None:
+    weather = ("get_weather", {"location": "Oslo", "unit": "celsius"})
+    rows = ("countRows", {"table": "sales"})
+    assert calls_of(user(BOTH_TOOLS, tools=(WEATHER, ROWS))) == [weather, rows]
+    assert calls_of(user(BOTH_TOOLS, tools=(WEATHER, ROWS), tool_choice="required")) == [weather, rows]
+    other_way_round = "count the rows of the sales table, then tell me the weather in Oslo"
+    assert calls_of(user(other_way_round, tools=(WEATHER, ROWS))) == [rows, weather]
+
+
+def test_several_tools_are_called_only_where_several_may_be() -> None:
+    assert len(calls_of(user(BOTH_TOOLS, tools=(WEATHER, ROWS), parallel_tool_calls=False))) == 1
+    choice = {"type": "function", "name": "countRows"}
+    assert [name for name, _ in calls_of(user(BOTH_TOOLS, tools=(WEATHER, ROWS), tool_choice=choice))] == [
+        "countRows"
+    ]
+    assert isinstance(answer(user(BOTH_TOOLS, tools=(WEATHER, ROWS), tool_choice="none"))[0], Say)
+
+
+def test_one_tool_is_called_once_however_often_it_is_named() -> None:
+    [(name, _)] = calls_of(user("the weather in Oslo and the weather in Rome", tools=(WEATHER, ROWS)))
+    assert name == "get_weather"
+
+
+def test_who_says_nothing_is_asked_and_gets_no_tool_for_words_of_before() -> None:
+    lines = (Line("user", "weather in Oslo"), Line("assistant", "Rain."), Line("silence", ""))
+    assert "still there" in said(Prompt(lines, tools=(WEATHER,)))
+    assert "still there" in said(Prompt(lines, tools=(WEATHER,), tool_choice="none"))
+    assert called(Prompt(lines, tools=(WEATHER,), tool_choice="required"))[0] == "get_weather"
+
+
 @pytest.mark.parametrize(
     ("schema", "value"),
     [

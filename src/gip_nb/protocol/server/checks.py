@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.audio_formats import FORMATS, PCM16, format_of
 from gip_nb.protocol.server.parts import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = [
-    "PCM_FORMAT",
+    "audio_format",
     "check_boolean",
-    "check_format",
     "check_integer",
+    "check_length",
     "check_max_tokens",
     "check_number",
     "check_one_of",
@@ -29,9 +30,6 @@ __all__ = [
     "unknown_parameter",
     "wrong_type",
 ]
-
-PCM_FORMAT: Mapping[str, object] = {"type": "audio/pcm", "rate": 24_000}
-"""The one format of audio that this server takes and gives: int16 little endian, mono, 24 000 Hz."""
 
 _MOST_OUTPUT_TOKENS = 4096
 
@@ -83,6 +81,21 @@ def check_string(value: object, param: str) -> None:
     """
     if not isinstance(value, str):
         raise wrong_type(param, "a string")
+
+
+def check_length(text: str, most: int, param: str) -> None:
+    """At most so many characters.
+
+    Raises:
+        Refused: it has more.
+    """
+    if len(text) > most:
+        raise Refused(
+            "string_above_max_length",
+            f"Invalid '{param}': string too long. Expected a string with maximum length {most}, but got a"
+            f" string with length {len(text)} instead.",
+            param,
+        )
 
 
 def check_strings(value: object, param: str) -> None:
@@ -159,18 +172,27 @@ def check_range(value: float, least: float, most: float, param: str, kind: str) 
         )
 
 
-def check_format(value: object, param: str) -> None:
-    """Looks at an audio format.
+def audio_format(value: object, param: str) -> dict[str, Any]:
+    """An audio format, complete: PCM16 at 24 000 Hz or G.711 at 8 000 Hz, in either law.
+
+    Args:
+        value: canonical; a text is a name that beta does not know.
+        param: where it stands.
 
     Raises:
-        Refused: it is not PCM16 at 24 000 Hz.
+        Refused: another format, another rate.
     """
     if not isinstance(value, dict):
-        raise not_one_of(value, ("pcm16",), param)
-    if value.get("type") != PCM_FORMAT["type"]:
-        raise not_one_of(value.get("type"), (str(PCM_FORMAT["type"]),), f"{param}.type")
-    if value.get("rate", PCM_FORMAT["rate"]) != PCM_FORMAT["rate"]:
-        raise not_one_of(value["rate"], (str(PCM_FORMAT["rate"]),), f"{param}.rate")
+        raise not_one_of(value, [known.beta for known in FORMATS], param)
+    for key in value:
+        # Of G.711 there is one rate, and no word for it.
+        if key != "type" and (key != "rate" or value.get("type") != PCM16.type):
+            raise unknown_parameter(f"{param}.{key}")
+    if value.get("type") not in [known.type for known in FORMATS]:
+        raise not_one_of(value.get("type"), [known.type for known in FORMATS], f"{param}.type")
+    if value.get("rate") not in (None, PCM16.rate_hz):
+        raise not_one_of(value["rate"], (str(PCM16.rate_hz),), f"{param}.rate")
+    return format_of(value).as_ga()
 
 
 def check_voice(value: object, param: str) -> None:

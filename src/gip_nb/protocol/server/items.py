@@ -5,12 +5,15 @@ from __future__ import annotations
 import binascii
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.audio_formats import PCM16, Decoder
 from gip_nb.protocol.server.checks import missing, not_one_of, text_field, wrong_type
 from gip_nb.protocol.server.memory import StoredItem
 from gip_nb.protocol.server.parts import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from gip_nb.protocol.audio_formats import AudioFormat
 
 __all__ = ["audio_from_base64", "stored_item"]
 
@@ -22,8 +25,8 @@ _CONTENT_TYPES = {
 }
 
 
-def audio_from_base64(text: str, param: str) -> bytes:
-    """The bytes of base64 audio.
+def audio_from_base64(text: str, param: str, audio_format: AudioFormat = PCM16) -> bytes:
+    """The bytes of base64 audio, as they came; `audio_format` is for the error's words.
 
     Raises:
         Refused: it is not base64.
@@ -33,19 +36,25 @@ def audio_from_base64(text: str, param: str) -> bytes:
     except ValueError:  # binascii.Error is one; so is text that is not ASCII
         raise Refused(
             "invalid_value",
-            f"Invalid '{param}'. Expected base64-encoded audio bytes (mono PCM16 at 24kHz)"
-            " but got an invalid value.",
+            f"Invalid '{param}'. Expected base64-encoded audio bytes (mono {audio_format.beta} at"
+            f" {audio_format.rate_hz // 1000}kHz) but got an invalid value.",
             param,
         ) from None
 
 
-def stored_item(given: Mapping[str, Any], new_id: Callable[[str], str], param: str = "item") -> StoredItem:
+def stored_item(
+    given: Mapping[str, Any],
+    new_id: Callable[[str], str],
+    param: str = "item",
+    audio_format: AudioFormat = PCM16,
+) -> StoredItem:
     """An item that a client made, checked and completed.
 
     Args:
         given: as it was sent, canonical.
         new_id: makes an id, given its prefix.
         param: where in the event it stands.
+        audio_format: of its audio, if it has some.
 
     Raises:
         Refused: it lacks what its type needs, or has what no item has.
@@ -84,6 +93,7 @@ def stored_item(given: Mapping[str, Any], new_id: Callable[[str], str], param: s
     fields["role"] = role
     fields["content"] = []
     item = StoredItem(fields)
+    item.audio_format = audio_format
     for at, part in enumerate(parts):
         _add_part(item, part, role, f"{param}.content[{at}]")
     return item
@@ -97,7 +107,9 @@ def _add_part(item: StoredItem, part: object, role: str, param: str) -> None:
     if kind not in allowed:
         raise not_one_of(kind, allowed, f"{param}.type")
     if kind == "input_audio":
-        audio = audio_from_base64(text_field(part, "audio", param), f"{param}.audio")
+        data = audio_from_base64(text_field(part, "audio", param), f"{param}.audio", item.audio_format)
+        decoder = Decoder(item.audio_format)
+        audio = decoder.decode(data) + decoder.flush()
         item.audio += audio[: len(audio) // 2 * 2]
         transcript = part.get("transcript")
         item.content.append({"type": kind, "transcript": transcript if isinstance(transcript, str) else None})

@@ -9,12 +9,23 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gip_nb.protocol.audio_formats import PCM16, AudioFormat, Encoder
 from gip_nb.protocol.server.parts import Line, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["BYTES_PER_MS", "Memory", "StoredItem", "Tokens", "Word", "answer_audio_tokens", "text_tokens"]
+__all__ = [
+    "ASSISTANT_MS_PER_TOKEN",
+    "BYTES_PER_MS",
+    "CHARACTERS_PER_TOKEN",
+    "Memory",
+    "StoredItem",
+    "Tokens",
+    "Word",
+    "answer_audio_tokens",
+    "text_tokens",
+]
 
 BYTES_PER_MS = 48
 """PCM16 mono at 24 000 Hz."""
@@ -22,8 +33,8 @@ BYTES_PER_MS = 48
 # The published rule: 100 ms of the user's audio is a token, 50 ms of the assistant's. Text is about four
 # characters a token.
 _USER_MS_PER_TOKEN = 100
-_ASSISTANT_MS_PER_TOKEN = 50
-_CHARACTERS_PER_TOKEN = 4
+ASSISTANT_MS_PER_TOKEN = 50
+CHARACTERS_PER_TOKEN = 4
 
 _ROOT = "root"
 
@@ -56,18 +67,21 @@ class StoredItem:
 
     Attributes:
         fields: the item, canonical, without audio. audio: its sound: int16 little endian, mono, 24 000 Hz;
-        empty where it has none. words: of the assistant's speech, what was said until when. transcript: what
-        the ears made of the user's audio, where the client does not want to know it; else None. speech_ms:
-        how long the user spoke, where the ears made out no words. is_cut: truncated: what its response still
-        says is not remembered any more.
+        empty where it has none. audio_format: in which that sound came or went over the wire. words: of the
+        assistant's speech, what was said until when. transcript: what the ears made of the user's audio,
+        where the client does not want to know it; else None. speech_ms: how long the user spoke, where the
+        ears made out no words. is_silence: it is the user's turn because nobody spoke. is_cut: truncated:
+        what its response still says is not remembered any more.
     """
 
     def __init__(self, fields: dict[str, Any], audio: bytes = b"") -> None:
         self.fields = fields
         self.audio = bytearray(audio)
+        self.audio_format: AudioFormat = PCM16
         self.words: list[Word] = []
         self.transcript: str | None = None
         self.speech_ms = 0
+        self.is_silence = False
         self.is_cut = False
 
     @property
@@ -97,9 +111,11 @@ class StoredItem:
         if "content" in item:
             item["content"] = [dict(part) for part in self.content]
             if with_audio and self.audio:
+                encoder = Encoder(self.audio_format)
+                data = encoder.encode(bytes(self.audio)) + encoder.flush()
                 for part in item["content"]:
                     if part["type"] in ("input_audio", "output_audio"):
-                        part["audio"] = base64.b64encode(self.audio).decode("ascii")
+                        part["audio"] = base64.b64encode(data).decode("ascii")
         return item
 
     def words_of_content(self) -> str:
@@ -113,7 +129,7 @@ class StoredItem:
     def tokens(self) -> Tokens:
         """What it costs to read it once more."""
         if self.audio:
-            per_token = _USER_MS_PER_TOKEN if self.fields.get("role") == "user" else _ASSISTANT_MS_PER_TOKEN
+            per_token = _USER_MS_PER_TOKEN if self.fields.get("role") == "user" else ASSISTANT_MS_PER_TOKEN
             typed = "".join(str(part.get("text") or "") for part in self.content)
             return Tokens(text_tokens(typed), -(-self.audio_ms // per_token))
         text = (
@@ -126,12 +142,12 @@ class StoredItem:
 
 def text_tokens(text: str) -> int:
     """A plausible count of a text's tokens; 0 for no text."""
-    return -(-len(text) // _CHARACTERS_PER_TOKEN)
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def answer_audio_tokens(audio_ms: float) -> int:
     """Tokens of so much speech of the assistant."""
-    return -(-int(audio_ms) // _ASSISTANT_MS_PER_TOKEN)
+    return -(-int(audio_ms) // ASSISTANT_MS_PER_TOKEN)
 
 
 class Memory:
@@ -273,4 +289,6 @@ def _line(item: StoredItem, names: Mapping[str, str]) -> Line:
         case "function_call_output":
             return Line("output", item.fields["output"], names.get(item.fields["call_id"], ""))
         case _:
-            return Line(item.fields["role"], item.words_of_content(), speech_ms=item.speech_ms)
+            words = item.words_of_content()
+            role = "silence" if item.is_silence and not words else item.fields["role"]
+            return Line(role, words, speech_ms=item.speech_ms)

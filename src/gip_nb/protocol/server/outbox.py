@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from gip_nb.protocol.dialects import server_event_to_wire
+from gip_nb.protocol.events import BETA
 from gip_nb.protocol.server.session import in_words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gip_nb.protocol.events import Dialect
+    from gip_nb.protocol.audio_formats import AudioFormat
+    from gip_nb.protocol.events import Dialect, Event
     from gip_nb.protocol.server.parts import Job, Refused
 
 __all__ = ["Outbox", "SentFrame"]
 
 _AUDIO_DELTA = "response.output_audio.delta"
-_SAMPLE_BYTES = 2
 
 _write_json = msgspec.json.Encoder().encode
 
@@ -57,16 +58,28 @@ class Outbox:
 
         Args:
             event_type: canonical.
-            fields: canonical, without `event_id`. The `delta` of audio is given as bytes.
+            fields: canonical, without `event_id`.
         """
-        audio = fields.get("delta") if event_type == _AUDIO_DELTA else None
-        if audio is not None:
-            fields["delta"] = base64.b64encode(audio).decode("ascii")
-        event = {"type": event_type, "event_id": self.new_id("event"), **fields}
+        self._send({"type": event_type, "event_id": self.new_id("event"), **fields}, 0)
+
+    def emit_audio(self, data: bytes, audio_format: AudioFormat, /, **place: Any) -> None:
+        """Sends a piece of speech.
+
+        Args:
+            data: in that format.
+            audio_format: of the wire.
+            place: of its item in its response.
+        """
+        delta = base64.b64encode(data).decode("ascii")
+        event = {"type": _AUDIO_DELTA, "event_id": self.new_id("event"), **place, "delta": delta}
+        self._send(event, audio_format.samples(len(data)))
+
+    def _send(self, event: Event, audio_samples: int) -> None:
         wire = server_event_to_wire(event, self._dialect)
+        if wire is not None and self._dialect == BETA and isinstance(wire.get("session"), dict):
+            wire["session"] = _named_tool_choice(wire["session"])
         if wire is not None:
-            samples = len(audio) // _SAMPLE_BYTES if audio is not None else 0
-            self._frames.append(SentFrame(wire["type"], _write_json(wire), samples))
+            self._frames.append(SentFrame(wire["type"], _write_json(wire), audio_samples))
 
     def refuse(self, refused: Refused, event_id: str | None) -> None:
         """Answers a request with an error.
@@ -103,3 +116,9 @@ class Outbox:
         """Hands over the jobs since the last call."""
         jobs, self._jobs = self._jobs, []
         return jobs
+
+
+def _named_tool_choice(session: dict[str, Any]) -> dict[str, Any]:
+    """Beta's published session says which function has to be called by its bare name."""
+    choice = session.get("tool_choice")
+    return {**session, "tool_choice": choice.get("name")} if isinstance(choice, dict) else session

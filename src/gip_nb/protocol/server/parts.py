@@ -108,7 +108,8 @@ class Line(NamedTuple):
     """One item of the conversation, as the wits see it.
 
     Attributes:
-        role: user, assistant, system, call (of a tool) or output (of a tool).
+        role: user, assistant, system, call (of a tool), output (of a tool), or silence (the user's turn, in
+            which they said nothing for as long as the session waits).
         text: the words; of audio what was made out of it; of a call its arguments, of an output the output.
         name: the tool's name, of calls and outputs.
         speech_ms: how long the user spoke, where no words could be made out.
@@ -128,12 +129,14 @@ class Prompt(NamedTuple):
         tools: the function tools on offer, in the API's shape.
         tool_choice: `auto`, `none`, `required`, or `{"type": "function", "name": ...}`.
         instructions: of the session or of this response.
+        parallel_tool_calls: whether several tools may be called at once.
     """
 
     lines: tuple[Line, ...]
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: str | dict[str, Any] = "auto"
     instructions: str = ""
+    parallel_tool_calls: bool = True
 
 
 class Say(NamedTuple):

@@ -9,6 +9,7 @@ results are fed back. What drives it:
     protocol.jobs() -> [Job]            to be run; Listen, Understand and Forget strictly in this order
     protocol.heard(...), .spoken(...)   a job's result
     protocol.advance()                  while `has_more`: one more small piece of an answer
+    protocol.expire()                   the session has lasted as long as it may
     protocol.frames() -> [SentFrame]    to be sent, in this order
 
 All calls from one thread at a time.
@@ -18,47 +19,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
-from gip_nb.protocol.server.input import Committed, InputAudio, TurnBegan, ears_pcm
+from gip_nb.protocol.audio_formats import format_of
+from gip_nb.protocol.server.input import Committed, InputAudio, TimedOut, TurnBegan, ears_pcm
 from gip_nb.protocol.server.items import audio_from_base64, stored_item
+from gip_nb.protocol.server.limits import rate_limits
 from gip_nb.protocol.server.memory import Memory, StoredItem, Tokens
 from gip_nb.protocol.server.outbox import Outbox, SentFrame
 from gip_nb.protocol.server.parts import Forget, Listen, Refused, Understand
+from gip_nb.protocol.server.reading import UNREADABLE, ReceivedFrame, read_frame, received_frame
 from gip_nb.protocol.server.requests import checked_request, response_request
 from gip_nb.protocol.server.responses import OutgoingResponse
-from gip_nb.protocol.server.session import check_updated, default_session, updated_session
+from gip_nb.protocol.server.session import (
+    check_voice_stays,
+    default_session,
+    updated_session,
+    voice_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.events import Dialect, Event
-    from gip_nb.protocol.server.input import TurnEnded
+    from gip_nb.protocol.server.input import Found, TurnEnded
     from gip_nb.protocol.server.parts import Job, MakeVoiceDetector, Wits
 
 __all__ = ["ReceivedFrame", "SentFrame", "ServerProtocol"]
 
 _MOST_APPEND_BYTES = 15 * 1024 * 1024
-_SAMPLE_BYTES = 2
-_REQUESTS_PER_MINUTE = 5_000
-_TOKENS_PER_MINUTE = 400_000
-
-_read_json = msgspec.json.Decoder().decode
 
 
-class ReceivedFrame(NamedTuple):
-    """What a frame of the client was.
+class _Unheard(NamedTuple):
+    """An item that the ears are at, and whether the client wants its transcript."""
 
-    Attributes:
-        type: as it was written; `(unreadable)` where it was no JSON object with a type.
-        audio_samples: of an append, samples at 24 000 Hz.
-    """
-
-    type: str
-    audio_samples: int = 0
-
-
-_UNREADABLE = ReceivedFrame("(unreadable)")
+    item: StoredItem
+    is_wanted: bool
 
 
 class ServerProtocol:
@@ -70,6 +65,8 @@ class ServerProtocol:
         new_id: makes a fresh id, given its prefix (`sess`, `event`, `item`, ...).
         wits: decide what to answer.
         make_detector: makes a voice detector of an aggressiveness, 0 to 3.
+        expires_at: when the session will end, Unix time in seconds, for the session to show; None where it
+            does not end.
 
     Attributes:
         session_id: the id in `session.created`, which is the first frame and is there from the start.
@@ -83,21 +80,21 @@ class ServerProtocol:
         new_id: Callable[[str], str],
         wits: Wits,
         make_detector: MakeVoiceDetector,
+        expires_at: int | None = None,
     ) -> None:
         self._dialect = dialect
         self._new_id = new_id
         self._wits = wits
         self.session_id = new_id("sess")
         self._conversation_id = new_id("conv")
-        self._session = default_session(self.session_id, model, dialect)
+        self._session = default_session(self.session_id, model, dialect, expires_at)
         self._memory = Memory()
         self._outbox = Outbox(dialect, new_id)
         self._input = InputAudio(self._outbox.ask, lambda: new_id("item"), make_detector)
         self._input.configure(self._session["audio"]["input"]["turn_detection"])
-        self._appending: Iterator[TurnBegan | TurnEnded] | None = None
-        self._unheard: dict[
-            str, bool
-        ] = {}  # items the ears are at -> whether the client wants their transcript
+        self._appending: Iterator[Found | None] | None = None
+        self._unheard: dict[str, _Unheard] = {}
+        self._expired: str | None = None  # and why
         self._responses: dict[str, OutgoingResponse] = {}
         self._response_count = 0
         self._tokens_used = 0
@@ -131,37 +128,31 @@ class ServerProtocol:
         """
         while self.listen_more():
             pass
+        event, event_id, problem = read_frame(data)
+        if event is None:
+            self._outbox.refuse(Refused("invalid_event", problem, "type"), event_id)
+            return UNREADABLE
+        received = received_frame(event, self._input_format)
         try:
-            event = _read_json(data) if isinstance(data, str) else None
-        except (msgspec.DecodeError, RecursionError):
-            event = None
-        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-            self._outbox.refuse(Refused("invalid_event", _why_unreadable(data, event), "type"), None)
-            return _UNREADABLE
-        given_id = event.get("event_id")
-        event_id = given_id if isinstance(given_id, str) else None
-        audio = event.get("audio")
-        try:
+            self._check_time()
             canonical = checked_request(event, self._dialect)
             self._requests[canonical["type"]](canonical)
         except Refused as refused:
             self._outbox.refuse(refused, event_id)
-        if event["type"] != "input_audio_buffer.append" or not isinstance(audio, str):
-            return ReceivedFrame(event["type"])
-        return ReceivedFrame(event["type"], _samples_in_base64(audio))
+        return received
 
     def listen_more(self) -> bool:
         """Takes in more of a long append; true while there may be more of it."""
         if self._appending is None:
             return False
-        found = next(self._appending, None)
-        if found is None:
+        try:
+            found = next(self._appending)
+        except StopIteration:
             self._appending = None
-        elif isinstance(found, TurnBegan):
-            self._begin_turn(found)
-        else:
-            self._end_turn(found)
-        return self._appending is not None
+            return False
+        if found is not None:
+            self._take(found)
+        return True
 
     def jobs(self) -> list[Job]:
         """Hands over the jobs that came up since the last call."""
@@ -185,26 +176,28 @@ class ServerProtocol:
             why: with None: an error, or empty where there simply are no ears and the user spoke for some
                 time.
         """
-        if item_id not in self._unheard:
+        unheard = self._unheard.pop(item_id, None)
+        if unheard is None:
             return  # deleted meanwhile, or told twice
-        wanted = self._unheard.pop(item_id)
-        item = self._memory.find(item_id)
-        if item is not None:
-            said = transcript
-            if said is None and not why:
-                said = f"(you spoke for {item.speech_ms / 1000:.1f} s)"
-            else:
-                item.speech_ms = 0
-            if wanted:
-                self._transcribe(item, said, why)
-            else:
-                item.transcript = said
+        item, is_wanted = unheard
+        said = transcript
+        if said is None and not why:
+            said = f"(you spoke for {item.speech_ms / 1000:.1f} s)" if item.speech_ms else ""
+        else:
+            item.speech_ms = 0
+        if is_wanted:
+            self._transcribe(item, said, why)
+        else:
+            item.transcript = said
+        self._answer_without(item_id)
+
+    def _answer_without(self, item_id: str) -> None:
+        """Nobody has to wait for the words of this item any more."""
         for response in self._responses.values():
             response.heard(item_id)
 
     def spoken(self, item_id: str, pcm: bytes) -> None:
         """The result of a `Speak`: int16 mono, 24 000 Hz."""
-        self._has_spoken = True
         for response in self._responses.values():
             response.spoken(item_id, pcm)
 
@@ -225,8 +218,27 @@ class ServerProtocol:
         for response in list(self._responses.values()):
             if response.has_more:
                 response.step(self._wits)
+                if response.audio_ms and response.audible_from_ms is None:
+                    response.audible_from_ms = self._input.position_ms
+                    self._has_spoken = True
                 if response.is_done:
                     self._let_go(response)
+
+    def expire(self, reason: str) -> None:
+        """The session has lasted as long as it may: says so, and does nothing more.
+
+        Args:
+            reason: the error's message.
+        """
+        self._expired = reason
+        self._appending = None
+        self._responses.clear()
+        self._unheard.clear()
+        self._outbox.refuse(Refused("session_expired", reason), None)
+
+    def _check_time(self) -> None:
+        if self._expired is not None:
+            raise Refused("session_expired", self._expired)
 
     # ------------------------------------------------------------------------------------------------ session
 
@@ -234,24 +246,29 @@ class ServerProtocol:
         before = self._session
         after = updated_session(before, event["session"])
         if self._has_spoken:
-            check_updated(before, after)
+            check_voice_stays(before, voice_of(after), "session.audio.output.voice")
         self._session = after
         turn_detection = after["audio"]["input"]["turn_detection"]
         if turn_detection != before["audio"]["input"]["turn_detection"]:
             self._input.configure(turn_detection)
+        self._input.set_format(self._input_format)
         self._outbox.emit("session.updated", session=after)
+
+    @property
+    def _input_format(self) -> AudioFormat:
+        return format_of(self._session["audio"]["input"]["format"])
 
     # ------------------------------------------------------------------------------------------- input audio
 
     def _append(self, event: Event) -> None:
-        pcm = audio_from_base64(event["audio"], "audio")
-        if len(pcm) > _MOST_APPEND_BYTES:
+        data = audio_from_base64(event["audio"], "audio", self._input_format)
+        if len(data) > _MOST_APPEND_BYTES:
             raise Refused(
                 "string_above_max_length",
-                f"Invalid 'audio': {len(pcm)} bytes in one append; at most {_MOST_APPEND_BYTES} are taken.",
+                f"Invalid 'audio': {len(data)} bytes in one append; at most {_MOST_APPEND_BYTES} are taken.",
                 "audio",
             )
-        self._appending = self._input.append(pcm)
+        self._appending = self._input.append(data)
         self.listen_more()
 
     def _clear(self, _: Event) -> None:
@@ -259,7 +276,17 @@ class ServerProtocol:
         self._outbox.emit("input_audio_buffer.cleared")
 
     def _commit(self, _: Event) -> None:
+        for found in self._input.settle():
+            self._take(found)
         self._add_spoken(self._input.commit())
+
+    def _take(self, found: Found) -> None:
+        if isinstance(found, TurnBegan):
+            self._begin_turn(found)
+        elif isinstance(found, TimedOut):
+            self._time_out(found)
+        else:
+            self._end_turn(found)
 
     def _begin_turn(self, turn: TurnBegan) -> None:
         self._outbox.emit(
@@ -276,8 +303,21 @@ class ServerProtocol:
             "input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=turn.audio_end_ms
         )
         self._add_spoken(turn.committed)
-        if not self._turn_detection("create_response"):
-            return
+        if self._turn_detection("create_response"):
+            self._respond()
+
+    def _time_out(self, timeout: TimedOut) -> None:
+        """The user says nothing: that is their turn, and it is answered whatever `create_response` says."""
+        self._outbox.emit(
+            "input_audio_buffer.timeout_triggered",
+            item_id=timeout.committed.item_id,
+            audio_start_ms=timeout.audio_start_ms,
+            audio_end_ms=timeout.audio_end_ms,
+        )
+        self._add_spoken(timeout.committed, is_silence=True)
+        self._respond()
+
+    def _respond(self) -> None:
         try:
             self._create_response({"type": "response.create"})
         except Refused as refused:  # one is active and may not be interrupted
@@ -287,7 +327,7 @@ class ServerProtocol:
         settings = self._session["audio"]["input"]["turn_detection"]
         return bool(settings and settings[name])
 
-    def _add_spoken(self, committed: Committed) -> None:
+    def _add_spoken(self, committed: Committed, *, is_silence: bool = False) -> None:
         fields: dict[str, Any] = {
             "id": committed.item_id,
             "object": "realtime.item",
@@ -297,11 +337,14 @@ class ServerProtocol:
             "content": [{"type": "input_audio", "transcript": None}],
         }
         item = StoredItem(fields, committed.audio)
+        item.audio_format = self._input_format
+        item.is_silence = is_silence
         self._outbox.emit(
             "input_audio_buffer.committed", item_id=item.item_id, previous_item_id=self._memory.last_item_id
         )
         item.speech_ms = committed.speech_ms
-        self._unheard[item.item_id] = self._session["audio"]["input"]["transcription"] is not None
+        is_wanted = self._session["audio"]["input"]["transcription"] is not None
+        self._unheard[item.item_id] = _Unheard(item, is_wanted)
         self._add(item)
 
     def _transcribe(self, item: StoredItem, transcript: str | None, why: str) -> None:
@@ -325,19 +368,22 @@ class ServerProtocol:
         self._outbox.emit("conversation.item.done", **place)
 
     def _create_item(self, event: Event) -> None:
-        item = stored_item(event["item"], self._new_id)
+        item = stored_item(event["item"], self._new_id, audio_format=self._input_format)
         self._add(item, event.get("previous_item_id"))
+        self._hear(item)
+
+    def _hear(self, item: StoredItem) -> None:
+        """What was committed is transcribed for the client; of other audio the wits alone get the words."""
         if item.fields.get("role") == "user" and item.audio:
-            # Only what was committed is transcribed for the client; the wits have to know all the same.
             item.speech_ms = item.audio_ms
-            self._unheard[item.item_id] = False
-            self._outbox.ask(Listen(item.item_id, ears_pcm(bytes(item.audio))))
+            self._unheard[item.item_id] = _Unheard(item, is_wanted=False)
+            self._outbox.ask(Listen(item.item_id, ears_pcm(bytes(item.audio), item.audio_format)))
             self._outbox.ask(Understand(item.item_id, item.audio_ms))
 
     def _delete_item(self, event: Event) -> None:
         self._memory.delete(event["item_id"])
-        if event["item_id"] in self._unheard:
-            self.heard(event["item_id"], None)
+        if self._unheard.pop(event["item_id"], None) is not None:
+            self._answer_without(event["item_id"])
             self._outbox.ask(Forget(event["item_id"]))
         self._outbox.emit("conversation.item.deleted", item_id=event["item_id"])
 
@@ -362,6 +408,8 @@ class ServerProtocol:
         request = response_request(
             event.get("response") or {}, self._session, self._conversation_id, self._memory, self._new_id
         )
+        if self._has_spoken:
+            check_voice_stays(self._session, request.voice, "response.audio.output.voice")
         active = self._active
         if active is not None and not request.is_out_of_band:
             raise Refused(
@@ -369,28 +417,20 @@ class ServerProtocol:
                 f"Conversation already has an active response in progress: {active.response_id}."
                 " Wait until the response is finished before creating a new one.",
             )
-        response = OutgoingResponse(
-            request, self._outbox, self._memory, set(self._unheard), self._read_before
-        )
+        for item in request.own_items or ():
+            if item.item_id not in self._memory:
+                self._hear(item)
+        read = self._memory if request.own_items is None else request.own_items
+        waits_for = {item.item_id for item in read} & set(self._unheard)
+        response = OutgoingResponse(request, self._outbox, self._memory, waits_for, self._read_before)
+        if not request.is_out_of_band:
+            self._input.stop_waiting()
         self._responses[response.response_id] = response
         self._response_count += 1
         response.begin()
-        self._outbox.emit("rate_limits.updated", rate_limits=self._rate_limits())
-
-    def _rate_limits(self) -> list[dict[str, Any]]:
-        limits = (
-            ("requests", _REQUESTS_PER_MINUTE, self._response_count),
-            ("tokens", _TOKENS_PER_MINUTE, self._tokens_used),
+        self._outbox.emit(
+            "rate_limits.updated", rate_limits=rate_limits(self._response_count, self._tokens_used)
         )
-        return [
-            {
-                "name": name,
-                "limit": limit,
-                "remaining": max(0, limit - used),
-                "reset_seconds": round(60.0 * min(used, limit) / limit, 3),
-            }
-            for name, limit, used in limits
-        ]
 
     def _cancel_response(self, event: Event) -> None:
         response_id = event.get("response_id")
@@ -403,8 +443,13 @@ class ServerProtocol:
     def _let_go(self, response: OutgoingResponse) -> None:
         del self._responses[response.response_id]
         self._tokens_used += response.tokens_used
-        if not response.request.is_out_of_band:
+        if response.request.is_out_of_band:
+            return
+        if response.request.own_items is None and response.input_tokens.total:
             self._read_before = response.input_tokens
+        # The client began to play it when its first sound came, and what was sent lasts so long.
+        played_ms = (response.audible_from_ms or 0) + response.audio_ms
+        self._input.wait_from(max(played_ms, self._input.position_ms))
 
     def _clear_output(self, _: Event) -> None:
         raise Refused(
@@ -413,16 +458,3 @@ class ServerProtocol:
             " stop it there, then send response.cancel and conversation.item.truncate.",
             "type",
         )
-
-
-def _why_unreadable(data: str | bytes, event: object) -> str:
-    if isinstance(data, bytes):
-        return "A binary frame came in; events are JSON in text frames."
-    if isinstance(event, dict):
-        return "The 'type' field is missing."
-    return "The frame is not a JSON object."
-
-
-def _samples_in_base64(text: str) -> int:
-    padding = len(text[-2:]) - len(text[-2:].rstrip("="))
-    return max(0, len(text) // 4 * 3 - padding) // _SAMPLE_BYTES

@@ -7,33 +7,24 @@ cancelled, and a slow peer or a set pace can hold it up. Pure, for one thread.
 
 from __future__ import annotations
 
-import re
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gip_nb.protocol.server.memory import (
-    BYTES_PER_MS,
-    StoredItem,
-    Tokens,
-    Word,
-    answer_audio_tokens,
-    text_tokens,
-)
+from gip_nb.protocol.server.making import Calling, Making, Speech, Writing
+from gip_nb.protocol.server.memory import StoredItem, Tokens, text_tokens
 from gip_nb.protocol.server.parts import Call, Prompt, Speak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.server.memory import Memory
     from gip_nb.protocol.server.outbox import Outbox
-    from gip_nb.protocol.server.parts import Say, Wish, Wits
+    from gip_nb.protocol.server.parts import Wish, Wits
 
 __all__ = ["OutgoingResponse", "Request"]
 
-DELTA_MS = 100
-_DELTA_BYTES = DELTA_MS * BYTES_PER_MS
-_ARGUMENT_CHARACTERS = 12  # per delta
-_WORDS = re.compile(r"\s*\S+")
 _ITEM_FRAME_TOKENS = 2  # what an item costs beside its content
 
 
@@ -43,26 +34,26 @@ class Request(NamedTuple):
     Attributes:
         prompt: what the wits get, but for the lines, which are read when the ears have answered.
         modalities: `["audio"]` or `["text"]`.
-        voice: the voice that was asked for, in the API's shape.
+        voice: the name of the voice that was asked for.
         speed: of the voice.
         max_output_tokens: a limit, or `inf`.
         conversation_id: of the conversation that it adds to; None for one out of band.
         metadata: comes back as it was.
         temperature: for beta's `response` object only.
         own_items: of a request with `input`, its items; else None.
-        voice_format: of the audio, in the API's shape.
+        audio_format: of the speech.
     """
 
     prompt: Prompt
     modalities: list[str]
-    voice: Any
+    voice: str
     speed: float
     max_output_tokens: int | str
     conversation_id: str | None
     metadata: dict[str, str] | None
     temperature: float | None
     own_items: tuple[StoredItem, ...] | None
-    voice_format: dict[str, Any]
+    audio_format: AudioFormat
 
     @property
     def is_out_of_band(self) -> bool:
@@ -83,6 +74,7 @@ class OutgoingResponse:
     Attributes:
         response_id: as in its events.
         is_done: `response.done` was sent.
+        audible_from_ms: how much of the user's audio there was when its first sound was sent; None before.
         input_tokens: what it had to read; known once it began to answer.
     """
 
@@ -92,6 +84,7 @@ class OutgoingResponse:
         self.response_id = outbox.new_id("resp")
         self.request = request
         self.is_done = False
+        self.audible_from_ms: int | None = None
         self.input_tokens = Tokens()
         self._outbox = outbox
         self._memory = memory
@@ -100,7 +93,8 @@ class OutgoingResponse:
         self._output: list[StoredItem] = []
         self._spoken = Tokens()
         self._wishes: deque[Wish] | None = None
-        self._now: _Speech | _Writing | _Calling | None = None
+        self._now: Making | None = None
+        self._audio_ms = 0  # of the items before
 
     # ------------------------------------------------------------------------------------------- what happens
 
@@ -114,12 +108,17 @@ class OutgoingResponse:
 
     def spoken(self, item_id: str, pcm: bytes) -> None:
         """The mouth has made the speech of an item: int16 mono, 24 000 Hz."""
-        if isinstance(self._now, _Speech) and self._now.item.item_id == item_id:
-            self._now.audio = pcm
+        if isinstance(self._now, Speech) and self._now.item.item_id == item_id:
+            self._now.take(pcm)
 
     def is_speaking(self, item_id: str) -> bool:
         """Whether it waits for, or is sending, the speech of an item."""
-        return isinstance(self._now, _Speech) and self._now.item.item_id == item_id
+        return isinstance(self._now, Speech) and self._now.item.item_id == item_id
+
+    @property
+    def audio_ms(self) -> int:
+        """How much speech was sent."""
+        return self._audio_ms + (self._now.audio_ms if self._now is not None else 0)
 
     @property
     def tokens_used(self) -> int:
@@ -131,7 +130,7 @@ class OutgoingResponse:
         """Whether `step` would do something now."""
         if self.is_done or self._waits_for:
             return False
-        return not (isinstance(self._now, _Speech) and self._now.audio is None)
+        return self._now is None or self._now.can_step
 
     def step(self, wits: Wits) -> None:
         """Does the next small thing; call it while `has_more`."""
@@ -143,26 +142,21 @@ class OutgoingResponse:
             else:
                 self._finish("completed")
             return
-        if self._over_limit():
-            self._now.end("incomplete")
-            self._remember("incomplete")
+        found = self._now.step(self._room())
+        if found == "end":
+            self._end_item("completed")
+        elif found == "limit":
+            self._end_item("incomplete")
             self._finish("incomplete", {"type": "incomplete", "reason": "max_output_tokens"})
-        elif not self._now.step():
-            self._now.end("completed")
-            self._remember("completed")
 
     def cancel(self, reason: str) -> None:
         """Ends it where it is: `turn_detected` or `client_cancelled`."""
-        if self._now is not None:
-            self._now.end("incomplete")
-            self._remember("incomplete")
+        self._end_item("incomplete")
         self._finish("cancelled", {"type": "cancelled", "reason": reason})
 
     def fail(self, message: str) -> None:
         """Ends it because a part of this server failed."""
-        if self._now is not None:
-            self._now.end("incomplete")
-            self._remember("incomplete")
+        self._end_item("incomplete")
         error = {"type": "server_error", "code": "server_error", "message": message}
         self._finish("failed", {"type": "failed", "error": error})
 
@@ -207,41 +201,36 @@ class OutgoingResponse:
             previous = self._memory.insert(item)
             self._outbox.emit("conversation.item.added", previous_item_id=previous, item=item.public())
         if isinstance(wish, Call):
-            self._now = _Calling(item, place, self._outbox, wish)
+            self._now = Calling(item, place, self._outbox, wish)
         elif self.request.modalities == ["text"]:
-            self._now = _Writing(item, place, self._outbox, wish)
+            self._now = Writing(item, place, self._outbox, wish)
         else:
-            self._now = _Speech(item, place, self._outbox, wish)
+            request = self.request
+            self._now = Speech(item, place, self._outbox, wish, request.audio_format)
             self._outbox.ask(
-                Speak(
-                    item.item_id,
-                    wish.text,
-                    self.request.voice
-                    if isinstance(self.request.voice, str)
-                    else str(self.request.voice.get("id")),
-                    self.request.speed,
-                    self._users_words(),
-                )
+                Speak(item.item_id, wish.text, request.voice, request.speed, self._users_words())
             )
 
     def _users_words(self) -> bytes:
         for item in reversed(self._items()):
             if item.fields.get("role") == "user":
-                return bytes(item.audio)
+                return b"" if item.is_silence else bytes(item.audio)
         return b""
 
-    def _over_limit(self) -> bool:
+    def _room(self) -> float:
+        """How many tokens may still be made."""
         limit = self.request.max_output_tokens
-        if self._now is None or isinstance(limit, str):
-            return False
-        return self._spoken.plus(self._now.tokens()).total >= limit
+        made = self._spoken.plus(self._now.tokens()) if self._now is not None else self._spoken
+        return math.inf if isinstance(limit, str) else limit - made.total
 
-    def _remember(self, status: str) -> None:
-        """The item that was being made is at its end."""
+    def _end_item(self, status: str) -> None:
+        """The item that was being made, if any, is at its end."""
         if self._now is None:
             return
+        self._now.end()
+        self._spoken = self._spoken.plus(self._now.tokens())
+        self._audio_ms += self._now.audio_ms
         item, self._now = self._now.item, None
-        self._spoken = self._spoken.plus(_made(item))
         item.fields["status"] = status
         self._outbox.emit(
             "response.output_item.done",
@@ -268,7 +257,7 @@ class OutgoingResponse:
             "conversation_id": request.conversation_id,
             "output_modalities": list(request.modalities),
             "max_output_tokens": request.max_output_tokens,
-            "audio": {"output": {"format": dict(request.voice_format), "voice": request.voice}},
+            "audio": {"output": {"format": request.audio_format.as_ga(), "voice": request.voice}},
             "usage": self._usage() if status != "in_progress" else None,
             "metadata": request.metadata,
         }
@@ -279,6 +268,8 @@ class OutgoingResponse:
     def _usage(self) -> dict[str, Any]:
         read, made = self.input_tokens, self._spoken
         cached = Tokens(min(read.text, self._cached.text), min(read.audio, self._cached.audio))
+        if self.request.own_items is not None:  # a context of its own was never read before
+            cached = Tokens()
         return {
             "total_tokens": read.total + made.total,
             "input_tokens": read.total,
@@ -296,122 +287,3 @@ class OutgoingResponse:
             },
             "output_token_details": {"text_tokens": made.text, "audio_tokens": made.audio},
         }
-
-
-def _made(item: StoredItem) -> Tokens:
-    """What it cost to make an item."""
-    text = item.words_of_content() + str(item.fields.get("arguments", ""))
-    return Tokens(text_tokens(text), answer_audio_tokens(item.audio_ms))
-
-
-# ----------------------------------------------------------------------------------------- one item of output
-
-
-class _Making:
-    """An item while it is being made; its `step` says whether there was something left to do."""
-
-    def __init__(self, item: StoredItem, place: dict[str, Any], outbox: Outbox) -> None:
-        self.item = item
-        self._place = place
-        self._outbox = outbox
-
-    def _emit(self, event: str, **fields: object) -> None:
-        self._outbox.emit(event, **self._place, **fields)
-
-    def tokens(self) -> Tokens:
-        return _made(self.item)
-
-
-class _Speech(_Making):
-    """Words that are spoken: transcript deltas word by word, spread over the audio."""
-
-    def __init__(self, item: StoredItem, place: dict[str, Any], outbox: Outbox, wish: Say) -> None:
-        super().__init__(item, {**place, "content_index": 0}, outbox)
-        self.audio: bytes | None = None
-        self.sent_bytes = 0
-        self._words = deque(_WORDS.findall(wish.text))
-        self._characters = sum(map(len, self._words)) or 1
-        self._said = ""
-        item.fields["content"] = [{"type": "output_audio", "transcript": ""}]
-        self._emit("response.content_part.added", part={"type": "audio", "transcript": ""})
-
-    def step(self) -> bool:
-        audio = self.audio or b""
-        if self.sent_bytes >= len(audio):
-            if self._words:  # speech that is shorter than its words, or none at all
-                self._say("".join(self._words), len(audio) / BYTES_PER_MS)
-                self._words.clear()
-            return False
-        piece = audio[self.sent_bytes : self.sent_bytes + _DELTA_BYTES]
-        self.sent_bytes += len(piece)
-        while self._words and self._word_starts_at_byte(len(audio)) < self.sent_bytes:
-            word = self._words.popleft()
-            self._say(word, (len(self._said) + len(word)) / self._characters * len(audio) / BYTES_PER_MS)
-        self._emit("response.output_audio.delta", delta=piece)
-        if not self.item.is_cut:
-            self.item.audio += piece
-        return True
-
-    def _word_starts_at_byte(self, audio_bytes: int) -> float:
-        return len(self._said) / self._characters * audio_bytes
-
-    def _say(self, word: str, end_ms: float) -> None:
-        self._said += word
-        self._emit("response.output_audio_transcript.delta", delta=word)
-        if not self.item.is_cut:
-            self.item.words.append(Word(word, end_ms))
-            self.item.content[0]["transcript"] = self._said
-
-    def end(self, status: str) -> None:
-        del status  # the same events, however it ends
-        self._emit("response.output_audio.done")
-        self._emit("response.output_audio_transcript.done", transcript=self._said)
-        self._emit("response.content_part.done", part={"type": "audio", "transcript": self._said})
-
-
-class _Writing(_Making):
-    """Words that are written, one per step."""
-
-    def __init__(self, item: StoredItem, place: dict[str, Any], outbox: Outbox, wish: Say) -> None:
-        super().__init__(item, {**place, "content_index": 0}, outbox)
-        self._words = deque(_WORDS.findall(wish.text))
-        item.fields["content"] = [{"type": "output_text", "text": ""}]
-        self._emit("response.content_part.added", part={"type": "text", "text": ""})
-
-    def step(self) -> bool:
-        if not self._words:
-            return False
-        word = self._words.popleft()
-        self._emit("response.output_text.delta", delta=word)
-        self.item.content[0]["text"] += word
-        return True
-
-    def end(self, status: str) -> None:
-        del status  # the same events, however it ends
-        text = self.item.content[0]["text"]
-        self._emit("response.output_text.done", text=text)
-        self._emit("response.content_part.done", part={"type": "text", "text": text})
-
-
-class _Calling(_Making):
-    """A tool call, its arguments streamed."""
-
-    def __init__(self, item: StoredItem, place: dict[str, Any], outbox: Outbox, wish: Call) -> None:
-        super().__init__(item, {**place, "call_id": item.fields["call_id"]}, outbox)
-        self._rest = wish.arguments
-
-    def step(self) -> bool:
-        if not self._rest:
-            return False
-        piece, self._rest = self._rest[:_ARGUMENT_CHARACTERS], self._rest[_ARGUMENT_CHARACTERS:]
-        self._emit("response.function_call_arguments.delta", delta=piece)
-        self.item.fields["arguments"] += piece
-        return True
-
-    def end(self, status: str) -> None:
-        if status == "completed":  # a call that was cut off has no arguments to act on
-            self._emit(
-                "response.function_call_arguments.done",
-                name=self.item.fields["name"],
-                arguments=self.item.fields["arguments"],
-            )

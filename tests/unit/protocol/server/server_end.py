@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gip_nb.protocol.events import Dialect
-    from gip_nb.protocol.server.parts import Job, Wish
+    from gip_nb.protocol.server.parts import Job, MakeVoiceDetector, Wish
 
 MODELS: dict[str, TypeAdapter[Any]] = {"beta": TypeAdapter(BetaServerEvent), "ga": TypeAdapter(GaServerEvent)}
 MS = 48  # bytes of a millisecond: int16 mono, 24 000 Hz
@@ -64,7 +64,14 @@ class ServerEnd:
         holds: kinds of jobs that are left undone, in `held`.
     """
 
-    def __init__(self, dialect: Dialect = "ga", *, model: str = "rehearsal") -> None:
+    def __init__(
+        self,
+        dialect: Dialect = "ga",
+        *,
+        model: str = "rehearsal",
+        make_detector: MakeVoiceDetector = LevelDetector,
+        expires_at: int | None = None,
+    ) -> None:
         numbers = itertools.count(1)
         self.dialect = dialect
         self.says: Sequence[Wish] | Callable[[Prompt], Sequence[Wish]] = [Say("Good morning to you all.")]
@@ -82,7 +89,8 @@ class ServerEnd:
             model=model,
             new_id=lambda prefix: f"{prefix}_{next(numbers)}",
             wits=self._wits,
-            make_detector=LevelDetector,
+            make_detector=make_detector,
+            expires_at=expires_at,
         )
         self.run()
 

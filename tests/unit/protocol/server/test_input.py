@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 
+import numpy as np
 import pytest
 
-from gip_nb.protocol.server.input import InputAudio, TurnBegan, TurnEnded, ears_pcm
+from gip_nb.protocol.audio_formats import ULAW, Encoder
+from gip_nb.protocol.server.input import Found, InputAudio, TurnBegan, TurnEnded, ears_pcm
 from gip_nb.protocol.server.parts import Forget, Job, Listen, Refused, Understand
 from tests.unit.protocol.server.server_end import MS, LevelDetector, silence, tone
 
@@ -22,8 +25,8 @@ class Buffer:
         self.input = InputAudio(self.jobs.append, lambda: f"item_{next(numbers)}", LevelDetector)
         self.input.configure(turn_detection)
 
-    def append(self, pcm: bytes) -> list[TurnBegan | TurnEnded]:
-        return list(self.input.append(pcm))
+    def append(self, pcm: bytes) -> list[Found]:
+        return [found for found in self.input.append(pcm) if found is not None]
 
 
 def test_a_turn_is_the_speech_with_its_padding_and_its_silence() -> None:
@@ -137,6 +140,26 @@ def test_too_little_is_refused_and_kept() -> None:
         buffer.input.commit()
     buffer.append(tone(60))
     assert buffer.input.commit().audio == tone(120)
+
+
+def test_the_ears_get_telephone_audio_with_an_octave_more() -> None:
+    t = np.arange(24_000) / 24_000
+    pcm = np.round(8000 * np.sin(2 * math.pi * 1000 * t)).astype("<i2").tobytes()
+
+    def level(heard: bytes, hz: int) -> float:
+        half_a_second = np.frombuffer(heard, "<i2")[4000:12_000].astype(float)
+        spectrum = np.abs(np.fft.rfft(half_a_second))
+        return float(spectrum[hz // 2] / spectrum[1000 // 2])
+
+    assert level(ears_pcm(pcm), 7000) < 0.001
+    assert level(ears_pcm(pcm, ULAW), 7000) == pytest.approx(0.4, abs=0.01), "mirrored at 4 000 Hz"
+    buffer = Buffer(None)
+    buffer.input.set_format(ULAW)
+    encoder = Encoder(ULAW)
+    for start in range(0, len(pcm), 1998):  # an odd number of samples each
+        buffer.append(encoder.encode(pcm[start : start + 1998]))
+    heard = b"".join(job.pcm for job in buffer.jobs if isinstance(job, Listen))
+    assert level(heard, 7000) == pytest.approx(0.4, abs=0.01), "in step from piece to piece"
 
 
 def test_a_recording_is_resampled_for_the_ears() -> None:

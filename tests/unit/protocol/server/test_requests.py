@@ -77,7 +77,7 @@ def test_unreadable_frames_are_answered_with_an_error(dialect: Dialect, frame: s
             "ga",
             {"type": "response.create", "response": {"metadata": {"n": 1}}},
             "invalid_type",
-            "response.metadata",
+            "response.metadata.n",
         ),
         (
             "ga",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -115,6 +115,27 @@ def test_settings_that_cannot_be_are_refused_by_name(
     assert param in error["message"] or code == "invalid_value"
     [updated] = end.update(instructions=before["instructions"])
     assert updated["session"] == before, "a refused update changes nothing"
+
+
+def test_noise_reduction_has_a_kind_and_in_ga_a_strength() -> None:
+    end = ServerEnd("ga")
+
+    def reduced(**value: object) -> list[dict[str, Any]]:
+        return end.update(audio={"input": {"noise_reduction": value}})
+
+    [updated] = reduced(type="near_field")
+    assert updated["session"]["audio"]["input"]["noise_reduction"] == {"type": "near_field"}
+    [updated] = reduced(type="far_field", strength=1)
+    assert updated["session"]["audio"]["input"]["noise_reduction"]["strength"] == 1.0
+    param = "session.audio.input.noise_reduction"
+    assert error_of(reduced(type="near_field", strength=2))["param"] == f"{param}.strength"
+    assert error_of(reduced(type="near_field", loudness=1))["code"] == "unknown_parameter"
+    assert error_of(reduced(type="no_field"))["param"] == f"{param}.type"
+
+
+def test_a_beta_voice_is_a_name() -> None:
+    error = error_of(ServerEnd("beta").update(voice={"id": "voice_1"}))
+    assert (error["code"], error["param"]) == ("invalid_type", "session.voice")
 
 
 @BOTH

@@ -60,6 +60,26 @@ def conversation(dialect: Dialect) -> list[dict[str, Any]]:
     return end.events
 
 
+def rarer(dialect: Dialect) -> list[dict[str, Any]]:
+    """What comes seldom: telephone audio, answers out of band, a silent user, the end of a session."""
+    end = ServerEnd(dialect, expires_at=1_800_000_000)
+    if dialect == "beta":
+        end.update(input_audio_format="g711_ulaw", output_audio_format="g711_alaw")
+    else:
+        formats = {"input": {"format": {"type": "audio/pcmu"}}, "output": {"format": {"type": "audio/pcma"}}}
+        end.update(audio=formats, parallel_tool_calls=False)
+        end.update(truncation={"type": "retention_ratio", "retention_ratio": 0.5})
+        end.set_turn_detection({"type": "server_vad", "idle_timeout_ms": 5000})
+    end.update(tools=[{"type": "function", "name": "look"}], tool_choice={"type": "function", "name": "look"})
+    end.send("response.create", response={"conversation": "none", "input": [], "metadata": {"a": "b"}})
+    end.send("response.create")
+    end.append(b"\xff" * 8 * 7000)
+    end.set_turn_detection({"type": "semantic_vad", "eagerness": "high"})
+    end.protocol.expire("Your session hit the maximum duration of 30 minutes.")
+    end.send("response.create")
+    return end.events
+
+
 @pytest.fixture(scope="module")
 def published(fixtures: Path) -> dict[str, Any]:
     shapes: dict[str, Any] = json.loads((fixtures / "events.json").read_text("utf-8"))
@@ -133,13 +153,22 @@ def test_all_keys_are_published_ones_and_none_that_is_needed_is_missing(
     dialect: Dialect, published: dict[str, Any]
 ) -> None:
     shapes = Shapes(dialect, published[dialect]["objects"])
-    for event in conversation(dialect):
+    for event in (*conversation(dialect), *rarer(dialect)):
         fields = published[dialect]["server"][event["type"]]
         assert set(event) - {"type"} <= set(fields), event["type"]
         for field in ("item", "response", "part", "session", "error", "rate_limits"):
             if field in event:
                 getattr(shapes, field)(event[field])
     assert {"RealtimeResponse", "RealtimeResponseUsage", "Part", "RateLimit"} <= shapes.seen
+
+
+@pytest.mark.parametrize("dialect", ["beta", "ga"])
+def test_what_is_rarer_did_come(dialect: Dialect) -> None:
+    events = rarer(dialect)
+    done = [event["response"] for event in events if event["type"] == "response.done"]
+    assert [one["conversation_id"] is None for one in done][:2] == [True, False]
+    assert ("input_audio_buffer.timeout_triggered" in [e["type"] for e in events]) == (dialect == "ga")
+    assert [event["error"]["code"] for event in events if event["type"] == "error"] == ["session_expired"] * 2
 
 
 @pytest.mark.parametrize("dialect", ["beta", "ga"])
