@@ -83,7 +83,7 @@ class Waits:
             TimedOut: it says nothing.
             GipError: what ended the session meanwhile.
         """
-        await self.until(lambda: request.done, f"the answer to {request.type}", timeout_s)
+        await self.until(lambda: request.done, request.answer_type, timeout_s)
         if request.failure is not None:
             raise error_of_failure(request.failure)
 

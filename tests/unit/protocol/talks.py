@@ -287,6 +287,56 @@ def race_lost_to_the_voice(pair: ProtocolPair) -> None:
     assert pair.outputs_of(Failed) == []
 
 
+def held_key(pair: ProtocolPair) -> None:
+    """Push to talk, over an answer; and a key that was held for too short a time."""
+    turn_detection(pair, None)
+    answer = long_answer(pair, 500)
+    pair.speak(tone(300))
+    pair.do(lambda c: c.press())
+    pair.speak(tone(60))
+    assert pair.do(lambda c: c.release()) is None
+    assert pair.sent_types("input_audio_buffer.commit") == []
+    pair.do(lambda c: c.press())
+    pair.speak(tone(500))
+    wish = pair.do(lambda c: c.release())
+    pair.run()
+    assert wish.done
+    assert wish.failure is None
+    assert pair.client.conversation.items[answer].interrupted
+    spoken = [i for i in pair.client.conversation.items.values() if i.role == "user" and i.spoken]
+    assert [i.audio_ms for i in spoken] == [500], "what came before the key is forgotten"
+
+
+def beside(pair: ProtocolPair) -> None:
+    """A response out of the conversation, asked for and given while another one is."""
+    ask(pair)
+    fields = {"conversation": "none", "metadata": {"topic": "mood"}, "output_modalities": ["text"]}
+    wish: Wish = pair.do(lambda c: c.respond(fields))
+    pair.run()
+    assert wish.done
+    assert wish.failure is None
+    (response_id,) = wish.response_ids
+    conversation = pair.client.conversation
+    assert conversation.responses[response_id].metadata == {"topic": "mood"}
+    assert len(conversation.responses) == 2
+    assert not set(conversation.responses[response_id].item_ids) & set(conversation.order)
+    assert [t.requests for t in conversation.turns] == [2], "it is billed, and belongs to the turn"
+
+
+def idle(pair: ProtocolPair) -> None:
+    """The user says nothing for five seconds: the server asks. GA only."""
+    if pair.dialect == BETA:
+        return
+    turn_detection(pair, {"type": "server_vad", "idle_timeout_ms": 5000})
+    ask(pair)
+    pair.run()
+    pair.server.hears = ""
+    pair.speak(silence(9000))
+    pair.run()
+    assert "input_audio_buffer.timeout_triggered" in pair.received_types
+    assert len(answers(pair)) == 2
+
+
 # -------------------------------------------------------------------------------------- edits and the session
 
 
@@ -440,6 +490,9 @@ TALKS: dict[str, Callable[[ProtocolPair], None]] = {
         text_turn,
         voice_turn,
         push_to_talk,
+        held_key,
+        beside,
+        idle,
         cleared_input,
         text_only,
         interrupted_by_voice,

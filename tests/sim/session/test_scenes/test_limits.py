@@ -205,7 +205,7 @@ def test_a_handshake_is_never_answered(dialect: Dialect, monkeypatch: pytest.Mon
 
 @in_both_dialects
 def test_a_session_is_never_created(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gip_nb.session.session._CREATED_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("gip_nb.session.opening._CREATED_TIMEOUT_S", 0.2)
     with Stage([Wait(30)]) as stage, pytest.raises(GipError) as caught:
         connect(stage, dialect)
     told(caught.value, TimedOut, "session.created did not come within 0.2 s")
@@ -213,7 +213,7 @@ def test_a_session_is_never_created(dialect: Dialect, monkeypatch: pytest.Monkey
 
 @in_both_dialects
 def test_a_session_is_never_updated(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gip_nb.session.session._UPDATED_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("gip_nb.session.session._ANSWER_TIMEOUT_S", 0.2)
     script = [*opening(dialect), Expect("session.update"), Wait(30)]
     with Stage(script) as stage, connect(stage, dialect) as session:
         until(lambda: "session.updated" in session.events.type.tolist(), "the first update")
