@@ -13,15 +13,19 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import UnknownItem
+from gip_nb.protocol.audio_formats import Decoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS, Conversation
 from gip_nb.protocol.dialects import canonical_type
 from gip_nb.protocol.items import heard_text
 from gip_nb.protocol.usage import cost_usd
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from gip_nb.journal.log import EventLog, Row
+    from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.conversation import Turn
     from gip_nb.protocol.frames import Event
     from gip_nb.protocol.items import Item
@@ -64,6 +68,7 @@ ITEM_COLUMNS = {
     "arguments": _STRING,
     "output": _STRING,
     "problem": _STRING,
+    "delivered_ms": "float64",
 }
 TURN_COLUMNS = {
     "started_at": "datetime64[ns, UTC]",
@@ -103,6 +108,7 @@ class Tables:
         # By row: what the reducer learnt that the row does not say by itself.
         self._turn_then: list[int | None] = []
         self._text: list[str | None] = []
+        self._format: list[AudioFormat] = []
         self._payload: list[dict[str, Any]] = []
 
     # ---- tables --------------------------------------------------------------------------------------------
@@ -138,7 +144,9 @@ class Tables:
                 },
                 "turn": pd.array(turns, dtype="Int64"),
                 "connection": pd.array([r.connection or None for r in rows], dtype="Int64"),
-                "audio_ms": pd.Series([_audio_ms(r) for r in rows], dtype="float64"),
+                "audio_ms": pd.Series(
+                    [_audio_ms(r, f) for r, f in zip(rows, self._format, strict=False)], dtype="float64"
+                ),
                 "text": _strings(pd, self._text),
                 "wire_bytes": pd.Series([r.wire_bytes for r in rows], dtype="int64"),
                 "payload": pd.Series(list(self._payload), dtype="object"),
@@ -148,7 +156,8 @@ class Tables:
     def items(self) -> pd.DataFrame:
         """One row an item, index `item_id`; columns as in `ITEM_COLUMNS`.
 
-        In the conversation's order; deleted ones come last.
+        In the conversation's order; deleted ones come last, with those that were never in it. Of an answer's
+        sound, `audio_ms` was generated, `delivered_ms` was sent to the page, `heard_ms` was played there.
         """
         with self._lock:
             self._catch_up()
@@ -192,22 +201,14 @@ class Tables:
         with self._lock:
             n = self._catch_up()
             item = self._conversation.items.get(item_id)
-            rows = self._log.rows[:n]
+            rows = list(zip(self._log.rows[:n], self._format, strict=False))
         if item is None:
             raise UnknownItem(item_id)
         if item.role != "user":
-            return b"".join(
-                r.audio
-                for r in rows
-                if r.audio is not None and r.item_id == item_id and r.direction == "received"
-            )
+            return _decoded((r, f) for r, f in rows if r.item_id == item_id and r.direction == "received")
         if item.audio_start_ms is None or item.audio_end_ms is None:
             return b""
-        sent = b"".join(
-            r.audio
-            for r in rows
-            if r.audio is not None and r.direction == "sent" and r.connection == item.connection
-        )
+        sent = _decoded((r, f) for r, f in rows if r.direction == "sent" and r.connection == item.connection)
         start_ms, end_ms = max(0, item.audio_start_ms), max(0, item.audio_end_ms)
         return sent[start_ms * SAMPLES_PER_MS * 2 : end_ms * SAMPLES_PER_MS * 2]
 
@@ -223,6 +224,10 @@ class Tables:
             current = self._conversation.current_turn
             self._turn_then.append(current.turn if current is not None else None)
             self._text.append(_text(event))
+            is_sent = row.direction == "sent"
+            self._format.append(
+                self._conversation.input_format if is_sent else self._conversation.output_format
+            )
             self._payload.append(
                 _without_audio(event.fields if row.direction == "local" else self._log.fields(index))
             )
@@ -230,8 +235,23 @@ class Tables:
         return n
 
 
-def _audio_ms(row: Row) -> float:
-    return float("nan") if row.audio is None else len(row.audio) / 2 / SAMPLES_PER_MS
+def _audio_ms(row: Row, audio_format: AudioFormat) -> float:
+    if row.audio is None:
+        return float("nan")
+    return len(row.audio) / audio_format.sample_bytes / audio_format.rate_hz * 1000
+
+
+def _decoded(rows: Iterable[tuple[Row, AudioFormat]]) -> bytes:
+    """The sound of these rows as one stream: PCM16, 24 000 Hz."""
+    decoder, pcm = Decoder(), bytearray()
+    for row, audio_format in rows:
+        if row.audio is None:
+            continue
+        if audio_format is not decoder.format:
+            pcm += decoder.flush()
+            decoder = Decoder(audio_format)
+        pcm += decoder.decode(row.audio)
+    return bytes(pcm + decoder.flush())
 
 
 def _text(event: Event) -> str | None:
@@ -308,6 +328,7 @@ def _item_row(item: Item) -> dict[str, Any]:
         "arguments": item.arguments or None,
         "output": item.output,
         "problem": item.problem,
+        "delivered_ms": None if item.delivered_samples is None else item.delivered_samples / SAMPLES_PER_MS,
     }
 
 

@@ -23,6 +23,7 @@ class Item(msgspec.Struct, kw_only=True):
         audio_index: the content part that is its audio.
         audio_bytes: audio received of it, as it came.
         generated_samples: the same in samples.
+        delivered_samples: audio that was sent to the page, None where nothing was.
         played_samples: audio that the page says it played, None where nobody plays.
         heard_ms: what of it was heard, None where nobody plays.
         playback_cut: playback was stopped before its end.
@@ -48,6 +49,7 @@ class Item(msgspec.Struct, kw_only=True):
     audio_index: int = 0
     audio_bytes: int = 0
     generated_samples: int = 0
+    delivered_samples: int | None = None
     played_samples: int | None = None
     heard_ms: float | None = None
     playback_cut: bool = False

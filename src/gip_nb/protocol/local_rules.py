@@ -29,6 +29,13 @@ def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
     item.heard_ms = max(item.heard_ms or 0.0, min(played, item.generated_samples) / SAMPLES_PER_MS)
 
 
+def _on_delivered(c: Conversation, e: Event, _at_s: float) -> None:
+    item = c.items.get(e.item_id or "")
+    if item is not None:
+        end = (e.whole("start_sample") or 0) + (e.whole("samples") or 0)
+        item.delivered_samples = max(item.delivered_samples or 0, end)
+
+
 def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
     _on_playback(c, e, at_s)
     item = c.items.get(e.item_id or "")
@@ -87,6 +94,7 @@ LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
     "local.clock": _on_clock,
     "local.mic.captured": _on_captured,
+    "local.page.delivered": _on_delivered,
     "local.playback.started": _on_playback_started,
     "local.playback.position": _on_playback,
     "local.playback.ended": _on_playback,

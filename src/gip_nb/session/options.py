@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import BadSetting, UnknownOption
+from gip_nb.protocol.audio_formats import FORMATS, PCM16, format_told
 from gip_nb.protocol.dialects import session_to_canonical
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = [
     "SESSION_OPTIONS",
     "UPDATE_OPTIONS",
     "canonical_session",
+    "check_formats",
     "check_options",
     "check_response",
     "check_texts",
@@ -216,7 +218,26 @@ def canonical_session(
         _input_or_output(session, "input").setdefault("turn_detection", _turn_detection(turn_detection))
     if transcription is not None:
         _input_or_output(session, "input").setdefault("transcription", _transcription(transcription))
+    check_formats(session)
     return session
+
+
+def check_formats(session: Mapping[str, Any]) -> None:
+    """Raise for an audio format that is none of the API's.
+
+    Args:
+        session: canonical fields.
+
+    Raises:
+        BadSetting: naming it.
+    """
+    for side in ("input", "output"):
+        told = format_told(dict(session), side)
+        if told is not None and told not in [f.as_ga() for f in FORMATS] + [{"type": PCM16.type}]:
+            raise BadSetting(
+                f"{side} audio format {told!r}",
+                "use 'pcm16' (24 000 Hz), 'g711_ulaw' or 'g711_alaw', or the API's object for one of them.",
+            )
 
 
 def _transcription(given: object) -> dict[str, Any] | None:
