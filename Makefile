@@ -57,6 +57,7 @@ soak: setup ## what the tests do a few times, many times over
 bench: setup ## how long things take and what a session costs; wants a machine with nothing else to do
 	$(BIN)/python -m bench.opening
 	$(BIN)/python -m bench.mic_path
+	$(BIN)/python -m bench.interruption
 	$(BIN)/python -m bench.client_overhead
 
 test-js: $(STAMPS)/js $(STAMPS)/browser ## JavaScript tests
