@@ -3,10 +3,10 @@
     python -m bench.interruption [--times 40]
 
 One JupyterLab, one Chromium, one talk with a scripted server on this machine, the microphone on. The server
-gives answers of four seconds and hears the user after one second of each. Measured in the kernel, between
-two rows of the log: `input_audio_buffer.speech_started` as it was received, and `local.playback.flushed`, which
-says what the page had played. The baseline is the way to the page and back without anything to do there: the
-questions for the page's clock in the same talk.
+gives answers of four seconds and hears the user after one second of each. Measured in the kernel, between two
+rows of the log: `input_audio_buffer.speech_started`, received, and `local.playback.flushed`, which says what
+the page had played. The baseline is the way to the page and back without anything to do there: the questions
+for the page's clock in the same talk.
 """
 
 from __future__ import annotations

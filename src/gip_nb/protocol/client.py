@@ -18,7 +18,7 @@ from gip_nb.protocol.client_rules import RULES
 from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.outputs import Failed, ItemChanged, Output, Send, SendAudio, TurnDone, Wish
 from gip_nb.protocol.playback import Playback
-from gip_nb.protocol.requests import Request, Requests
+from gip_nb.protocol.requests import ANSWERS, Request, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -297,7 +297,8 @@ class ClientProtocol:
             at_s: when it came, on the log's clock.
         """
         self.observe(event, "received", at_s)
-        self._requests.answered(event, self._first_name(event.item_id))
+        if event.type in ANSWERS:
+            self._requests.answered(event, self._first_name(event.item_id))
         rule = RULES.get(event.type)
         if rule is not None:
             rule(self, event)

@@ -10,7 +10,7 @@ import msgspec
 from gip_nb.protocol.frames import Event
 from gip_nb.protocol.outputs import Failed
 
-__all__ = ["Request", "Requests", "ignored_settings"]
+__all__ = ["ANSWERS", "Request", "Requests", "ignored_settings"]
 
 # Client event -> the event that answers it.
 _ANSWERS = {
@@ -22,6 +22,8 @@ _ANSWERS = {
     "input_audio_buffer.commit": "input_audio_buffer.committed",
     "input_audio_buffer.clear": "input_audio_buffer.cleared",
 }
+ANSWERS = frozenset(_ANSWERS.values())
+"""The events that answer something."""
 # Of a server that answers nothing, so many are remembered.
 _MOST = 256
 

@@ -37,10 +37,11 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 class Secret:
     """A key that shows itself to nobody by accident: not in a repr, a log line, a traceback or a pickle."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_bytes", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._bytes = value.encode("utf-8", "surrogatepass")
 
     def reveal(self) -> str:
         """The key itself. Only the transport has a use for it."""
@@ -65,15 +66,15 @@ class Secret:
         """
         if len(self._value) < _SHORTEST_SECRET:
             return frame
-        scrubbed = frame.replace(self._value.encode(), b"[key]")
+        scrubbed = frame.replace(self._bytes, b"[key]")
         if b"\\" in scrubbed:
             # An escape may hide it. Only a frame that does is written anew.
             try:
                 plain = msgspec.json.encode(msgspec.json.decode(scrubbed))
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 return scrubbed
-            if self._value.encode() in plain:
-                return plain.replace(self._value.encode(), b"[key]")
+            if self._bytes in plain:
+                return plain.replace(self._bytes, b"[key]")
         return scrubbed
 
     def scrub_text(self, text: str) -> str:

@@ -250,6 +250,9 @@ class Talking:
                 self._look_at_first_update()
         elif not event.type.startswith("local.playback."):
             self.protocol.observe(event, direction, at_s)
+            if direction == "sent" and event.audio is not None:
+                # It was sent, and counted: nothing follows from it.
+                return
         if direction != "sent":
             self._waits.tell(event)
         self._pump()

@@ -101,6 +101,9 @@ class Waits:
 
     def tell(self, event: Event) -> None:
         """An event happened: wake who waits for it, and submit the callbacks."""
+        if not self._events and not self._callbacks:
+            # Fifty times a second, in each of many sessions.
+            return
         waiting = [f for f, types in self._events.items() if event.type in types and not f.done()]
         wanted = [callback for kind, callback in tuple(self._callbacks) if kind in {event.type, "*"}]
         if not waiting and not wanted:
