@@ -238,8 +238,12 @@ class Conversation:
         if event.item_id is None:
             return None
         item = self.item(event.item_id)
-        if event.response_id is not None:
-            response = self._response(event.response_id, at_s)
+        response_id = event.response_id
+        if response_id is not None and item.response_id == response_id:
+            # As for each of its fifty deltas a second: it is bound, and has its place.
+            return item
+        if response_id is not None:
+            response = self._response(response_id, at_s)
             item.response_id = response.response_id
             if item.item_id not in response.item_ids:
                 response.item_ids.append(item.item_id)
