@@ -16,7 +16,7 @@ from gip_nb.errors import UnknownItem
 from gip_nb.protocol.audio_formats import Decoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS, Conversation
 from gip_nb.protocol.dialects import canonical_type
-from gip_nb.protocol.items import heard_text
+from gip_nb.protocol.items import added_audio, heard_text
 from gip_nb.protocol.usage import cost_usd
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Tables:
         """An item's audio, PCM16 little endian mono 24 000 Hz; empty where it has none.
 
         An answer's is what was received of it; the user's is cut out of what was sent, where the server found
-        the speech.
+        the speech, or is what was added as an item.
 
         Raises:
             UnknownItem: there is none with this id.
@@ -205,10 +205,19 @@ class Tables:
         if item is None:
             raise UnknownItem(item_id)
         if item.role != "user":
-            return _decoded((r, f) for r, f in rows if r.item_id == item_id and r.direction == "received")
+            return _decoded(
+                (r.audio, f) for r, f in rows if r.item_id == item_id and r.direction == "received"
+            )
         if item.audio_start_ms is None or item.audio_end_ms is None:
-            return b""
-        sent = _decoded((r, f) for r, f in rows if r.direction == "sent" and r.connection == item.connection)
+            added = (
+                (added_audio(self._log.fields(n).get("item")), f)
+                for n, (r, f) in enumerate(rows)
+                if r.item_id == item_id and r.direction == "sent"
+            )
+            return _decoded(added)
+        sent = _decoded(
+            (r.audio, f) for r, f in rows if r.direction == "sent" and r.connection == item.connection
+        )
         start_ms, end_ms = max(0, item.audio_start_ms), max(0, item.audio_end_ms)
         return sent[start_ms * SAMPLES_PER_MS * 2 : end_ms * SAMPLES_PER_MS * 2]
 
@@ -241,16 +250,16 @@ def _audio_ms(row: Row, audio_format: AudioFormat) -> float:
     return len(row.audio) / audio_format.sample_bytes / audio_format.rate_hz * 1000
 
 
-def _decoded(rows: Iterable[tuple[Row, AudioFormat]]) -> bytes:
-    """The sound of these rows as one stream: PCM16, 24 000 Hz."""
+def _decoded(pieces: Iterable[tuple[bytes | None, AudioFormat]]) -> bytes:
+    """These pieces of the wire as one stream: PCM16, 24 000 Hz."""
     decoder, pcm = Decoder(), bytearray()
-    for row, audio_format in rows:
-        if row.audio is None:
+    for audio, audio_format in pieces:
+        if audio is None:
             continue
         if audio_format is not decoder.format:
             pcm += decoder.flush()
             decoder = Decoder(audio_format)
-        pcm += decoder.decode(row.audio)
+        pcm += decoder.decode(audio)
     return bytes(pcm + decoder.flush())
 
 

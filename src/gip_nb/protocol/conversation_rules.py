@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import format_of, format_told
-from gip_nb.protocol.items import SAMPLES_PER_MS, Item, fill_item
+from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
 from gip_nb.protocol.turns import Commit
 
@@ -140,6 +140,8 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
         return
     item = c.item(e.item_id)
     fill_item(item, source)
+    sound = added_audio(source)
+    item.audio_ms = c.input_format.samples(len(sound)) / SAMPLES_PER_MS if sound else None
     item.status = "in_progress"
     c._unconfirmed.append(e.item_id)
     if _opens_turn(item):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import binascii
+import contextlib
 from typing import Any
 
 import msgspec
 
-__all__ = ["SAMPLES_PER_MS", "Item", "fill_item", "heard_samples", "heard_share", "heard_text"]
+__all__ = ["SAMPLES_PER_MS", "Item", "added_audio", "fill_item", "heard_samples", "heard_share", "heard_text"]
 
 SAMPLES_PER_MS = 24
 
@@ -107,6 +109,18 @@ def fill_item(item: Item, source: dict[str, Any]) -> None:
         if isinstance(text, str):
             item.set_text(index, text)
             item.transcribed = item.transcribed or (item.spoken and item.role == "user")
+
+
+def added_audio(source: object) -> bytes:
+    """The sound that a wire item carries in itself, in the input's format: a recording that was added."""
+    content = source.get("content") if isinstance(source, dict) else None
+    sound = b""
+    for part in content if isinstance(content, list) else []:
+        encoded = part.get("audio") if isinstance(part, dict) else None
+        if isinstance(encoded, str):
+            with contextlib.suppress(ValueError):
+                sound += binascii.a2b_base64(encoded)
+    return sound
 
 
 def heard_samples(item: Item, played_samples: int, output_latency_ms: float, *, generating: bool) -> int:

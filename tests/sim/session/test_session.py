@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import gip_nb
 from gip_nb.errors import (
     AlreadyClosed,
     AudioFileNotFound,
@@ -396,3 +398,12 @@ def test_the_async_session_may_be_awaited_from_any_loop() -> None:
 
     assert asyncio.run(talk()).startswith("word 0")
     assert inner.state == "closed"
+
+
+def test_a_recording_that_is_added_as_an_item_has_its_sound() -> None:
+    pcm = np.arange(24_000, dtype="<i2").tobytes()
+    part = {"type": "input_audio", "audio": base64.b64encode(pcm).decode("ascii")}
+    with gip_nb.connect("rehearsal") as session:
+        item_id = session.add({"type": "message", "role": "user", "content": [part]})
+        assert session.items.audio_ms[item_id] == 1000
+        assert session.audio(item_id).data[44:] == pcm
