@@ -215,8 +215,8 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
-    request = p._requests.refused(failed) if wish is None else None
-    if request is None or not request.awaited:
+    refused = wish if wish is not None else p._requests.refused(failed)
+    if refused is None or not refused.awaited:
         p._outputs.append(failed)
     if wish is not None:
         p._take_back(wish)

@@ -107,6 +107,7 @@ class Wish(msgspec.Struct):
         follow_up: it goes on after tool calls.
         cancelled: it was interrupted before the server had begun.
         event_id: of the newest `response.create` that was sent for it.
+        awaited: whether somebody waits for it: then its refusal is theirs, and nobody else is told.
     """
 
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -116,6 +117,7 @@ class Wish(msgspec.Struct):
     follow_up: bool = False
     cancelled: bool = False
     event_id: str | None = None
+    awaited: bool = False
 
 
 Output = Send | SendAudio | Play | PlayEnd | Flush | ItemChanged | TextAdded | TurnDone | ToolCall | Failed
