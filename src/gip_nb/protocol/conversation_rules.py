@@ -146,8 +146,11 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
         c._user_turn(item, at_s).spoken_until(at_s, "text")
     elif c.turns and item.role != "system":
         c._claim(item, c.turns[-1])
-    after = e.text("previous_item_id")
-    c._place(e.item_id, None if after == "root" else after or None, first=after == "root")
+    _put(c, e.item_id, e.text("previous_item_id"))
+
+
+def _put(c: Conversation, item_id: str, after: str) -> None:
+    c._place(item_id, None if after == "root" else after or None, first=after == "root")
 
 
 def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
@@ -168,7 +171,8 @@ def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
         c._user_turn(item, at_s).spoken_until(*c._speech_end.get(e.item_id, (at_s, how)))
     elif item.turn is None and c.turns and item.role != "system":
         c._claim(item, c.turns[-1])
-    c._place(e.item_id, e.text("previous_item_id") or None)
+    # Some servers say `root` back.
+    _put(c, e.item_id, e.text("previous_item_id"))
 
 
 def _adopt_name(c: Conversation, e: Event) -> None:

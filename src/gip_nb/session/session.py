@@ -388,15 +388,18 @@ class AsyncRealtimeSession(Talking):
         await self.connect()
         self._check_item(item_id)
         received_ms = self.protocol.conversation.items[item_id].generated_samples / SAMPLES_PER_MS
-        if not 0 <= audio_end_ms <= received_ms:
+        given: object = audio_end_ms
+        if not isinstance(given, int | float) or not 0 <= given <= received_ms:
             raise BadSetting(
-                f"audio_end_ms is {audio_end_ms}: {received_ms:.0f} ms of this item's audio have come",
+                f"audio_end_ms is {audio_end_ms!r}: {received_ms:.0f} ms of this item's audio have come",
                 "give a position within it.",
             )
         await self._answered(self.protocol.truncate(item_id, int(audio_end_ms)))
 
     def _check_item(self, item_id: str) -> None:
-        if item_id not in self.protocol.conversation.items:
+        items = self.protocol.conversation.items
+        given: object = item_id
+        if not isinstance(given, str) or given not in items or items[given].deleted:
             raise UnknownItem(item_id)
 
     @on_loop
