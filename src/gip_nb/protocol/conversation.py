@@ -55,6 +55,8 @@ class Conversation:
         self.last_done: str | None = None
         self.clocks: dict[str, PageClock] = {}
         self.input_format = self.output_format = PCM16
+        # The newest update that changed them, and what they were.
+        self._formats_before = ("", PCM16, PCM16)
         # Of responses that were asked for beside the conversation: their metadata.
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}

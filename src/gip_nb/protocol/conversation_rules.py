@@ -34,7 +34,10 @@ def _on_session(c: Conversation, e: Event, _at_s: float) -> None:
 
 def _on_session_asked(c: Conversation, e: Event, _at_s: float) -> None:
     # What is appended from here on is in the new format already.
+    before = (c.input_format, c.output_format)
     _take_formats(c, e.part("session"))
+    if before != (c.input_format, c.output_format):
+        c._formats_before = (e.text("event_id"), *before)
 
 
 def _take_formats(c: Conversation, session: dict[str, Any]) -> None:
@@ -59,8 +62,13 @@ def _on_commit_sent(c: Conversation, e: Event, at_s: float) -> None:
 
 
 def _on_error(c: Conversation, e: Event, _at_s: float) -> None:
-    """A commit that the server refused took nothing: its audio belongs to the next one."""
+    """What the server refused has not happened.
+
+    A commit took nothing: its audio belongs to the next one. Formats stay what they were.
+    """
     caused_by = told_text(e.part("error").get("event_id"))
+    if caused_by and caused_by == c._formats_before[0]:
+        _, c.input_format, c.output_format = c._formats_before
     for commit in c._manual:
         if commit.event_id == caused_by:
             c._manual.remove(commit)
