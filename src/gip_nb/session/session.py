@@ -19,7 +19,7 @@ from gip_nb.session.loop import in_thread, on_loop
 from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
 from gip_nb.session.talking import Talking
-from gip_nb.session.trouble import must_be_json, must_be_seconds, offers_nearest
+from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,11 +178,12 @@ class AsyncRealtimeSession(Talking):
             role: by whom: `user`, `system` or `assistant`.
 
         Raises:
-            BadSetting: another role.
+            BadSetting: another role; no text.
             ServerError: the server refuses it.
         """
-        if role not in {"user", "system", "assistant"}:
+        if role not in ("user", "system", "assistant"):
             raise BadSetting(f"role {role!r}", "use 'user', 'system' or 'assistant'.")
+        must_be_text(text=text)
         await self.connect()
         return await self._added(self.protocol.send_text(text, role))
 
@@ -206,6 +207,8 @@ class AsyncRealtimeSession(Talking):
                 f"an item is a {type(given).__name__}", "give the API's object: {'type': 'message', ...}."
             )
         must_be_json(item)
+        if previous_item_id is not None:
+            must_be_text(previous_item_id=previous_item_id)
         await self.connect()
         return await self._added(self.protocol.add_item(item, previous_item_id))
 
@@ -426,6 +429,7 @@ class AsyncRealtimeSession(Talking):
             ConnectionDropped: the connection ended first.
         """
         must_be_seconds(timeout_s)
+        must_be_text(event_type=event_type)
         self._raise_if_ended()
         return await self._waits.next({dialects.canonical_type(event_type)}, timeout_s)
 

@@ -183,7 +183,11 @@ def willing(dialect: Dialect, answers: Answers) -> React:
         "response.create": respond,
         **answers,
     }
-    return React(lambda event: does.get(event["type"], silent)(event))
+    return React(lambda event: does.get(event["type"] if _is_whole(event) else "", silent)(event))
+
+
+def _is_whole(event: Event) -> bool:
+    return all(isinstance(event.get(name, {}), dict) for name in ("session", "item"))
 
 
 def opening(dialect: Dialect = "ga") -> list[Step]:
