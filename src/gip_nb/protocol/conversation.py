@@ -21,6 +21,7 @@ from gip_nb.protocol.local_rules import LOCAL_RULES
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
 
 if TYPE_CHECKING:
+    from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.frames import Event
 
 __all__ = ["SAMPLES_PER_MS", "Conversation", "Direction", "Item", "Response", "Turn", "heard_text", "reduce"]
@@ -118,6 +119,12 @@ class Conversation:
         if item_id is not None and item_id in self.items:
             return self.items[item_id].turn
         return None
+
+    def answer_format(self, item_id: str | None) -> AudioFormat:
+        """Of an answer's audio on the wire: a session may change its format while one is being given."""
+        item = self.items.get(item_id or "")
+        response = self.responses.get(item.response_id or "") if item is not None else None
+        return self.output_format if response is None else response.output_format
 
     def texts(self, turn: Turn, role: str) -> str:
         """What `role` said in `turn`, its items joined."""
@@ -231,7 +238,9 @@ class Conversation:
         found = self.responses.get(response_id)
         if found is None:
             turn = self._the_turn(at_s)
-            found = self.responses[response_id] = Response(response_id=response_id, turn=turn.turn)
+            found = self.responses[response_id] = Response(
+                response_id=response_id, turn=turn.turn, output_format=self.output_format
+            )
             turn.response_ids.append(response_id)
         return found
 

@@ -16,9 +16,9 @@ import gip_nb
 from gip_nb.audio import pcm16_from_wav
 from gip_nb.errors import NothingToDo, ServerError, SettingIgnored
 from gip_nb.protocol.audio_formats import FORMATS, AudioFormat, Decoder, Encoder
-from gip_nb.testing import Cue, Expect, answer
+from gip_nb.testing import Cue, Expect, Say, answer, session_updated
 from gip_nb.tools import Toolbox
-from tests.sim.session.verbs import KNOWN, SPEECH, Half, Talk, in_a_loop, on_the_loop, refuse, talking
+from tests.sim.session.verbs import KNOWN, SPEECH, TEXT, Half, Talk, in_a_loop, on_the_loop, refuse, talking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -349,6 +349,47 @@ async def test_every_verb_has_its_good_way_on_the_embedded_server(dialect: Diale
         assert session.items.heard_ms[said] == 100
         assert (session.events.type == "error").sum() == 0
         assert not (session.events.type == "local.setting.ignored").any()
+
+
+@in_both_dialects
+@in_a_loop
+async def test_an_answer_keeps_the_format_in_which_it_began(dialect: Dialect) -> None:
+    said = answer("x", dialect=dialect, audio_ms=300)
+    first = next(n for n, e in enumerate(said) if e["type"].endswith("audio.delta")) + 1
+    script: list[Step] = [
+        Expect(CREATE),
+        *said[:first],
+        Expect("session.update"),
+        Say(session_updated),
+        *said[first:],
+    ]
+    speaker = Half(0)
+    async with talking(script=script, dialect=dialect, speaker=speaker) as talk:
+        await talk.session.respond()
+        await talk.session.update(output_audio_format="g711_ulaw")
+        await talk.until(lambda: talk.session.state == "listening", "the end")
+        assert talk.session.items.audio_ms["item_1"] == 300
+        assert talk.session.audio("item_1").data[44:] == bytes(300 * 48)
+        assert speaker.given["item_1"] == 300 * 24
+        events = talk.session.events
+        assert events[events.item_id == "item_1"].audio_ms.dropna().tolist() == [100] * 3
+
+
+@in_both_dialects
+@in_a_loop
+async def test_a_response_may_have_a_format_of_its_own(dialect: Dialect) -> None:
+    async with rehearsing(dialect=dialect, turn_detection=None) as session:
+        await session.send_text("how are you?")
+        await session.respond()
+        await answered(session, 1)
+        await session.respond(output_audio_format="g711_alaw", input=[TEXT])
+        await answered(session, 2)
+        one, two = session.items.index[session.items.role == "assistant"]
+        for item_id in (one, two):
+            sound = np.frombuffer(session.audio(item_id).data[44:], "<i2").astype(float)
+            assert len(sound) == session.items.audio_ms[item_id] * 24
+            # A voice: neither silence nor noise at full scale.
+            assert 300 < np.sqrt((sound**2).mean()) < 6000
 
 
 @in_a_loop

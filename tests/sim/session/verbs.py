@@ -82,15 +82,16 @@ class Half:
 
     def __init__(self, played_ms: int) -> None:
         self.played_ms = played_ms
-        self.items: set[str] = set()
+        # By item, samples that were given to it.
+        self.given: dict[str, int] = {}
 
     def play(self, item_id: str, content_index: int, start_sample: int, audio: bytes) -> None:
-        self.items.add(item_id)
+        self.given[item_id] = start_sample + len(audio) // 2
 
     def end(self, item_id: str, content_index: int, samples: int) -> None: ...
 
     async def flush(self) -> Flushed:
-        return Flushed(dict.fromkeys(self.items, self.played_ms * 24))
+        return Flushed(dict.fromkeys(self.given, self.played_ms * 24))
 
 
 class Talk(NamedTuple):
