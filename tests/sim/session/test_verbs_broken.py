@@ -278,7 +278,7 @@ async def test_closing_twice_while_verbs_begin_and_wait_ends_them_all() -> None:
         assert talk.session.state == "closed"
 
 
-# --------------------------------------------------------------------------------------- what is not right yet
+# -------------------------------------------------------------------------------------- what is not right yet
 
 
 @pytest.mark.xfail(strict=True, reason="what was sent is folded in at once, and not taken back when refused")
