@@ -235,7 +235,9 @@ class Tables:
             self._text.append(_text(event))
             is_sent = row.direction == "sent"
             self._format.append(
-                self._conversation.input_format if is_sent else self._conversation.output_format
+                self._conversation.input_format
+                if is_sent
+                else self._conversation.answer_format(event.item_id)
             )
             self._payload.append(
                 _without_audio(event.fields if row.direction == "local" else self._log.fields(index))

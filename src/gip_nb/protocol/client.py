@@ -65,6 +65,8 @@ class ClientProtocol:
         self._awaiting_auto = False
         self._created_since_speech = False
         self._hearing = False
+        # A key is held: the user speaks, and nothing is to begin meanwhile.
+        self._pressed = False
         self._calls: dict[str, str | None] = {}
         self._open_calls: dict[str, set[str]] = {}
         self._turn_reported = 0
@@ -87,14 +89,14 @@ class ClientProtocol:
             return "hearing"
         if self._playback.is_sounding:
             return "speaking"
-        if self._asked is not None or self._active is not None or self._awaiting_auto or self._open_calls:
+        if self.answering or self._awaiting_auto or self._open_calls:
             return "thinking"
         return "listening"
 
     @property
     def answering(self) -> bool:
         """Whether a response is being generated, or asked for."""
-        return self._active is not None or self._asked is not None
+        return self._active is not None or (self._asked is not None and not self._asked.overdue)
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
@@ -135,14 +137,14 @@ class ClientProtocol:
         """The user's utterance ends here (with turn detection off)."""
         self._append(self._encoder.flush())
         self._used_samples = self.appended_samples
-        self._hearing = False
+        self._hearing = self._pressed = False
         return self._send({"type": "input_audio_buffer.commit"})
 
     def clear(self) -> Request:
         """Forget the audio appended since the last commit."""
         self._append(self._encoder.flush())
         self._used_samples = self.appended_samples
-        self._hearing = False
+        self._hearing = self._pressed = False
         return self._send({"type": "input_audio_buffer.clear"})
 
     def press(self) -> None:
@@ -151,7 +153,7 @@ class ClientProtocol:
         if self.uncommitted_samples:
             # What the microphone took before is none of it.
             self.clear()
-        self._hearing = True
+        self._hearing = self._pressed = True
 
     def release(self) -> Wish | None:
         """Push to talk: the utterance ends and is to be answered.
@@ -159,8 +161,9 @@ class ClientProtocol:
         Returns:
             None where it is too short to be one: nothing was sent.
         """
-        self._hearing = False
+        self._hearing = self._pressed = False
         if self.uncommitted_samples < LEAST_COMMIT_SAMPLES:
+            self._drain()
             return None
         self.commit()
         return self.respond()
@@ -328,7 +331,7 @@ class ClientProtocol:
             if not wish.done:
                 wish.done, wish.failure = True, failure
         self._asked = self._active = None
-        self._awaiting_auto = self._hearing = False
+        self._awaiting_auto = self._hearing = self._pressed = False
         self._wish_of.clear()
         self._asked_beside.clear()
         for call_id in [c for calls in self._open_calls.values() for c in calls]:
@@ -355,7 +358,7 @@ class ClientProtocol:
 
     def _drain(self) -> None:
         """Send what waits, up to and including the next `response.create`."""
-        while self._queue and not self.answering:
+        while self._queue and not self.answering and not self._pressed:
             head = self._queue.popleft()
             if isinstance(head, Wish):
                 self._ask(head)
@@ -372,6 +375,7 @@ class ClientProtocol:
         if fields:
             event["response"] = fields
         self._send(event)
+        wish.overdue = False
         self._asked = self._newest = wish
         wish.event_id = event["event_id"]
 

@@ -12,6 +12,7 @@ from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import NOT_JSON, decode_json
 from gip_nb.protocol.outputs import Failed, ItemChanged, TextAdded, ToolCall
+from gip_nb.protocol.requests import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,8 +216,11 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
-    request = p._requests.refused(failed) if wish is None else None
-    if request is None or not request.awaited:
+    refused = wish if wish is not None else p._requests.refused(failed)
+    if isinstance(refused, Request) and refused.session is not None:
+        # Its formats are not in force.
+        _on_session(p, e)
+    if refused is None or not refused.awaited:
         p._outputs.append(failed)
     if wish is not None:
         p._take_back(wish)

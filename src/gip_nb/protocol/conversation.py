@@ -21,9 +21,15 @@ from gip_nb.protocol.local_rules import LOCAL_RULES
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.frames import Event
 
 __all__ = ["SAMPLES_PER_MS", "Conversation", "Direction", "Item", "Response", "Turn", "heard_text", "reduce"]
+
+# A server says no soon, if it does.
+_MOST_UNDONE = 64
 
 
 class Conversation:
@@ -55,6 +61,9 @@ class Conversation:
         self.last_done: str | None = None
         self.clocks: dict[str, PageClock] = {}
         self.input_format = self.output_format = PCM16
+        # The newest update that changed them, and what they were.
+        self._formats_before = ("", PCM16, PCM16)
+        self._undo: dict[str, Callable[[], None]] = {}
         # Of responses that were asked for beside the conversation: their metadata.
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
@@ -117,6 +126,12 @@ class Conversation:
             return self.items[item_id].turn
         return None
 
+    def answer_format(self, item_id: str | None) -> AudioFormat:
+        """Of an answer's audio on the wire: a session may change its format while one is being given."""
+        item = self.items.get(item_id or "")
+        response = self.responses.get(item.response_id or "") if item is not None else None
+        return self.output_format if response is None else response.output_format
+
     def texts(self, turn: Turn, role: str) -> str:
         """What `role` said in `turn`, its items joined."""
         return " ".join(t for i in self._said(turn, role) if (t := i.text.strip()))
@@ -171,6 +186,17 @@ class Conversation:
         if item.turn is None:
             item.turn = turn.turn
             turn.item_ids.append(item.item_id)
+
+    def _may_undo(self, event_id: str, undo: Callable[[], None]) -> None:
+        """What was sent by this event is folded in at once, and taken back where the server refuses it."""
+        self._undo[event_id] = undo
+        if len(self._undo) > _MOST_UNDONE:
+            del self._undo[next(iter(self._undo))]
+
+    def _look_for_interruptions(self, item: Item) -> None:
+        if item.turn is not None:
+            turn = self.turns[item.turn - 1]
+            turn.interrupted = any(self.items[i].interrupted for i in turn.item_ids)
 
     def _mark_interrupted(self, item: Item) -> None:
         item.interrupted = True
@@ -229,7 +255,9 @@ class Conversation:
         found = self.responses.get(response_id)
         if found is None:
             turn = self._the_turn(at_s)
-            found = self.responses[response_id] = Response(response_id=response_id, turn=turn.turn)
+            found = self.responses[response_id] = Response(
+                response_id=response_id, turn=turn.turn, output_format=self.output_format
+            )
             turn.response_ids.append(response_id)
         return found
 

@@ -34,7 +34,10 @@ def _on_session(c: Conversation, e: Event, _at_s: float) -> None:
 
 def _on_session_asked(c: Conversation, e: Event, _at_s: float) -> None:
     # What is appended from here on is in the new format already.
+    before = (c.input_format, c.output_format)
     _take_formats(c, e.part("session"))
+    if before != (c.input_format, c.output_format):
+        c._formats_before = (e.text("event_id"), *before)
 
 
 def _take_formats(c: Conversation, session: dict[str, Any]) -> None:
@@ -59,8 +62,16 @@ def _on_commit_sent(c: Conversation, e: Event, at_s: float) -> None:
 
 
 def _on_error(c: Conversation, e: Event, _at_s: float) -> None:
-    """A commit that the server refused took nothing: its audio belongs to the next one."""
+    """What the server refused has not happened.
+
+    A commit took nothing: its audio belongs to the next one. Formats stay what they were, items too.
+    """
     caused_by = told_text(e.part("error").get("event_id"))
+    undo = c._undo.pop(caused_by or "", None)
+    if undo is not None:
+        undo()
+    if caused_by and caused_by == c._formats_before[0]:
+        _, c.input_format, c.output_format = c._formats_before
     for commit in c._manual:
         if commit.event_id == caused_by:
             c._manual.remove(commit)
@@ -148,8 +159,24 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
         c._user_turn(item, at_s).spoken_until(at_s, "text")
     elif c.turns and item.role != "system":
         c._claim(item, c.turns[-1])
-    after = e.text("previous_item_id")
-    c._place(e.item_id, None if after == "root" else after or None, first=after == "root")
+    _put(c, e.item_id, e.text("previous_item_id"))
+    c._may_undo(e.text("event_id"), lambda: _forget_item(c, item))
+
+
+def _forget_item(c: Conversation, item: Item) -> None:
+    """The server did not take it: it stays to be looked at, and is in no conversation and opens no turn."""
+    item.deleted, item.status, item.problem = True, "incomplete", "the server refused it"
+    for names in (c.order, c._unconfirmed):
+        if item.item_id in names:
+            names.remove(item.item_id)
+    turn = c.turns[item.turn - 1] if item.turn is not None else None
+    if turn is not None and turn is c.turns[-1] and turn.item_ids == [item.item_id] and not turn.response_ids:
+        c.turns.pop()
+        item.turn = None
+
+
+def _put(c: Conversation, item_id: str, after: str) -> None:
+    c._place(item_id, None if after == "root" else after or None, first=after == "root")
 
 
 def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
@@ -170,7 +197,8 @@ def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
         c._user_turn(item, at_s).spoken_until(*c._speech_end.get(e.item_id, (at_s, how)))
     elif item.turn is None and c.turns and item.role != "system":
         c._claim(item, c.turns[-1])
-    c._place(e.item_id, e.text("previous_item_id") or None)
+    # Some servers say `root` back.
+    _put(c, e.item_id, e.text("previous_item_id"))
 
 
 def _adopt_name(c: Conversation, e: Event) -> None:
@@ -206,8 +234,17 @@ def _on_item_deleted(c: Conversation, e: Event, _at_s: float) -> None:
 def _on_truncate_sent(c: Conversation, e: Event, _at_s: float) -> None:
     item = c.items.get(e.item_id or "")
     if item is not None:
+        heard_ms, interrupted = item.heard_ms, item.interrupted
         item.heard_ms = float(e.whole("audio_end_ms") or 0)
         c._mark_interrupted(item)
+
+        def undo() -> None:
+            item.heard_ms, item.interrupted = heard_ms, interrupted
+            c._look_for_interruptions(item)
+
+        # One that follows an interruption says what was heard, whatever the server makes of it.
+        if not item.playback_cut:
+            c._may_undo(e.text("event_id"), undo)
 
 
 def _on_truncated(c: Conversation, e: Event, _at_s: float) -> None:

@@ -107,6 +107,8 @@ class Wish(msgspec.Struct):
         follow_up: it goes on after tool calls.
         cancelled: it was interrupted before the server had begun.
         event_id: of the newest `response.create` that was sent for it.
+        awaited: whether somebody waits for it: then its refusal is theirs, and nobody else is told.
+        overdue: it was asked for, has not begun and nobody waits any more: the next one may be asked for.
     """
 
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -116,6 +118,8 @@ class Wish(msgspec.Struct):
     follow_up: bool = False
     cancelled: bool = False
     event_id: str | None = None
+    awaited: bool = False
+    overdue: bool = False
 
 
 Output = Send | SendAudio | Play | PlayEnd | Flush | ItemChanged | TextAdded | TurnDone | ToolCall | Failed

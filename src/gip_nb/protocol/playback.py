@@ -96,7 +96,7 @@ class Playback:
             return
         if item.item_id not in self._decoders:
             self._emit(ItemChanged(item.item_id))
-            self._decoders[item.item_id] = Decoder(self._conversation.output_format)
+            self._decoders[item.item_id] = Decoder(self._conversation.answer_format(item.item_id))
         self._play(item, self._decoders[item.item_id].decode(event.audio))
 
     def receive_end(self, event: Event) -> None:

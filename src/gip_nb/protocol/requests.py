@@ -24,7 +24,7 @@ _ANSWERS = {
 }
 ANSWERS = frozenset(_ANSWERS.values())
 """The events that answer something."""
-# Of a server that answers nothing, so many are remembered.
+# Of a server that answers nothing, so many are remembered that nobody waits for.
 _MOST = 256
 
 
@@ -36,6 +36,7 @@ class Request(msgspec.Struct, eq=False):
         event_id: by which an `error` names it; empty while it waits.
         item_id: of the item that it is about, if it names one.
         awaited: whether somebody waits for it: then its failure is theirs, and nobody else is told.
+        given_up: somebody waited for it in vain; what comes answers a newer one first.
         done: it was answered, refused or dropped.
         answer: the event that answered it.
         failure: why it was refused.
@@ -46,6 +47,7 @@ class Request(msgspec.Struct, eq=False):
     event_id: str = ""
     item_id: str | None = None
     awaited: bool = False
+    given_up: bool = False
     done: bool = False
     answer: Event | None = None
     failure: Failed | None = None
@@ -67,7 +69,9 @@ class Requests:
         """It went out. One that no event answers is not kept."""
         if request.type in _ANSWERS:
             self._open.append(request)
-            del self._open[:-_MOST]
+            idle = [r for r in self._open if not r.awaited] if len(self._open) > _MOST else []
+            for forgotten in idle[:-_MOST]:
+                self._open.remove(forgotten)
 
     def answered(self, event: Event, item_id: str | None) -> Request | None:
         """The oldest request that this event answers, done now.
@@ -76,7 +80,7 @@ class Requests:
             event: canonical, of the server.
             item_id: of the item as this side named it first.
         """
-        for request in self._open:
+        for request in sorted(self._open, key=lambda r: r.given_up):
             if _ANSWERS[request.type] == event.type and request.item_id in {None, event.item_id, item_id}:
                 self._open.remove(request)
                 request.answer, request.done = event, True
@@ -133,10 +137,19 @@ def ignored_settings(asked: object, told: object, path: str = "") -> list[str]:
         )
     elif isinstance(asked, int | float) and isinstance(told, int | float):
         # Through a server's 32-bit float 0.8 comes back as 0.800000011920929.
-        same = math.isclose(asked, told, rel_tol=1e-5, abs_tol=1e-9)
+        is_rounded = isinstance(asked, float) or isinstance(told, float)
+        same = same or (is_rounded and _is_close(asked, told))
     if same:
         return []
     return [f"{path}: asked for {_short(asked)}, is {_short(told)}"]
+
+
+def _is_close(asked: float, told: float) -> bool:
+    try:
+        return math.isclose(asked, told, rel_tol=1e-5, abs_tol=1e-9)
+    except OverflowError:
+        # A whole number beyond all floats.
+        return False
 
 
 def _short(value: object) -> str:

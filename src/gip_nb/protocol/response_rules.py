@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import fill_item
 from gip_nb.protocol.turns import ENDED, Response
 from gip_nb.protocol.usage import usage_of
@@ -30,6 +31,8 @@ def _on_response_created(c: Conversation, e: Event, at_s: float) -> None:
     response = c._response(e.response_id, at_s)
     response.created_s = at_s
     source = e.part("response")
+    told = format_told(source, "output")
+    response.output_format = response.output_format if told is None else format_of(told)
     response.metadata = _metadata(source)
     response.beside = _is_beside(c, source, response.metadata)
 
@@ -130,7 +133,7 @@ def _on_answer_audio(c: Conversation, e: Event, at_s: float) -> None:
     item.spoken = True
     item.audio_index = e.whole("content_index") or 0
     item.audio_bytes += len(e.audio)
-    item.generated_samples = c.output_format.samples(item.audio_bytes)
+    item.generated_samples = c.answer_format(item.item_id).samples(item.audio_bytes)
     response = c.responses.get(item.response_id or "")
     if response is not None and response.first_audio_s is None:
         response.first_audio_s = at_s

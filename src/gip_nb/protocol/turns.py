@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gip_nb.protocol.audio_formats import PCM16, AudioFormat
 from gip_nb.protocol.usage import Usage
 
 __all__ = ["ENDED", "Commit", "Direction", "Response", "SpeechEnd", "Turn"]
@@ -20,6 +21,7 @@ class Response(msgspec.Struct, kw_only=True):
 
     Attributes:
         beside: it is no part of the conversation (`conversation: "none"`): neither are its items.
+        output_format: of its audio on the wire, the session's when it began or its own.
     """
 
     response_id: str
@@ -34,6 +36,7 @@ class Response(msgspec.Struct, kw_only=True):
     usage: Usage | None = None
     metadata: dict[str, Any] | None = None
     beside: bool = False
+    output_format: AudioFormat = PCM16
 
     @property
     def active(self) -> bool:

@@ -163,8 +163,9 @@ def check_voice(asked: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """
     wanted, has = (_voice_of(session) for session in (asked, now))
     if wanted is not None and wanted != has:
+        stays = "as it is" if has is None else repr(has)
         raise BadSetting(
-            f"the voice stays {has!r}: it cannot change once the model has spoken in a session",
+            f"the voice stays {stays}: it cannot change once the model has spoken in a session",
             f"begin another session with voice={wanted!r}.",
         )
 

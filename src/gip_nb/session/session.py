@@ -6,6 +6,7 @@ The public verbs may be awaited from any loop and hop to the process's own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from gip_nb.session.loop import in_thread, on_loop
 from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
 from gip_nb.session.talking import Talking
-from gip_nb.session.trouble import error_of_failure, must_be_json, must_be_seconds, offers_nearest
+from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +128,6 @@ class AsyncRealtimeSession(Talking):
                 await self.connect()
                 if question.text is not None:
                     item = self.protocol.send_text(question.text)
-                    item.awaited = True
                     wish = self.protocol.respond()
                     self._pump()
                     await self._waits.settled(wish, item)
@@ -153,7 +153,6 @@ class AsyncRealtimeSession(Talking):
                 protocol.clear()
             self._append(pcm)
             commit = protocol.commit()
-            commit.awaited = True
             wish = protocol.respond()
             self._pump()
             await self._waits.settled(wish, commit)
@@ -165,7 +164,6 @@ class AsyncRealtimeSession(Talking):
                 self._pump()
 
     async def _answered(self, request: Request) -> None:
-        request.awaited = True
         self._pump()
         await self._waits.answered(request, _ANSWER_TIMEOUT_S)
 
@@ -180,11 +178,12 @@ class AsyncRealtimeSession(Talking):
             role: by whom: `user`, `system` or `assistant`.
 
         Raises:
-            BadSetting: another role.
+            BadSetting: another role; no text.
             ServerError: the server refuses it.
         """
-        if role not in {"user", "system", "assistant"}:
+        if role not in ("user", "system", "assistant"):
             raise BadSetting(f"role {role!r}", "use 'user', 'system' or 'assistant'.")
+        must_be_text(text=text)
         await self.connect()
         return await self._added(self.protocol.send_text(text, role))
 
@@ -208,19 +207,20 @@ class AsyncRealtimeSession(Talking):
                 f"an item is a {type(given).__name__}", "give the API's object: {'type': 'message', ...}."
             )
         must_be_json(item)
+        if previous_item_id is not None:
+            must_be_text(previous_item_id=previous_item_id)
         await self.connect()
         return await self._added(self.protocol.add_item(item, previous_item_id))
 
     async def _added(self, request: Request) -> str:
-        request.awaited = bool(request.event_id)
         self._pump()
-        try:
-            if request.awaited:
-                await self._waits.answered(request, _ITEM_GRACE_S)
-        except TimedOut:
+        # One that waits for its turn has not been sent.
+        if request.event_id:
             # There are servers that confirm no item.
-            request.awaited = False
-        return str(request.item_id)
+            with contextlib.suppress(TimedOut):
+                await self._waits.answered(request, _ITEM_GRACE_S)
+        # Or that give it another name.
+        return str(request.item_id if request.answer is None else request.answer.item_id)
 
     @offers_nearest
     @on_loop
@@ -304,13 +304,7 @@ class AsyncRealtimeSession(Talking):
         await self.connect()
         wish = self.protocol.respond(overrides)
         self._pump()
-        await self._waits.until(
-            lambda: wish.done or bool(wish.response_ids) or self.protocol.waits_its_turn(wish),
-            "the response",
-            _BEGIN_TIMEOUT_S,
-        )
-        if wish.failure is not None and not wish.response_ids:
-            raise error_of_failure(wish.failure)
+        await self._waits.begun(wish, self.protocol.waits_its_turn, _BEGIN_TIMEOUT_S)
         return wish.response_ids[0] if wish.response_ids else None
 
     @on_loop
@@ -397,15 +391,18 @@ class AsyncRealtimeSession(Talking):
         await self.connect()
         self._check_item(item_id)
         received_ms = self.protocol.conversation.items[item_id].generated_samples / SAMPLES_PER_MS
-        if not 0 <= audio_end_ms <= received_ms:
+        given: object = audio_end_ms
+        if not isinstance(given, int | float) or not 0 <= given <= received_ms:
             raise BadSetting(
-                f"audio_end_ms is {audio_end_ms}: {received_ms:.0f} ms of this item's audio have come",
+                f"audio_end_ms is {audio_end_ms!r}: {received_ms:.0f} ms of this item's audio have come",
                 "give a position within it.",
             )
         await self._answered(self.protocol.truncate(item_id, int(audio_end_ms)))
 
     def _check_item(self, item_id: str) -> None:
-        if item_id not in self.protocol.conversation.items:
+        items = self.protocol.conversation.items
+        given: object = item_id
+        if not isinstance(given, str) or given not in items or items[given].deleted:
             raise UnknownItem(item_id)
 
     @on_loop
@@ -432,6 +429,7 @@ class AsyncRealtimeSession(Talking):
             ConnectionDropped: the connection ended first.
         """
         must_be_seconds(timeout_s)
+        must_be_text(event_type=event_type)
         self._raise_if_ended()
         return await self._waits.next({dialects.canonical_type(event_type)}, timeout_s)
 

@@ -40,6 +40,7 @@ __all__ = [
     "error_of_refusal",
     "must_be_json",
     "must_be_seconds",
+    "must_be_text",
     "offers_nearest",
     "read_body",
     "read_told",
@@ -123,6 +124,17 @@ def must_be_seconds(timeout_s: Any) -> None:  # noqa: ANN401 - is checked here
     """
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s > 0:
         raise BadSetting(f"timeout_s is {timeout_s!r}", "give it in seconds, more than 0.")
+
+
+def must_be_text(**given: object) -> None:
+    """What else would be sent as something that nobody meant, or could not be sent at all.
+
+    Raises:
+        BadSetting: naming the argument and the type.
+    """
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise BadSetting(f"{name} is a {type(value).__name__}", f"give {name} as text.")
 
 
 def offers_nearest(verb: Callable[P, R]) -> Callable[P, R]:

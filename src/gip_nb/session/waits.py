@@ -83,9 +83,40 @@ class Waits:
             TimedOut: it says nothing.
             GipError: what ended the session meanwhile.
         """
-        await self.until(lambda: request.done, request.answer_type, timeout_s)
+        request.awaited = True
+        try:
+            await self.until(lambda: request.done, request.answer_type, timeout_s)
+        except TimedOut:
+            request.given_up = True
+            raise
+        finally:
+            # Whoever waited is gone: of what is refused later, all are told.
+            request.awaited = False
         if request.failure is not None:
             raise error_of_failure(request.failure)
+
+    async def begun(self, wish: Wish, waits_its_turn: Callable[[Wish], bool], timeout_s: float) -> None:
+        """Wait until a response begins, or is known to wait for its turn.
+
+        Raises:
+            ServerError: it was refused.
+            TimedOut: it does not begin.
+            GipError: what ended the session meanwhile.
+        """
+        wish.awaited = True
+        try:
+            await self.until(
+                lambda: wish.done or bool(wish.response_ids) or waits_its_turn(wish),
+                "the response",
+                timeout_s,
+            )
+        except TimedOut:
+            wish.overdue = True
+            raise
+        finally:
+            wish.awaited = False
+        if wish.failure is not None and not wish.response_ids:
+            raise error_of_failure(wish.failure)
 
     async def settled(self, wish: Wish, question: Request) -> None:
         """Wait until all of an answer has come, its tools' follow-ups included; without a limit of its own.
@@ -94,7 +125,11 @@ class Waits:
             ServerError: the question was refused, or the response failed.
             GipError: what ended the session meanwhile.
         """
-        await self.until(lambda: wish.done or question.failure is not None, "the answer", None)
+        question.awaited = wish.awaited = True
+        try:
+            await self.until(lambda: wish.done or question.failure is not None, "the answer", None)
+        finally:
+            question.awaited = wish.awaited = False
         failure = question.failure or wish.failure
         if failure is not None:
             raise error_of_failure(failure)
