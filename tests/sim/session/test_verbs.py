@@ -126,7 +126,7 @@ async def test_an_error_is_raised_in_the_verb_that_caused_it_and_told_nobody_els
             await verb.do(talk.session)
         assert caught.value.code == "invalid_value"
         assert talk.heard.failures == []
-        assert talk.session.state == "listening"
+        await talk.until(lambda: talk.session.state == "listening", "the end of it")
         await other_than(verb).do(talk.session)
 
 

@@ -92,7 +92,7 @@ async def test_what_cannot_be_sent_is_refused_and_the_talk_goes_on(
         await asyncio.wait_for(talk.session.clear(), 1)
         assert talk.types()[before:] == [CLEAR]
         assert talk.heard.failures == []
-        assert talk.session.state == "listening"
+        await talk.until(lambda: talk.session.state == "listening", "the end of it")
 
 
 ODD_BUT_LEGAL: dict[str, Callable[[AsyncRealtimeSession], Coroutine[Any, Any, Any]]] = {
@@ -158,7 +158,7 @@ async def test_a_verb_that_is_cancelled_leaves_the_talk_whole(verb: Verb) -> Non
         if verb.asks != "conversation.item.delete":
             await asyncio.wait_for(verb.do(talk.session), 2)
         await talk.answered()
-        assert talk.session.state == "listening"
+        await talk.until(lambda: talk.session.state == "listening", "the end of it")
         assert talk.heard.failures == []
 
 
