@@ -52,7 +52,7 @@ test-wheel: $(STAMPS)/python $(BUNDLE) ## the wheel in an environment of its own
 test-matrix: $(STAMPS)/python ## a whole conversation on the oldest and the newest openai package, each fetched by pip
 	$(BIN)/python .ci/matrix.py
 
-soak: setup ## what the tests do a few times, many times over
+soak: setup ## the longest tests, and what the others do a few times, many times over
 	$(PYTEST) -m soak
 
 bench: setup ## how long things take and what a session costs; wants a machine with nothing else to do

@@ -25,6 +25,10 @@ STARTED = "bool((w.session.events.type == 'local.playback.started').any())"
 ENDED = "bool((w.session.events.type == 'local.playback.ended').any())"
 
 
+# Each needs a page, a browser or a kernel of its own, a quarter of a minute: `make soak` runs them.
+long = pytest.mark.soak
+
+
 def begin(notebook: Notebook, cell: str = "w = talk(); w") -> str:
     """A talk that listens; the id of its cell."""
     notebook.run("%load_ext gip_nb")
@@ -197,6 +201,7 @@ def test_a_kernel_that_goes_stops_the_microphone_and_the_view_says_so(
     assert notebook.page.evaluate("() => window.gipMicrophone.open()") == 0
 
 
+@long
 def test_a_notebook_tab_that_is_closed_stops_the_microphone_and_comes_back(
     open_a_notebook: OpenNotebook,
 ) -> None:
@@ -215,6 +220,7 @@ def test_a_notebook_tab_that_is_closed_stops_the_microphone_and_comes_back(
     assert told["heard_ms"] == told["audio_ms"]
 
 
+@long
 def test_a_hidden_page_hears_and_speaks_on(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="scripted", hideable=True)
     begin(notebook)
@@ -292,6 +298,7 @@ def test_a_page_that_is_silent_before_a_click_says_so_and_nothing_counts_as_hear
     assert not told["interrupted"]
 
 
+@long
 def test_what_only_code_asks_waits_for_a_click_to_be_heard(
     open_a_notebook: OpenNotebook, browser_without_autoplay: Browser
 ) -> None:
@@ -339,6 +346,7 @@ def test_messages_that_the_server_drops_are_sent_again(open_a_notebook: OpenNote
     expect(notebook.widget()).to_have_attribute("data-gip-state", "listening")
 
 
+@long
 def test_a_host_that_hands_over_nothing_while_a_cell_runs_is_named(
     open_a_notebook: OpenNotebook, tmp_path: Path
 ) -> None:
@@ -400,6 +408,7 @@ TAP = """() => {
 }"""
 
 
+@long
 def test_the_first_sound_is_when_it_leaves_the_page(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(fresh=True)
     notebook.page.evaluate(TAP)

@@ -170,7 +170,7 @@ async def an_answer_is_talked_over(talk: Talk, fixtures: Path) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("connection", CONNECTIONS)
+@pytest.mark.parametrize("connection", ["awaited", pytest.param("blocking", marks=pytest.mark.soak)])
 def test_a_conversation_goes_without_an_error(
     served: ServerProcess, fixtures: Path, dialect: str, connection: str
 ) -> None:
