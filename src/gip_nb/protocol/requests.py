@@ -94,7 +94,8 @@ class Requests:
         """
         found = [r for r in self._open if r.event_id == failure.event_id]
         if failure.event_id is None:
-            found = [r for r in self._open if r.awaited]
+            # Not an item's: that one is not waited for long, and the talk is to go on.
+            found = [r for r in self._open if r.awaited and r.type != "conversation.item.create"]
         if len(found) != 1:
             return None
         request = found[0]

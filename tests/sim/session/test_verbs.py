@@ -122,6 +122,11 @@ async def test_an_error_is_raised_in_the_verb_that_caused_it_and_told_nobody_els
 ) -> None:
     async with talking({verb.asks: refuse(named=named)}) as talk:
         await talk.session.send_audio(SPEECH)
+        if verb.asks == ITEM and not named:
+            # It may be about anything, and the talk is to go on: all are told instead.
+            await verb.do(talk.session)
+            assert len(talk.heard.failures) == 1
+            return
         with pytest.raises(ServerError, match="it says invalid_value") as caught:
             await verb.do(talk.session)
         assert caught.value.code == "invalid_value"
