@@ -62,7 +62,7 @@ class Page:
 def until(condition: Callable[[], Any], timeout_s: float = 5) -> Any:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if (found := condition()) is not None and found is not False:
+        if found := condition():  # and not `is not False`: a table says numpy's False
             return found
         time.sleep(0.005)
     raise AssertionError(f"after {timeout_s} s still not: {condition}")
