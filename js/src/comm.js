@@ -60,8 +60,14 @@ export function tabName() {
  * @typedef {M extends unknown ? Omit<M, "page"> : never} Unaddressed
  */
 
+/**
+ * What a request got: JSON, and sound where it asked for some.
+ *
+ * @typedef {{ value: Record<string, unknown> | null, buffer: DataView | undefined }} Answer
+ */
+
 export class Comm {
-  /** @type {Map<number, { resolve: () => void, reject: (error: RequestError) => void }>} */
+  /** @type {Map<number, { resolve: (answer: Answer) => void, reject: (error: RequestError) => void }>} */
   #pending = new Map();
   #requests = 0;
   #lost = false;
@@ -120,14 +126,15 @@ export class Comm {
    *
    * @param {import("./messages.js").Verb} verb
    * @param {Record<string, unknown>} [args]
-   * @returns {Promise<void>} rejected with RequestError where the kernel says no or is gone
+   * @param {ArrayBuffer[]} [buffers]
+   * @returns {Promise<Answer>} rejected with RequestError where the kernel says no or is gone
    */
-  request(verb, args = {}) {
+  request(verb, args = {}, buffers = []) {
     const request = this.#requests;
     this.#requests += 1;
     return new Promise((resolve, reject) => {
       this.#pending.set(request, { resolve, reject });
-      if (!this.send({ kind: "request", request, verb, args })) this.#rejectAll();
+      if (!this.send({ kind: "request", request, verb, args }, buffers)) this.#rejectAll();
     });
   }
 
@@ -143,15 +150,18 @@ export class Comm {
       this.#lost = false;
       this.changed(false);
     }
-    if (known.kind === "reply") this.#settle(known);
+    if (known.kind === "reply") this.#settle(known, buffers[0]);
     else this.receive(known, buffers[0]);
   }
 
-  /** @param {import("./messages.js").Reply} reply */
-  #settle({ request, ok, error }) {
+  /**
+   * @param {import("./messages.js").Reply} reply
+   * @param {DataView | undefined} buffer
+   */
+  #settle({ request, ok, error, value }, buffer) {
     const waiting = this.#pending.get(request);
     this.#pending.delete(request);
-    if (ok) waiting?.resolve();
+    if (ok) waiting?.resolve({ value, buffer });
     else waiting?.reject(new RequestError(error ?? UNEXPLAINED));
   }
 

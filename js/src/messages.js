@@ -11,7 +11,8 @@
  * @typedef {"message" | "function_call" | "function_call_output"} ItemType
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
- * @typedef {"start" | "stop" | "text" | "interrupt" | "mute" | "take"} Verb
+ * @typedef {"start" | "stop" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update" | "delete"
+ *   | "play" | "events" | "event"} Verb
  */
 
 /**
@@ -21,6 +22,23 @@
  * @property {string} title what kind of trouble, in three words or so
  * @property {string} message what happened
  * @property {string} next_step what to do now
+ */
+
+/**
+ * A function that the model may call.
+ *
+ * @typedef {{ name: string, description: string }} ToolView
+ */
+
+/**
+ * The session's settings as the server has them; before it has said, as they will be asked for.
+ *
+ * @typedef {object} SettingsView
+ * @property {string | null} instructions
+ * @property {string | null} voice
+ * @property {Record<string, unknown> | null} turn_detection the API's object; null: push to talk
+ * @property {Record<string, unknown> | null} transcription the API's object; null: off
+ * @property {ToolView[]} tools
  */
 
 /**
@@ -38,8 +56,12 @@
  * @property {TurnDetection} turn_detection
  * @property {number | null} first_sound_ms from the end of the last turn's speech to the first sound of the answer
  * @property {number} requests responses that were finished, each of them billed
+ * @property {number | null} cost_usd so far; null: no price is known for this model
+ * @property {number | null} connected_at_ms Unix time, by the kernel's clock
+ * @property {number | null} ended_at_ms the same; null while it goes on
  * @property {number} event_count rows of the event log
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
+ * @property {SettingsView} settings
  */
 
 /**
@@ -57,6 +79,8 @@
  * @property {string | null} output of the function
  * @property {number | null} heard_ms how much of the sound was heard
  * @property {number | null} audio_ms how much sound there is
+ * @property {string | null} reason why it failed, or is incomplete
+ * @property {number | null} duration_ms how long the function took
  */
 
 /**
@@ -89,7 +113,9 @@
  */
 
 /**
- * Always answered by a `reply` with the same number. Arguments: text `{text}`, mute `{muted}`, the others none.
+ * Always answered by a `reply` with the same number. Arguments: text `{text}`, mute `{muted}`, update `{fields}` (a part of the
+ * API's session, in GA's shape), delete and play `{item_id}`, sound `{name}` and a WAV file as its buffer; events and event as
+ * their views say; the others none.
  *
  * @typedef {{ kind: "request", page: string, request: number, verb: Verb, args: Record<string, unknown> }} Request
  */
@@ -195,7 +221,15 @@
  */
 
 /**
- * @typedef {{ kind: "reply", page: string | null, request: number, ok: boolean, error: ErrorView | null }} Reply
+ * `value` is what was asked for; what is sound comes as one buffer.
+ *
+ * @typedef {object} Reply
+ * @property {"reply"} kind
+ * @property {string | null} page
+ * @property {number} request
+ * @property {boolean} ok
+ * @property {ErrorView | null} error
+ * @property {Record<string, unknown> | null} value
  */
 
 /**
@@ -287,6 +321,18 @@ function misfit(value, shape) {
 /** @type {Record<keyof ErrorView, Check>} */
 const ERROR = { title: text, message: text, next_step: text };
 
+/** @type {Record<keyof ToolView, Check>} */
+const TOOL = { name: text, description: text };
+
+/** @type {Record<keyof SettingsView, Check>} */
+const SETTINGS = {
+  instructions: orNull(text),
+  voice: orNull(text),
+  turn_detection: orNull(record),
+  transcription: orNull(record),
+  tools: listOf(object(TOOL)),
+};
+
 /** @type {Record<keyof TalkState, Check>} */
 const TALK = {
   state: oneOf(
@@ -311,8 +357,12 @@ const TALK = {
   turn_detection: oneOf("server_vad", "semantic_vad", "none"),
   first_sound_ms: orNull(number),
   requests: count,
+  cost_usd: orNull(number),
+  connected_at_ms: orNull(number),
+  ended_at_ms: orNull(number),
   event_count: count,
   notice: orNull(object(ERROR)),
+  settings: object(SETTINGS),
 };
 
 /** @type {Record<keyof ItemView, Check>} */
@@ -328,6 +378,8 @@ const ITEM = {
   output: orNull(text),
   heard_ms: orNull(number),
   audio_ms: orNull(number),
+  reason: orNull(text),
+  duration_ms: orNull(number),
 };
 
 /** @type {Record<keyof PlayedPosition, Check>} */
@@ -348,7 +400,10 @@ export const PAGE_MESSAGES = {
   request: {
     page: text,
     request: count,
-    verb: oneOf("start", "stop", "text", "interrupt", "mute", "take"),
+    verb: oneOf(
+      ...["start", "stop", "text", "sound", "interrupt", "mute", "take", "press", "release", "update"],
+      ...["delete", "play", "events", "event"],
+    ),
     args: record,
   },
   mic: { page: text, seq: count, captured_at_ms: number },
@@ -399,7 +454,13 @@ export const KERNEL_MESSAGES = {
   },
   flush: { page: orNull(text), flush: count },
   clock: { page: orNull(text), clock: count },
-  reply: { page: orNull(text), request: count, ok: flag, error: orNull(object(ERROR)) },
+  reply: {
+    page: orNull(text),
+    request: count,
+    ok: flag,
+    error: orNull(object(ERROR)),
+    value: orNull(record),
+  },
   capture: { page: orNull(text), on: flag },
 };
 

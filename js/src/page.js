@@ -77,7 +77,7 @@ export class Page {
     this.store.dispatch({ kind: "trouble", source: "request", error: null });
     this.store.dispatch({ kind: "local", patch: { starting: true } });
     this.openMicrophone();
-    this.#ask("start").then((done) => {
+    this.ask("start").then((done) => {
       this.store.dispatch({ kind: "local", patch: { starting: false } });
       if (!done) this.#closeMicrophone();
     });
@@ -86,7 +86,7 @@ export class Page {
   /** This page is to hear and speak from now on. To be called inside the click, as `start`. */
   take() {
     this.openMicrophone();
-    this.#ask("take").then((done) => {
+    this.ask("take").then((done) => {
       if (!done) this.#closeMicrophone();
     });
   }
@@ -94,20 +94,20 @@ export class Page {
   stop() {
     this.#closeMicrophone();
     this.audio.playback.silence();
-    this.#ask("stop");
+    this.ask("stop");
   }
 
   interrupt() {
     // At once, and not after a round trip; the kernel's own flush then asks how far each item had come.
     this.audio.playback.silence();
-    this.#ask("interrupt");
+    this.ask("interrupt");
   }
 
   /** @param {boolean} muted */
   mute(muted) {
     this.store.dispatch({ kind: "local", patch: { muteWanted: muted } });
     this.audio.mute(muted);
-    this.#ask("mute", { muted }).then((done) => {
+    this.ask("mute", { muted }).then((done) => {
       if (done) return;
       this.store.dispatch({ kind: "local", patch: { muteWanted: null } });
       this.audio.mute(isMuted(this.store.get()));
@@ -122,9 +122,9 @@ export class Page {
     this.audio.wake();
     const { talk } = this.store.get();
     if (talk && !isLive(talk.state)) this.store.dispatch({ kind: "local", patch: { starting: true } });
-    return this.#ask("text", { text }).then((done) => {
+    return this.ask("text", { text }).then((done) => {
       this.store.dispatch({ kind: "local", patch: { starting: false } });
-      return done;
+      return done !== null;
     });
   }
 
@@ -161,6 +161,33 @@ export class Page {
         },
         (error) => this.#microphoneFailed(life, error),
       );
+  }
+
+  /**
+   * Asks the kernel for something that a view needs, and shows on the page why it was not done.
+   *
+   * @param {import("./messages.js").Verb} verb
+   * @param {Record<string, unknown>} [args]
+   * @param {ArrayBuffer[]} [buffers]
+   * @returns {Promise<import("./comm.js").Answer | null>} null: it was not done
+   */
+  async ask(verb, args, buffers) {
+    const askedAtMs = nowMs();
+    const busy = setTimeout(() => {
+      if (this.#heardAtMs < askedAtMs) this.store.dispatch({ kind: "local", patch: { busy: true } });
+    }, BUSY_AFTER_MS);
+    try {
+      return await this.comm.request(verb, args, buffers);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      // A kernel that is gone has said so already.
+      const gone = error.view === KERNEL_LOST;
+      this.store.dispatch({ kind: "trouble", source: "request", error: gone ? null : error.view });
+      return null;
+    } finally {
+      clearTimeout(busy);
+      if (this.store.get().local.busy) this.store.dispatch({ kind: "local", patch: { busy: false } });
+    }
   }
 
   // ------------------------------------------------------------------------------------------------------ inside
@@ -351,30 +378,5 @@ export class Page {
   #microphoneIs(state, error = null) {
     this.store.dispatch({ kind: "local", patch: { microphone: state } });
     this.comm.send({ kind: "mic_state", state, error, sample_rate_hz: this.audio.sampleRateHz });
-  }
-
-  /**
-   * @param {import("./messages.js").Verb} verb
-   * @param {Record<string, unknown>} [args]
-   * @returns {Promise<boolean>} whether it was done; where not, the reason is on the page
-   */
-  async #ask(verb, args) {
-    const askedAtMs = nowMs();
-    const busy = setTimeout(() => {
-      if (this.#heardAtMs < askedAtMs) this.store.dispatch({ kind: "local", patch: { busy: true } });
-    }, BUSY_AFTER_MS);
-    try {
-      await this.comm.request(verb, args);
-      return true;
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      // A kernel that is gone has said so already.
-      const gone = error.view === KERNEL_LOST;
-      this.store.dispatch({ kind: "trouble", source: "request", error: gone ? null : error.view });
-      return false;
-    } finally {
-      clearTimeout(busy);
-      if (this.store.get().local.busy) this.store.dispatch({ kind: "local", patch: { busy: false } });
-    }
   }
 }

@@ -37,15 +37,15 @@ describe("requests", () => {
       [0, "start", {}],
       [1, "text", { text: "hello" }],
     ]);
-    model.say({ kind: "reply", page: comm.page, request: 1, ok: true, error: null });
-    await expect(second).resolves.toBeUndefined();
-    model.say({ kind: "reply", page: comm.page, request: 0, ok: false, error: REFUSED });
+    model.say({ kind: "reply", page: comm.page, request: 1, ok: true, error: null, value: null });
+    await expect(second).resolves.toEqual({ value: null, buffer: undefined });
+    model.say({ kind: "reply", page: comm.page, request: 0, ok: false, error: REFUSED, value: null });
     await expect(first).rejects.toMatchObject({ name: "RequestError", view: REFUSED });
   });
 
   test("a refusal without a reason still says what to do", async () => {
     const asked = comm.request("stop");
-    model.say({ kind: "reply", page: comm.page, request: 0, ok: false, error: null });
+    model.say({ kind: "reply", page: comm.page, request: 0, ok: false, error: null, value: null });
     const error = await asked.catch((thrown) => thrown);
     expect(error).toBeInstanceOf(RequestError);
     expect(error.view.next_step).toMatch(/^\w/);
@@ -56,11 +56,11 @@ describe("requests", () => {
     const asked = comm.request("start").then(() => {
       settled = true;
     });
-    model.say({ kind: "reply", page: "another", request: 0, ok: true, error: null });
-    model.say({ kind: "reply", page: comm.page, request: 17, ok: true, error: null });
+    model.say({ kind: "reply", page: "another", request: 0, ok: true, error: null, value: null });
+    model.say({ kind: "reply", page: comm.page, request: 17, ok: true, error: null, value: null });
     await Promise.resolve();
     expect(settled).toBe(false);
-    model.say({ kind: "reply", page: comm.page, request: 0, ok: true, error: null });
+    model.say({ kind: "reply", page: comm.page, request: 0, ok: true, error: null, value: null });
     await asked;
   });
 

@@ -107,10 +107,11 @@ export class FakeModel {
    * Answers the newest request.
    *
    * @param {import("../src/messages.js").ErrorView | null} [error]
+   * @param {Record<string, unknown> | null} [value]
    */
-  reply(error = null) {
+  reply(error = null, value = null) {
     const request = this.of("request").at(-1)?.request ?? -1;
-    this.say({ kind: "reply", page: this.page, request, ok: error === null, error });
+    this.say({ kind: "reply", page: this.page, request, ok: error === null, error, value });
   }
 }
 

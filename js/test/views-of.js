@@ -17,6 +17,8 @@ export const item = (item_id, rest = {}) => ({
   output: null,
   heard_ms: null,
   audio_ms: null,
+  reason: null,
+  duration_ms: null,
   ...rest,
 });
 
@@ -36,8 +38,12 @@ export const talk = (rest = {}) => ({
   turn_detection: "server_vad",
   first_sound_ms: null,
   requests: 0,
+  cost_usd: null,
+  connected_at_ms: null,
+  ended_at_ms: null,
   event_count: 0,
   notice: null,
+  settings: { instructions: null, voice: null, turn_detection: null, transcription: null, tools: [] },
   ...rest,
 });
 

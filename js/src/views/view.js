@@ -5,8 +5,29 @@ import { bar } from "./bar.js";
 import { composer } from "./composer.js";
 import { conversation } from "./conversation.js";
 import { make, setAttribute } from "./dom.js";
+import { events } from "./events.js";
 import { facts } from "./facts.js";
+import { settings } from "./settings.js";
+import { tabs } from "./tabs.js";
 import { troubles } from "./troubles.js";
+
+/**
+ * What was said, and the place to type.
+ *
+ * @param {import("../page.js").Page} page
+ * @param {AbortSignal} signal
+ * @returns {import("./tabs.js").Panel}
+ */
+function talked(page, signal) {
+  const parts = [conversation(signal), composer(page)];
+  return {
+    name: "Conversation",
+    element: make("div", "gip-talked", {}, ...parts.map((part) => part.element)),
+    draw(state) {
+      for (const part of parts) part.draw(state);
+    },
+  };
+}
 
 /**
  * @param {HTMLElement} el where the host wants it
@@ -14,7 +35,12 @@ import { troubles } from "./troubles.js";
  * @param {AbortSignal} signal the view's lifetime
  */
 export function openView(el, page, signal) {
-  const parts = [bar(page, signal), facts(), troubles(page), conversation(signal), composer(page)];
+  const parts = [
+    bar(page, signal),
+    facts(),
+    troubles(page),
+    tabs([talked(page, signal), events(page, signal), settings(page, signal)]),
+  ];
   const root = make(
     "section",
     "gip",

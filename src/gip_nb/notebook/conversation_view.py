@@ -134,4 +134,6 @@ def item_view(item: Item, after: str | None, *, transcribes: bool) -> messages.I
         "output": item.output,
         "heard_ms": item.heard_ms,
         "audio_ms": audio_ms,
+        "reason": item.problem,
+        "duration_ms": None,
     }

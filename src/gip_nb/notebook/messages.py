@@ -10,7 +10,7 @@ message, int16 little endian, mono, 24 000 Hz.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, TypedDict
 
 from gip_nb.protocol.outputs import State
 
@@ -34,14 +34,31 @@ __all__ = [
     "Position",
     "Reply",
     "Request",
+    "SettingsView",
     "Snapshot",
     "TalkPatch",
     "TalkState",
     "TextDelta",
+    "ToolView",
     "Verb",
 ]
 
-Verb = Literal["start", "stop", "text", "interrupt", "mute", "take"]
+Verb = Literal[
+    "start",
+    "stop",
+    "text",
+    "sound",
+    "interrupt",
+    "mute",
+    "take",
+    "press",
+    "release",
+    "update",
+    "delete",
+    "play",
+    "events",
+    "event",
+]
 
 
 class ErrorView(TypedDict):
@@ -50,6 +67,26 @@ class ErrorView(TypedDict):
     title: str
     message: str
     next_step: str
+
+
+class ToolView(TypedDict):
+    """A function that the model may call."""
+
+    name: str
+    description: str
+
+
+class SettingsView(TypedDict):
+    """The session's settings as the server has them; before it has said, as they will be asked for.
+
+    `turn_detection` and `transcription` are the API's objects, None where they are off.
+    """
+
+    instructions: str | None
+    voice: str | None
+    turn_detection: dict[str, Any] | None
+    transcription: dict[str, Any] | None
+    tools: list[ToolView]
 
 
 class TalkState(TypedDict, total=False):
@@ -66,12 +103,19 @@ class TalkState(TypedDict, total=False):
     turn_detection: Literal["server_vad", "semantic_vad", "none"]
     first_sound_ms: float | None
     requests: int
+    cost_usd: float | None
+    connected_at_ms: float | None
+    ended_at_ms: float | None
     event_count: int
     notice: ErrorView | None
+    settings: SettingsView
 
 
 class ItemView(TypedDict):
-    """One row of the conversation. `after` is the id of the item before it, None for the first."""
+    """One row of the conversation. `after` is the id of the item before it, None for the first.
+
+    `reason` says why it failed or is incomplete; `duration_ms` is how long a function took.
+    """
 
     item_id: str
     type: Literal["message", "function_call", "function_call_output"]
@@ -84,6 +128,8 @@ class ItemView(TypedDict):
     output: str | None
     heard_ms: float | None
     audio_ms: float | None
+    reason: str | None
+    duration_ms: float | None
 
 
 class TextDelta(TypedDict):
@@ -131,7 +177,10 @@ class PageTime(TypedDict):
 
 
 class Request(TypedDict):
-    """The user wants something. Always answered by a reply with the same number."""
+    """The user wants something. Always answered by a reply with the same number.
+
+    With one buffer where it is `sound`: a WAV file, whole.
+    """
 
     kind: Literal["request"]
     page: str
@@ -265,13 +314,14 @@ class Flush(TypedDict):
 
 
 class Reply(TypedDict):
-    """The answer to a request."""
+    """The answer to a request: `value` is what was asked for. With one buffer where that is sound."""
 
     kind: Literal["reply"]
     page: str
     request: int
     ok: bool
-    error: NotRequired[ErrorView | None]
+    error: ErrorView | None
+    value: dict[str, Any] | None
 
 
 class Capture(TypedDict):

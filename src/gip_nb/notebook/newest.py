@@ -44,6 +44,11 @@ class NewestOnly:
         if self._is_newest:
             self._talk.audio_added(audio)
 
+    def settings_changed(self) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.settings_changed()
+
     def turn_done(self, turn: int) -> None:
         """Pass it on."""
         if self._is_newest:

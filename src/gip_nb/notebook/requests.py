@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.errors import AlreadyClosed, GipError
 
@@ -12,27 +12,46 @@ if TYPE_CHECKING:
 
     from gip_nb.notebook import messages
 
-    Verb = Callable[[str, dict[str, Any]], Awaitable[object]]
+    Verb = Callable[["Wish"], Awaitable["Answer | None"]]
 
-__all__ = ["error_view", "perform"]
+__all__ = ["Answer", "Wish", "error_view", "perform"]
 
 _RELOAD = "reload the page; if it happens again, the kernel's log has the details."
 _log = logging.getLogger(__name__)
 
 
-async def perform(content: dict[str, Any], verbs: Mapping[str, Verb]) -> messages.Reply:
+class Wish(NamedTuple):
+    """What a page asks for."""
+
+    page: str
+    args: dict[str, Any]
+    sound: bytes = b""
+
+
+class Answer(NamedTuple):
+    """What it gets: JSON, and sound (PCM16 little endian mono 24 000 Hz) where it asked for some."""
+
+    value: dict[str, Any] | None = None
+    sound: bytes | None = None
+
+
+async def perform(
+    content: dict[str, Any], sound: bytes, verbs: Mapping[str, Verb]
+) -> tuple[messages.Reply, bytes | None]:
     """Do what the page asks.
 
     Args:
         content: a message of kind `request`, as the page sent it.
-        verbs: what each verb does; called with the page's name and the verb's arguments.
+        sound: its buffer; empty where it has none.
+        verbs: what each verb does.
 
     Returns:
-        The reply. Never raises.
+        The reply, and its buffer. Never raises.
     """
     page, number, name = str(content.get("page")), content.get("request"), content.get("verb")
     given = content.get("args")
     error: messages.ErrorView | None = None
+    answer: Answer | None = None
     verb = verbs.get(name) if isinstance(name, str) else None
     try:
         if verb is None:
@@ -42,7 +61,7 @@ async def perform(content: dict[str, Any], verbs: Mapping[str, Verb]) -> message
                 "next_step": _RELOAD,
             }
         else:
-            await verb(page, given if isinstance(given, dict) else {})
+            answer = await verb(Wish(page, given if isinstance(given, dict) else {}, sound))
     except AlreadyClosed:
         # Whatever it was meant for is over: a second click on Stop, Stop while it failed.
         error = None
@@ -55,13 +74,15 @@ async def perform(content: dict[str, Any], verbs: Mapping[str, Verb]) -> message
             "message": f"{type(problem).__name__}: {problem}",
             "next_step": _RELOAD,
         }
-    return {
+    reply: messages.Reply = {
         "kind": "reply",
         "page": page,
         "request": number if isinstance(number, int) else -1,
         "ok": error is None,
         "error": error,
+        "value": answer.value if answer else None,
     }
+    return reply, answer.sound if answer else None
 
 
 def error_view(error: GipError) -> messages.ErrorView:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import anywidget
 import traitlets
@@ -23,14 +23,19 @@ from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
 from gip_nb.notebook.requests import error_view, perform
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
+from gip_nb.notebook.settings_view import detection_name, settings_view
+from gip_nb.notebook.verbs import session_verbs
+from gip_nb.protocol.usage import cost_usd
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
 from gip_nb.session.session import AsyncRealtimeSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from gip_nb.notebook import messages
+    from gip_nb.notebook.requests import Answer, Verb
+    from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.outputs import State
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
@@ -103,6 +108,15 @@ class Talk(anywidget.AnyWidget):
         self._muted = False
         self._live_sync: Any = None
         self._microphone = MicrophoneNews()
+        # What begins, ends or hands over the talk is the widget's; what a session does by itself, verbs.py's.
+        self._verbs: dict[str, Verb] = {
+            "start": lambda wish: _nothing(self._start(wish.page)),
+            "stop": lambda _: _nothing(self._stop()),
+            "take": lambda wish: _nothing(self._take(wish.page)),
+            "mute": lambda wish: _nothing(self._mute(muted=bool(wish.args.get("muted")))),
+            "text": lambda wish: _nothing(self._say(wish.page, str(wish.args.get("text", "")))),
+            **session_verbs(lambda: self._running),
+        }
         super().__init__(model=settings.model)
         cure_sticky_routing(self.comm)
         self._sessions.append(RealtimeSession(self._new_session()))
@@ -169,7 +183,15 @@ class Talk(anywidget.AnyWidget):
             self._sessions.append(RealtimeSession(session))
             self._page.show(session)
             self._set(user_transcript="", assistant_transcript="", turn=0, usage={}, session_id="")
-            self._tell(session_id=None, requests=0, first_sound_ms=None, event_count=0)
+            self._tell(
+                session_id=None,
+                requests=0,
+                cost_usd=None,
+                connected_at_ms=None,
+                ended_at_ms=None,
+                first_sound_ms=None,
+                event_count=0,
+            )
         return session
 
     async def _start(self, page: str | None) -> None:
@@ -254,12 +276,12 @@ class Talk(anywidget.AnyWidget):
             audio = bytes(buffers[0]) if buffers else b""
             loop().call_soon_threadsafe(self._on_message, content, audio, arrival)
 
-    def _on_message(self, content: dict[str, Any], audio: bytes, arrival: Arrival) -> None:
+    def _on_message(self, content: dict[str, Any], sound: bytes, arrival: Arrival) -> None:
         page = str(content.get("page"))
         self._page.lease.seen(page, loop().time())
         match content.get("kind"):
             case "mic":
-                self._page.microphone(content, audio, arrival)
+                self._page.microphone(content, sound, arrival)
             case "playback":
                 self._page.playback(content)
             case "flushed":
@@ -273,7 +295,7 @@ class Talk(anywidget.AnyWidget):
             case "mic_state":
                 self._on_microphone(content)
             case "request":
-                self._on_request(content)
+                self._on_request(content, sound)
             case kind:
                 _log.warning("the page sent a message of unknown kind %r", kind)
 
@@ -287,28 +309,18 @@ class Talk(anywidget.AnyWidget):
             self._page.grant(page, "view")
         self.snapshot(page)
 
-    def _on_request(self, content: dict[str, Any]) -> None:
+    def _on_request(self, content: dict[str, Any], sound: bytes) -> None:
         # At once: what the page tells next, of its microphone, belongs to the new session.
-        if content.get("verb") in {"start", "text"}:
+        if content.get("verb") in {"start", "text", "sound"}:
             self._fresh()
         if content.get("verb") == "start":
             self._forget_error()
-        start_task(self._answer(content))
+        start_task(self._answer(content, sound))
 
-    async def _answer(self, content: dict[str, Any]) -> None:
+    async def _answer(self, content: dict[str, Any], sound: bytes) -> None:
         """Do what the page asks, and answer by its number, whatever happens."""
-        reply = await perform(
-            content,
-            {
-                "start": lambda page, _: self._start(page),
-                "stop": lambda _page, _: self._stop(),
-                "text": lambda page, args: self._say(page, str(args.get("text", ""))),
-                "interrupt": lambda _page, _: self._running.interrupt(),
-                "mute": lambda _page, args: self._mute(muted=bool(args.get("muted"))),
-                "take": lambda page, _: self._take(page),
-            },
-        )
-        self._post({**reply}, ())
+        reply, answer = await perform(content, sound, self._verbs)
+        self._post({**reply}, () if answer is None else (answer,))
 
     def _on_microphone(self, content: dict[str, Any]) -> None:
         state, error = content.get("state"), content.get("error")
@@ -334,6 +346,11 @@ class Talk(anywidget.AnyWidget):
     def state_changed(self, state: State) -> None:
         """Tell the page and the trait."""
         session = self._running
+        now_ms = time.time() * 1000
+        if state in {"closed", "error"}:
+            self._tell(ended_at_ms=now_ms)
+        elif state not in {"idle", "connecting"} and self._told.get("connected_at_ms") is None:
+            self._tell(connected_at_ms=now_ms)
         if state == "connecting" and not self._page.plays and self._page.newest is not None:
             # Whoever began it, a click or a verb in a cell: the page that shows this talk plays it.
             self._page.grant(self._page.newest, "view")
@@ -341,7 +358,8 @@ class Talk(anywidget.AnyWidget):
             state=state,
             session_id=session.session_id,
             dialect=session.dialect,
-            turn_detection=_detection_name(session),
+            turn_detection=detection_name(session),
+            settings=settings_view(session),
             event_count=len(session.log),
         )
         self._set(state=state, session_id=session.session_id or "")
@@ -363,6 +381,15 @@ class Talk(anywidget.AnyWidget):
         if "audio_delta" in self._trait_notifiers:
             self._set_one("audio_delta", audio)
 
+    def settings_changed(self) -> None:
+        """Show what the server has in force."""
+        session = self._running
+        self._tell(
+            session_id=session.session_id,
+            turn_detection=detection_name(session),
+            settings=settings_view(session),
+        )
+
     def turn_done(self, turn: int) -> None:
         """Count it."""
         conversation = self._running.protocol.conversation
@@ -373,7 +400,11 @@ class Talk(anywidget.AnyWidget):
         }
         self._follow_transcripts()
         self._set(turn=turn, usage=usage)
-        self._tell(requests=conversation.requests, event_count=len(self._running.log))
+        self._tell(
+            requests=conversation.requests,
+            cost_usd=_cost_usd(conversation),
+            event_count=len(self._running.log),
+        )
 
     def failed(self, error: GipError) -> None:
         """Show it in the widget too."""
@@ -430,11 +461,15 @@ class Talk(anywidget.AnyWidget):
             "muted": self._muted,
             "error": None,
             "audio_page": self._page.audio_page,
-            "turn_detection": _detection_name(session),
+            "turn_detection": detection_name(session),
             "first_sound_ms": None,
             "requests": 0,
+            "cost_usd": None,
+            "connected_at_ms": None,
+            "ended_at_ms": None,
             "event_count": len(session.log),
             "notice": None,
+            "settings": settings_view(session),
         }
         talk.update(self._told)
         self._post(
@@ -475,13 +510,17 @@ class Talk(anywidget.AnyWidget):
         return f"<Talk {self.state} model={self._settings.model!r}>"
 
 
-def _detection_name(session: AsyncRealtimeSession) -> Literal["server_vad", "semantic_vad", "none"]:
-    """The turn detection in force; before the server has said, the one that will be asked for."""
-    told = session.protocol.conversation.session or session.settings.session
-    detection = ((told.get("audio") or {}).get("input") or {}).get("turn_detection")
-    if not isinstance(detection, dict):
-        return "none"
-    return "semantic_vad" if detection.get("type") == "semantic_vad" else "server_vad"
+async def _nothing(done: Awaitable[object]) -> Answer | None:
+    """A verb that answers nothing but that it was done."""
+    await done
+    return None
+
+
+def _cost_usd(conversation: Conversation) -> float | None:
+    """Of all turns; None where one of them was a model's whose price nobody knows."""
+    costs = [cost_usd(t.billed_model, t.usage) for t in conversation.turns if t.requests]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known and len(known) == len(costs) else None
 
 
 def _warm_up(*, rehearsal: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import NOT_JSON, decode_json
-from gip_nb.protocol.outputs import Failed, ItemChanged, TextAdded, ToolCall
+from gip_nb.protocol.outputs import Failed, ItemChanged, SettingsChanged, TextAdded, ToolCall
 from gip_nb.protocol.requests import Request
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
+    p._outputs.append(SettingsChanged())
 
 
 def _on_text_delta(p: ClientProtocol, e: Event) -> None:

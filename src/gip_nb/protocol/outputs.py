@@ -74,6 +74,10 @@ class TextAdded(msgspec.Struct, frozen=True):
     delta: str
 
 
+class SettingsChanged(msgspec.Struct, frozen=True):
+    """The server told the session's settings."""
+
+
 class TurnDone(msgspec.Struct, frozen=True):
     """All responses of the turn are finished and no tool is being waited for."""
 
@@ -122,4 +126,16 @@ class Wish(msgspec.Struct):
     overdue: bool = False
 
 
-Output = Send | SendAudio | Play | PlayEnd | Flush | ItemChanged | TextAdded | TurnDone | ToolCall | Failed
+Output = (
+    Send
+    | SendAudio
+    | Play
+    | PlayEnd
+    | Flush
+    | ItemChanged
+    | TextAdded
+    | SettingsChanged
+    | TurnDone
+    | ToolCall
+    | Failed
+)

@@ -26,6 +26,9 @@ class Listener(Protocol):
     def audio_added(self, audio: bytes) -> None:
         """A chunk of the answer came: PCM16 mono 24 000 Hz."""
 
+    def settings_changed(self) -> None:
+        """The server told the session's settings."""
+
     def turn_done(self, turn: int) -> None:
         """A turn is finished."""
 

@@ -181,13 +181,17 @@ class Talking:
             raise self.error or error_of_close(self._line.ended.code, self._line.ended.reason, _AGAIN)
         self._raise_if_ended()
         self._move("open")
-        session = dict(self.settings.session)
-        if self._tools is not None:
-            session["tools"] = self._tools.schemas()
-        self._first_update = self.protocol.update(session)
+        self._first_update = self.protocol.update(self.first_settings())
         while self._early:
             self._append_microphone(*self._early.popleft())
         self._pump()
+
+    def first_settings(self) -> dict[str, Any]:
+        """What the server is asked for when the connection is open: a canonical session."""
+        session = dict(self.settings.session)
+        if self._tools is not None:
+            session["tools"] = self._tools.schemas()
+        return session
 
     @on_loop
     async def close(self) -> None:
@@ -335,6 +339,8 @@ class Talking:
                 listener.item_changed(item_id)
             case outputs.TextAdded(item_id, delta) if listener is not None:
                 listener.text_added(item_id, delta)
+            case outputs.SettingsChanged() if listener is not None:
+                listener.settings_changed()
             case outputs.TurnDone(turn) if listener is not None:
                 listener.turn_done(turn)
 
