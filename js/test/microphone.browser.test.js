@@ -64,9 +64,10 @@ async function listening() {
 /** @returns {Promise<[string, string]>} the ids of two devices that are not the default */
 async function others() {
   await vi.waitFor(() => expect(local().devices.named.length).toBeGreaterThan(1));
-  return local()
+  const [one, two] = local()
     .devices.named.map(({ deviceId }) => deviceId)
     .reverse();
+  return [String(one), String(two)];
 }
 
 /** @param {string} deviceId */
