@@ -7,29 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.sim.notebook.test_widget import Page, until
-from tests.sim.session.servers import Model
+from tests.sim.session.servers import Choosy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MANUAL = {"audio": {"input": {"turn_detection": None}}}
-
-
-class Choosy(Model):
-    """Refuses one voice, leaves another as it was, and knows the model's usual settings."""
-
-    def __call__(self, event: Any) -> Iterator[Any]:
-        if event["type"] != "session.update":
-            yield from super().__call__(event)
-            return
-        session = event["session"]
-        voice = session.get("voice")
-        if voice == "nobody":
-            said = {"message": "Invalid value: 'nobody'.", "code": "invalid_value"}
-            yield {"type": "error", "error": {**said, "event_id": event["event_id"]}}
-            return
-        told = {"id": "sess_test", **session, "voice": "alloy" if voice in {None, "quiet"} else voice}
-        yield {"type": "session.updated", "session": told}
 
 
 @pytest.fixture
