@@ -8,6 +8,7 @@ import { LiveContext } from "./live-context.js";
 import { loudness } from "./pcm.js";
 import { Playback } from "./playback.js";
 import playbackSource from "./playback-processor.js?worklet";
+import { gainOf, USUAL } from "./preferences.js";
 import { CLOSED, INSECURE } from "./trouble.js";
 
 export const SAMPLE_RATE_HZ = 24_000;
@@ -47,6 +48,7 @@ export class AudioGraph {
   #clock = new ContextClock();
   /** @type {Sound | null} */
   #told = null;
+  #gain = 1;
   #waveform = new Float32Array(1024);
 
   /**
@@ -143,6 +145,7 @@ export class AudioGraph {
     this.#main = null;
     this.playback.close();
     this.playback = new Playback({ clock: this.#clock, report: this.report, flushed: this.flushed });
+    this.playback.setGain(this.#gain);
   }
 
   #tell() {
@@ -164,13 +167,14 @@ export class AudioGraph {
    * @param {object} options
    * @param {AbortSignal} options.signal
    * @param {boolean} options.muted
+   * @param {import("./preferences.js").Preferences} [options.preferences] which one, and how its sound is treated
    * @param {(frame: { seq: number, captured_at_ms: number, buffer: ArrayBuffer }) => void} options.frame
    * @param {(error: DOMException) => void} options.lost
    * @param {(silent: boolean) => void} [options.silenced] the system, the browser or a switch on the device mutes it, or no
    *   longer: also when it is closed meanwhile
-   * @returns {Promise<void>} rejected with what the browser threw, or with the signal's reason
+   * @returns {Promise<string>} what the device is called; rejected with what the browser threw, or with the signal's reason
    */
-  async openMicrophone({ signal, muted, frame, lost, silenced = () => {} }) {
+  async openMicrophone({ signal, muted, preferences = USUAL, frame, lost, silenced = () => {} }) {
     const life = new AbortController();
     for (const over of [signal, this.signal]) {
       over.throwIfAborted();
@@ -181,7 +185,7 @@ export class AudioGraph {
     this.#muted = muted;
     try {
       // Asked first: the browser looks for the device while the contexts are made.
-      const asked = askForMicrophone(life.signal);
+      const asked = askForMicrophone(preferences, life.signal);
       asked.catch(() => {});
       this.wake();
       const main = this.#main;
@@ -214,6 +218,7 @@ export class AudioGraph {
         },
         { once: true },
       );
+      return stream.getAudioTracks()[0]?.label ?? "";
     } catch (error) {
       life.abort(error);
       // Whatever it then failed at is not what went wrong.
@@ -277,6 +282,12 @@ export class AudioGraph {
   mute(muted) {
     this.#muted = muted;
     this.#capture?.mute(muted);
+  }
+
+  /** @param {number} volumePercent how loud answers are */
+  setVolume(volumePercent) {
+    this.#gain = gainOf(volumePercent);
+    this.playback.setGain(this.#gain);
   }
 
   /**

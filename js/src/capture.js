@@ -1,11 +1,7 @@
 // The microphone: asked for, joined to the capture worklet, and really let go of.
 
+import { constraintsOf } from "./preferences.js";
 import { CLOSED, INSECURE, UNPLUGGED } from "./trouble.js";
-
-/** Echo cancellation keeps the signal as it is; the other two change it, and the model hears the difference. */
-const CONSTRAINTS = {
-  audio: { echoCancellation: true, noiseSuppression: false, autoGainControl: false, channelCount: 1 },
-};
 
 /**
  * @typedef {object} Capture
@@ -45,15 +41,16 @@ function letGo(stream) {
 /**
  * Asks for the microphone. A prompt may be answered long after the signal was aborted: it is let go of then too.
  *
+ * @param {import("./preferences.js").Preferences} preferences which one, and how its sound is treated
  * @param {AbortSignal} signal
  * @returns {Promise<MediaStream>} rejected with what the browser threw, or at once with the signal's reason
  */
-export function askForMicrophone(signal) {
+export function askForMicrophone(preferences, signal) {
   const { mediaDevices } = navigator;
   if (!mediaDevices?.getUserMedia) {
     return Promise.reject(new DOMException("this page is not a secure context", INSECURE));
   }
-  const given = mediaDevices.getUserMedia(CONSTRAINTS).then((stream) => {
+  const given = mediaDevices.getUserMedia(constraintsOf(preferences)).then((stream) => {
     if (signal.aborted) letGo(stream);
     else signal.addEventListener("abort", () => letGo(stream), { once: true });
     return stream;

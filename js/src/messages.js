@@ -36,6 +36,7 @@
  * @typedef {object} SettingsView
  * @property {string | null} instructions
  * @property {string | null} voice
+ * @property {boolean} voice_fixed the model has spoken, and keeps its voice until the session's end
  * @property {Record<string, unknown> | null} turn_detection the API's object; null: push to talk
  * @property {Record<string, unknown> | null} transcription the API's object; null: off
  * @property {ToolView[]} tools
@@ -328,6 +329,7 @@ const TOOL = { name: text, description: text };
 const SETTINGS = {
   instructions: orNull(text),
   voice: orNull(text),
+  voice_fixed: flag,
   turn_detection: orNull(record),
   transcription: orNull(record),
   tools: listOf(object(TOOL)),

@@ -5,9 +5,12 @@ import { Acks } from "./acks.js";
 import { AudioGraph } from "./audio.js";
 import { nowMs } from "./clock.js";
 import { Comm, RequestError, tabName } from "./comm.js";
+import { watchDevices } from "./devices.js";
 import { samplesOf } from "./messages.js";
+import { Microphone } from "./microphone.js";
+import { isSameCapture, remember, remembered } from "./preferences.js";
 import { createStore, isHere, isLive, isMuted } from "./store.js";
-import { KERNEL_LOST, MUTED, microphoneTrouble, nameAndMessage, noSound, SOUND_BLOCKED } from "./trouble.js";
+import { KERNEL_LOST, noSound, SOUND_BLOCKED } from "./trouble.js";
 
 /** A cell that is run again takes its view away and shows a new one: that is no reason to hang up. */
 const VIEW_GRACE_MS = 800;
@@ -24,13 +27,13 @@ const SNAPSHOT_MS = 2000;
 export class Page {
   store = createStore();
   #acks = new Acks();
+  /** @type {Microphone} */
+  #microphone;
   #views = 0;
   /** Nobody looks at this talk here. */
   #left = true;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #leaving;
-  /** @type {AbortController | null} of the microphone that is open, or being opened */
-  #microphone = null;
   #tab = tabName();
   /** Of the newest state message; null: none yet, or one was missed and the snapshot is on its way. */
   #rev = /** @type {number | null} */ (null);
@@ -56,6 +59,19 @@ export class Page {
       flushed: (report) => this.comm.send({ kind: "flushed", ...report }),
       sound: (sound) => this.#soundChanged(sound),
     });
+    this.#microphone = new Microphone({
+      store: this.store,
+      audio: this.audio,
+      send: (message, buffers) => this.comm.send(message, buffers),
+      opened: () => this.lookForDevices(),
+    });
+    this.lookForDevices = watchDevices({
+      signal,
+      changed: (devices) => this.store.dispatch({ kind: "local", patch: { devices } }),
+    });
+    const sounds = remembered();
+    this.store.dispatch({ kind: "local", patch: { sounds } });
+    this.audio.setVolume(sounds.volumePercent);
     globalThis.addEventListener("pagehide", () => this.#pageLeft(), { signal });
     globalThis.addEventListener("pageshow", ({ persisted }) => persisted && this.#hello(), { signal });
     this.store.dispatch({ kind: "local", patch: { page: this.comm.page } });
@@ -79,7 +95,7 @@ export class Page {
     this.openMicrophone();
     this.ask("start").then((done) => {
       this.store.dispatch({ kind: "local", patch: { starting: false } });
-      if (!done) this.#closeMicrophone();
+      if (!done) this.#microphone.close();
     });
   }
 
@@ -87,12 +103,12 @@ export class Page {
   take() {
     this.openMicrophone();
     this.ask("take").then((done) => {
-      if (!done) this.#closeMicrophone();
+      if (!done) this.#microphone.close();
     });
   }
 
   stop() {
-    this.#closeMicrophone();
+    this.#microphone.close();
     this.audio.playback.silence();
     this.ask("stop");
   }
@@ -139,28 +155,17 @@ export class Page {
   }
 
   openMicrophone() {
-    if (this.#microphone) return;
-    const life = new AbortController();
-    this.#microphone = life;
-    this.store.dispatch({ kind: "trouble", source: "microphone", error: null });
-    this.store.dispatch({ kind: "local", patch: { microphone: "asking" } });
-    this.audio
-      .openMicrophone({
-        signal: life.signal,
-        muted: isMuted(this.store.get()),
-        frame: ({ seq, captured_at_ms, buffer }) =>
-          this.comm.send({ kind: "mic", seq, captured_at_ms }, [buffer]),
-        lost: (error) => this.#microphoneFailed(life, error),
-        silenced: (silent) => this.#microphoneSilenced(silent),
-      })
-      .then(
-        () => {
-          if (life.signal.aborted) return;
-          this.audio.mute(isMuted(this.store.get()));
-          this.#microphoneIs("on");
-        },
-        (error) => this.#microphoneFailed(life, error),
-      );
+    this.#microphone.open();
+  }
+
+  /** @param {Partial<import("./preferences.js").Preferences>} patch what the user wants of sound in this page, from now on */
+  prefer(patch) {
+    const before = this.store.get().local.sounds;
+    const sounds = { ...before, ...patch };
+    this.store.dispatch({ kind: "local", patch: { sounds } });
+    remember(patch);
+    this.audio.setVolume(sounds.volumePercent);
+    if (!isSameCapture(before, sounds)) this.#microphone.preferred();
   }
 
   /**
@@ -172,18 +177,32 @@ export class Page {
    * @returns {Promise<import("./comm.js").Answer | null>} null: it was not done
    */
   async ask(verb, args, buffers) {
-    const askedAtMs = nowMs();
-    const busy = setTimeout(() => {
-      if (this.#heardAtMs < askedAtMs) this.store.dispatch({ kind: "local", patch: { busy: true } });
-    }, BUSY_AFTER_MS);
     try {
-      return await this.comm.request(verb, args, buffers);
+      return await this.request(verb, args, buffers);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       // A kernel that is gone has said so already.
       const gone = error.view === KERNEL_LOST;
       this.store.dispatch({ kind: "trouble", source: "request", error: gone ? null : error.view });
       return null;
+    }
+  }
+
+  /**
+   * The same, for a view that shows by itself why it was not done.
+   *
+   * @param {import("./messages.js").Verb} verb
+   * @param {Record<string, unknown>} [args]
+   * @param {ArrayBuffer[]} [buffers]
+   * @returns {Promise<import("./comm.js").Answer>} rejected with RequestError
+   */
+  async request(verb, args, buffers) {
+    const askedAtMs = nowMs();
+    const busy = setTimeout(() => {
+      if (this.#heardAtMs < askedAtMs) this.store.dispatch({ kind: "local", patch: { busy: true } });
+    }, BUSY_AFTER_MS);
+    try {
+      return await this.comm.request(verb, args, buffers);
     } finally {
       clearTimeout(busy);
       if (this.store.get().local.busy) this.store.dispatch({ kind: "local", patch: { busy: false } });
@@ -218,7 +237,7 @@ export class Page {
   /** Nobody looks at this talk here any more: the microphone is off, and what is left of an answer is not heard. */
   #leave() {
     this.#left = true;
-    this.#closeMicrophone();
+    this.#microphone.close();
     this.comm.send({ kind: "bye" });
   }
 
@@ -226,7 +245,7 @@ export class Page {
   #pageLeft() {
     // First, so that it is not taken for a microphone that was switched off.
     this.comm.send({ kind: "bye" });
-    this.#closeMicrophone();
+    this.#microphone.close();
   }
 
   /**
@@ -256,7 +275,7 @@ export class Page {
         this.audio.playback.flush(message.flush);
         return;
       case "capture":
-        if (!message.on) this.#closeMicrophone();
+        if (!message.on) this.#microphone.close();
         else if (this.#views > 0) this.openMicrophone();
         return;
       case "reply":
@@ -308,12 +327,12 @@ export class Page {
       this.#acks.reset();
       this.audio.playback.reset();
     } else if (isHere(was) && !isHere(state) && state.talk && isLive(state.talk.state)) {
-      this.#closeMicrophone();
+      this.#microphone.close();
       this.audio.playback.silence();
     }
     // A talk that is over has no use for the microphone, whoever ended it.
     if (state.talk && isLive(before) && !isLive(state.talk.state)) {
-      this.#closeMicrophone();
+      this.#microphone.close();
       this.audio.rest();
     }
   }
@@ -329,7 +348,7 @@ export class Page {
       this.#hello();
       return;
     }
-    this.#closeMicrophone();
+    this.#microphone.close();
     this.audio.playback.silence();
     this.audio.rest();
   }
@@ -339,44 +358,5 @@ export class Page {
     this.store.dispatch({ kind: "local", patch: { sound } });
     const error = { ready: null, blocked: SOUND_BLOCKED, none: noSound(location) }[sound];
     this.store.dispatch({ kind: "trouble", source: "sound", error });
-  }
-
-  /**
-   * The device, or the system, gives silence though it is open.
-   *
-   * @param {boolean} silent
-   */
-  #microphoneSilenced(silent) {
-    const error = silent ? microphoneTrouble({ name: MUTED, message: "" }) : null;
-    this.store.dispatch({ kind: "trouble", source: "microphone", error });
-  }
-
-  #closeMicrophone() {
-    if (!this.#microphone) return;
-    this.#microphone.abort();
-    this.#microphone = null;
-    this.#microphoneIs("off");
-  }
-
-  /**
-   * @param {AbortController} life
-   * @param {unknown} thrown
-   */
-  #microphoneFailed(life, thrown) {
-    if (life.signal.aborted) return;
-    life.abort();
-    this.#microphone = null;
-    const error = nameAndMessage(thrown);
-    this.store.dispatch({ kind: "trouble", source: "microphone", error: microphoneTrouble(error) });
-    this.#microphoneIs("error", error);
-  }
-
-  /**
-   * @param {"on" | "off" | "error"} state
-   * @param {{ name: string, message: string } | null} [error]
-   */
-  #microphoneIs(state, error = null) {
-    this.store.dispatch({ kind: "local", patch: { microphone: state } });
-    this.comm.send({ kind: "mic_state", state, error, sample_rate_hz: this.audio.sampleRateHz });
   }
 }

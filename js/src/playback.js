@@ -3,6 +3,9 @@
 import { nowMs } from "./clock.js";
 import { OutputClock } from "./output-clock.js";
 
+/** Time constant of a change of volume. */
+const GAIN_S = 0.015;
+
 /**
  * @typedef {Omit<import("./messages.js").Playback, "kind" | "page" | "acked">} PlaybackReport
  * @typedef {Omit<import("./messages.js").Flushed, "kind" | "page">} FlushReport
@@ -14,8 +17,11 @@ export class Playback {
   #output = new OutputClock();
   /** @type {AudioWorkletNode | null} */
   #node = null;
-  /** @type {AnalyserNode | null} */
+  /** @type {AnalyserNode | null} what the model says, however loud it is played */
   analyser = null;
+  /** @type {GainNode | null} */
+  #volume = null;
+  #gain = 1;
   /** Whether an item is being played. */
   playing = false;
   /** @type {Map<string, import("./messages.js").PlayedPosition>} of items that came where nothing can be played */
@@ -52,9 +58,17 @@ export class Playback {
       outputChannelCount: [1],
     });
     this.analyser = new AnalyserNode(context, { fftSize: 1024, smoothingTimeConstant: 0.5 });
-    this.#node.connect(this.analyser).connect(context.destination);
+    this.#volume = new GainNode(context, { gain: this.#gain });
+    this.#node.connect(this.analyser).connect(this.#volume).connect(context.destination);
     this.#node.port.postMessage({ port: this.channel.port2 }, [this.channel.port2]);
     this.able = true;
+  }
+
+  /** @param {number} gain the factor by which answers are made softer */
+  setGain(gain) {
+    this.#gain = gain;
+    // Not at once: a step in mid-word is heard as a click.
+    this.#volume?.gain.setTargetAtTime(gain, this.#volume.context.currentTime, GAIN_S);
   }
 
   /** Nothing can be played here; flushes are answered all the same. */
@@ -112,6 +126,7 @@ export class Playback {
   close() {
     this.#post({ kind: "close" });
     this.#node?.disconnect();
+    this.#volume?.disconnect();
     this.channel.port1.close();
   }
 

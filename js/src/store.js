@@ -1,6 +1,8 @@
 // What the page knows, in one value: what the kernel said, and what only the page can know. One pure reducer, one store.
 
+import { NO_DEVICES } from "./devices.js";
 import { applyItems, EMPTY, fromSnapshot } from "./items.js";
+import { USUAL } from "./preferences.js";
 
 /**
  * @typedef {import("./messages.js").ErrorView} ErrorView
@@ -24,6 +26,8 @@ import { applyItems, EMPTY, fromSnapshot } from "./items.js";
  * @property {"ready" | "blocked" | "none"} sound blocked: the browser wants a click first
  * @property {boolean} starting Start was pressed and the kernel has not said anything since
  * @property {boolean | null} muteWanted Mute was pressed and the kernel has not said so yet
+ * @property {import("./preferences.js").Preferences} sounds what holds in this page
+ * @property {import("./devices.js").Devices} devices
  * @property {Troubles} troubles
  * @property {Record<ToldSource, ErrorView | null>} dismissed what the user has put away
  */
@@ -53,6 +57,8 @@ export const INITIAL = {
     sound: "ready",
     starting: false,
     muteWanted: null,
+    sounds: USUAL,
+    devices: NO_DEVICES,
     troubles: { kernel: null, microphone: null, sound: null, request: null },
     dismissed: { talk: null, notice: null },
   },

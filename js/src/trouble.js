@@ -33,6 +33,10 @@ const OTHER_NAMES = {
   TrackStartError: "NotReadableError",
 };
 
+/** @param {string} name */
+const usualName = (name) =>
+  Object.hasOwn(OTHER_NAMES, name) ? /** @type {string} */ (OTHER_NAMES[name]) : name;
+
 /** @type {Record<string, [title: string, message: string, next_step: string]>} */
 const MICROPHONE = {
   NotAllowedError: [
@@ -110,7 +114,7 @@ export function microphoneTrouble({ name, message }, page = globalThis.location)
       next_step: `Allow it in the system's privacy settings, then press the microphone button. ${MEANWHILE}`,
     };
   }
-  const usual = Object.hasOwn(OTHER_NAMES, name) ? /** @type {string} */ (OTHER_NAMES[name]) : name;
+  const usual = usualName(name);
   const known = Object.hasOwn(MICROPHONE, usual) ? MICROPHONE[usual] : undefined;
   if (!known) {
     return {
@@ -121,6 +125,39 @@ export function microphoneTrouble({ name, message }, page = globalThis.location)
   }
   const [title, what, next] = known;
   return { title, message: what, next_step: `${next} ${MEANWHILE}` };
+}
+
+/** What says that it is this one device that does not work: another one may. */
+const OF_DEVICE = [
+  "NotFoundError",
+  "NotReadableError",
+  "NotSupportedError",
+  "OverconstrainedError",
+  UNPLUGGED,
+];
+
+/**
+ * @param {string} name of what getUserMedia or the audio graph threw
+ * @returns {boolean} whether another microphone may work
+ */
+export function isOfDevice(name) {
+  return OF_DEVICE.includes(usualName(name));
+}
+
+/**
+ * @param {string} name why the chosen microphone is not heard
+ * @param {string} device what it is called; empty: not known
+ * @returns {ErrorView}
+ */
+export function fallenBack(name, device) {
+  const chosen = device || "The microphone that you chose";
+  const why =
+    name === UNPLUGGED ? "went away" : usualName(name) === "NotReadableError" ? "is busy" : "is not there";
+  return {
+    title: "Another microphone",
+    message: `${chosen} ${why}: the system's default is used now.`,
+    next_step: "Choose one in Settings when it is there.",
+  };
 }
 
 /** @type {ErrorView} */

@@ -43,7 +43,14 @@ export const talk = (rest = {}) => ({
   ended_at_ms: null,
   event_count: 0,
   notice: null,
-  settings: { instructions: null, voice: null, turn_detection: null, transcription: null, tools: [] },
+  settings: {
+    instructions: null,
+    voice: null,
+    voice_fixed: false,
+    turn_detection: null,
+    transcription: null,
+    tools: [],
+  },
   ...rest,
 });
 

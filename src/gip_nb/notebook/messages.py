@@ -80,10 +80,12 @@ class SettingsView(TypedDict):
     """The session's settings as the server has them; before it has said, as they will be asked for.
 
     `turn_detection` and `transcription` are the API's objects, None where they are off.
+    `voice_fixed`: the model has spoken, and keeps its voice until the session's end.
     """
 
     instructions: str | None
     voice: str | None
+    voice_fixed: bool
     turn_detection: dict[str, Any] | None
     transcription: dict[str, Any] | None
     tools: list[ToolView]

@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from gip_nb.notebook import messages
     from gip_nb.session.session import AsyncRealtimeSession
+    from gip_nb.session.settings import Settings
 
 __all__ = ["detection_name", "settings_view"]
 
 
-def settings_view(session: AsyncRealtimeSession) -> messages.SettingsView:
-    """What the server has in force; before it has said, what it will be asked for."""
-    told = _told(session)
+def settings_view(session: AsyncRealtimeSession, upcoming: Settings) -> messages.SettingsView:
+    """What the server has in force; before it has said, and after the end, what it will be asked for.
+
+    Args:
+        session: the newest one.
+        upcoming: what the next one begins with.
+    """
+    told = _told(session, upcoming)
     audio = _part(told, "audio")
     tools = told.get("tools")
     return {
         "instructions": _text(told.get("instructions")),
-        "voice": _text(_part(audio, "output").get("voice")),
+        "voice": _voice(_part(audio, "output").get("voice")),
+        "voice_fixed": _runs(session) and session.protocol.voice_is_fixed,
         "turn_detection": _part(audio, "input").get("turn_detection") or None,
         "transcription": _part(audio, "input").get("transcription") or None,
         "tools": [
@@ -29,16 +36,29 @@ def settings_view(session: AsyncRealtimeSession) -> messages.SettingsView:
     }
 
 
-def detection_name(session: AsyncRealtimeSession) -> Literal["server_vad", "semantic_vad", "none"]:
-    """The turn detection in force; before the server has said, the one that will be asked for."""
-    detection = _part(_part(_told(session), "audio"), "input").get("turn_detection")
+def detection_name(
+    session: AsyncRealtimeSession, upcoming: Settings
+) -> Literal["server_vad", "semantic_vad", "none"]:
+    """The turn detection in force; as `settings_view`."""
+    detection = _part(_part(_told(session, upcoming), "audio"), "input").get("turn_detection")
     if not isinstance(detection, dict):
         return "none"
     return "semantic_vad" if detection.get("type") == "semantic_vad" else "server_vad"
 
 
-def _told(session: AsyncRealtimeSession) -> dict[str, Any]:
+def _told(session: AsyncRealtimeSession, upcoming: Settings) -> dict[str, Any]:
+    if not _runs(session):
+        return {**session.first_settings(), **upcoming.session}
     return session.protocol.conversation.session or session.first_settings()
+
+
+def _runs(session: AsyncRealtimeSession) -> bool:
+    return session.state not in {"idle", "closed", "error"}
+
+
+def _voice(value: object) -> str | None:
+    """GA's servers may tell one as an object with an id."""
+    return _text(value.get("id") if isinstance(value, dict) else value)
 
 
 def _part(whole: dict[str, Any], name: str) -> dict[str, Any]:

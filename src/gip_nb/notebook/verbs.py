@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from gip_nb.errors import UnknownItem
+from gip_nb.errors import AlreadyClosed, UnknownItem
 from gip_nb.notebook.requests import Answer
 from gip_nb.session.loop import in_thread
 
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["session_verbs"]
 
 
-def session_verbs(running: Callable[[], AsyncRealtimeSession]) -> dict[str, Verb]:
+# States in which a change is the next session's.
+_NOT_RUNNING = ("idle", "closed", "error")
+
+
+def session_verbs(
+    running: Callable[[], AsyncRealtimeSession], keep: Callable[[dict[str, Any]], None]
+) -> dict[str, Verb]:
     """The verbs, by the name that the page calls them.
 
     Args:
         running: the session that the pages show.
+        keep: lets the next session begin with these fields of a session.
     """
 
     async def interrupt(_: Wish) -> None:
@@ -34,9 +42,15 @@ def session_verbs(running: Callable[[], AsyncRealtimeSession]) -> dict[str, Verb
         await running().release()
 
     async def update(wish: Wish) -> Answer:
-        fields = wish.args.get("fields")
-        ignored = await running().apply_update(fields if isinstance(fields, dict) else {})
-        return Answer({"ignored": ignored})
+        given = wish.args.get("fields")
+        fields = given if isinstance(given, dict) else {}
+        ignored: list[str] = []
+        if running().state not in _NOT_RUNNING:
+            # One that ended meanwhile was not changed; the next one will be.
+            with suppress(AlreadyClosed):
+                ignored = await running().apply_update(fields)
+        keep(fields)
+        return Answer({"ignored": ignored, "next": running().state in _NOT_RUNNING})
 
     async def delete(wish: Wish) -> None:
         await running().delete(str(wish.args.get("item_id")))

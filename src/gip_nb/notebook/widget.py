@@ -29,6 +29,7 @@ from gip_nb.protocol.usage import cost_usd
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
 from gip_nb.session.session import AsyncRealtimeSession
+from gip_nb.session.settings import with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -115,7 +116,7 @@ class Talk(anywidget.AnyWidget):
             "take": lambda wish: _nothing(self._take(wish.page)),
             "mute": lambda wish: _nothing(self._mute(muted=bool(wish.args.get("muted")))),
             "text": lambda wish: _nothing(self._say(wish.page, str(wish.args.get("text", "")))),
-            **session_verbs(lambda: self._running),
+            **session_verbs(lambda: self._running, self._keep),
         }
         super().__init__(model=settings.model)
         cure_sticky_routing(self.comm)
@@ -193,6 +194,17 @@ class Talk(anywidget.AnyWidget):
                 event_count=0,
             )
         return session
+
+    def _keep(self, fields: dict[str, Any]) -> None:
+        """The next session begins with what the pages have changed; one that has not begun is the next.
+
+        Raises:
+            UnknownOption, BadSetting: what cannot be asked for.
+        """
+        self._settings = with_changes(self._settings, fields)
+        if self._running.state == "idle":
+            self._running.settings = self._settings
+        self.settings_changed()
 
     async def _start(self, page: str | None) -> None:
         session = self._fresh()
@@ -358,8 +370,8 @@ class Talk(anywidget.AnyWidget):
             state=state,
             session_id=session.session_id,
             dialect=session.dialect,
-            turn_detection=detection_name(session),
-            settings=settings_view(session),
+            turn_detection=detection_name(session, self._settings),
+            settings=settings_view(session, self._settings),
             event_count=len(session.log),
         )
         self._set(state=state, session_id=session.session_id or "")
@@ -386,8 +398,8 @@ class Talk(anywidget.AnyWidget):
         session = self._running
         self._tell(
             session_id=session.session_id,
-            turn_detection=detection_name(session),
-            settings=settings_view(session),
+            turn_detection=detection_name(session, self._settings),
+            settings=settings_view(session, self._settings),
         )
 
     def turn_done(self, turn: int) -> None:
@@ -461,7 +473,7 @@ class Talk(anywidget.AnyWidget):
             "muted": self._muted,
             "error": None,
             "audio_page": self._page.audio_page,
-            "turn_detection": detection_name(session),
+            "turn_detection": detection_name(session, self._settings),
             "first_sound_ms": None,
             "requests": 0,
             "cost_usd": None,
@@ -469,7 +481,7 @@ class Talk(anywidget.AnyWidget):
             "ended_at_ms": None,
             "event_count": len(session.log),
             "notice": None,
-            "settings": settings_view(session),
+            "settings": settings_view(session, self._settings),
         }
         talk.update(self._told)
         self._post(

@@ -26,10 +26,13 @@ __all__ = [
     "check_update",
     "check_voice",
     "nearest",
+    "overlaid",
 ]
 
 _TRANSCRIPTION_MODEL = "whisper-1"
 _TURN_DETECTION = ("server_vad", "semantic_vad", "none")
+
+_CAN_BE_OFF = frozenset({"noise_reduction", "transcription", "turn_detection"})
 
 # What may stand in `**session`, in either dialect's name, beside the named arguments of talk() and connect().
 SESSION_OPTIONS = frozenset(
@@ -221,6 +224,32 @@ def canonical_session(
         _input_or_output(session, "input").setdefault("transcription", _transcription(transcription))
     check_formats(session)
     return session
+
+
+def overlaid(session: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The session that is to be asked for, with a change laid over it.
+
+    Args:
+        session: canonical fields; is left as it was.
+        change: canonical fields. A None takes back what was asked for; where the API has an "off" it is that.
+
+    Raises:
+        BadSetting: `audio` is none of the API's.
+    """
+    out = {**session, **{key: value for key, value in change.items() if key != "audio"}}
+    if isinstance(session.get("audio"), Mapping):
+        out["audio"] = {side: dict(inner) for side, inner in session["audio"].items()}
+    sides = change.get("audio")
+    if sides is not None and not isinstance(sides, Mapping):
+        raise BadSetting(f"audio {sides!r}", "give it as the API does: {'input': {...}, 'output': {...}}.")
+    for side, inner in (sides or {}).items():
+        asked = _input_or_output(out, side)
+        for key, value in (inner or {}).items():
+            if value is None and key not in _CAN_BE_OFF:
+                asked.pop(key, None)
+            else:
+                asked[key] = value
+    return {key: value for key, value in out.items() if value is not None}
 
 
 def check_formats(session: Mapping[str, Any]) -> None:

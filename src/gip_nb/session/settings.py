@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +13,13 @@ import msgspec
 
 from gip_nb.errors import BadSetting, MissingKey
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
-from gip_nb.session.options import SESSION_OPTIONS, canonical_session, check_options, check_texts
+from gip_nb.session.options import (
+    SESSION_OPTIONS,
+    canonical_session,
+    check_options,
+    check_texts,
+    overlaid,
+)
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -25,6 +31,7 @@ __all__ = [
     "conceal",
     "resolve",
     "resolve_gateway",
+    "with_changes",
 ]
 
 DEFAULT_MODEL = "openai/gpt-4o-realtime-preview-2024-12-17"
@@ -254,6 +261,21 @@ def resolve(
         extra_headers=_headers(options.get("extra_headers")),
         extra_query=query,
     )
+
+
+def with_changes(settings: Settings, fields: Mapping[str, Any]) -> Settings:
+    """Settings for a session that begins with what an update would have changed.
+
+    Args:
+        settings: as they were.
+        fields: as `AsyncRealtimeSession.update` takes them. A None takes back what was asked for; where the
+            API has an "off" it is that.
+
+    Raises:
+        UnknownOption: a field that is none.
+        BadSetting: a value that cannot be, or that holds for a whole session.
+    """
+    return replace(settings, session=overlaid(settings.session, canonical_session(**fields)))
 
 
 def _key(given: object, name: str = "api_key") -> Secret | None:

@@ -163,3 +163,20 @@ class Model:
                 "usage": {"total_tokens": 12, "input_tokens": 5, "output_tokens": 7},
             },
         }
+
+
+class Choosy(Model):
+    """Refuses the voice "nobody", ignores "quiet" (its own is "alloy"), and takes all others."""
+
+    def __call__(self, event: Event) -> Iterator[Event | int]:
+        if event["type"] != "session.update":
+            yield from super().__call__(event)
+            return
+        session = event["session"]
+        voice = session.get("voice")
+        if voice == "nobody":
+            said = {"message": "Invalid value: 'nobody'.", "code": "invalid_value"}
+            yield {"type": "error", "error": {**said, "event_id": event["event_id"]}}
+            return
+        told = {"id": "sess_test", **session, "voice": "alloy" if voice in {None, "quiet"} else voice}
+        yield {"type": "session.updated", "session": told}

@@ -28,6 +28,7 @@ from gip_nb.session.settings import (
     conceal,
     resolve,
     resolve_gateway,
+    with_changes,
 )
 
 KEY = "sk-very-secret-0123456789"
@@ -552,6 +553,29 @@ def test_settings_can_be_changed_with_the_key_in_them() -> None:
     assert revealed(found) == KEY
     with pytest.raises(TypeError):
         asdict(found)
+
+
+def test_a_change_goes_over_what_was_asked_for_and_leaves_it_as_it_was() -> None:
+    before = resolve("m", api_key=KEY, environment={}, voice="ash", turn_detection={"type": "server_vad"})
+    detection = {"type": "server_vad", "threshold": 0.7}
+    change = {"instructions": "Sing.", "audio": {"input": {"turn_detection": detection}}}
+    after = with_changes(before, change)
+    assert after.session == {
+        "instructions": "Sing.",
+        "audio": {
+            "input": {"turn_detection": detection, "transcription": {"model": "whisper-1"}},
+            "output": {"voice": "ash"},
+        },
+    }
+    assert before.session["audio"]["input"]["turn_detection"] == {"type": "server_vad"}
+    assert revealed(after) == KEY
+    # None is "off" where there is one, and else the server's own.
+    off = {"input": {"turn_detection": None, "transcription": None}, "output": {"voice": None}}
+    assert with_changes(after, {"audio": off, "max_output_tokens": None}).session == {
+        "instructions": "Sing.",
+        "audio": {"input": {"turn_detection": None, "transcription": None}, "output": {}},
+    }
+    assert with_changes(after, {}).session == after.session
 
 
 def test_the_key_is_scrubbed_from_what_a_server_echoes() -> None:
