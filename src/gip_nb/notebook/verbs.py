@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gip_nb.errors import UnknownItem
+from gip_nb.notebook.event_pages import EventPages
 from gip_nb.notebook.requests import Answer
 from gip_nb.session.loop import in_thread
 
@@ -23,6 +24,7 @@ def session_verbs(running: Callable[[], AsyncRealtimeSession]) -> dict[str, Verb
     Args:
         running: the session that the pages show.
     """
+    event_pages = EventPages(lambda: running().log)
 
     async def interrupt(_: Wish) -> None:
         await running().interrupt()
@@ -48,6 +50,12 @@ def session_verbs(running: Callable[[], AsyncRealtimeSession]) -> dict[str, Verb
             raise UnknownItem(item_id)
         return Answer(sound=sound)
 
+    async def events(wish: Wish) -> Answer:
+        return Answer({**await in_thread(event_pages.page, wish.args)})
+
+    async def event(wish: Wish) -> Answer:
+        return Answer({**await in_thread(event_pages.event, wish.args)})
+
     return {
         "interrupt": interrupt,
         "press": press,
@@ -55,4 +63,6 @@ def session_verbs(running: Callable[[], AsyncRealtimeSession]) -> dict[str, Verb
         "update": update,
         "delete": delete,
         "play": play,
+        "events": events,
+        "event": event,
     }
