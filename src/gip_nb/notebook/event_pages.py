@@ -41,7 +41,7 @@ class EventRow(TypedDict):
         failures: how many of its events tell of a failure.
         note: what an event by itself is about.
         unfolded: its events follow, each in a row.
-        inside: it is one of those.
+        inside: of one of those, its run's `n`; else None.
     """
 
     n: int
@@ -53,7 +53,7 @@ class EventRow(TypedDict):
     failures: int
     note: str | None
     unfolded: bool
-    inside: bool
+    inside: int | None
 
 
 class EventPage(TypedDict):
@@ -124,6 +124,8 @@ class EventPages:
         first, count, around = asked.get("first"), asked.get("count"), asked.get("around")
         with self._lock:
             index = self._known()
+            # What comes meanwhile is the next page's.
+            events = len(index.log)
             until_s = time.monotonic() + self._slice_s
             index.catch_up(until_s)
             found = self._with(_filter_of(asked.get("filter")))
@@ -136,7 +138,7 @@ class EventPages:
             return {
                 "log": _name_of(index.log),
                 "opened_ms": index.opened_ms,
-                "events": len(index.log),
+                "events": max(events, found.searched),
                 "searched": found.searched,
                 "matched": len(found.found),
                 "counts": dict(index.counts),
@@ -247,7 +249,7 @@ def _row(index: EventIndex, found: FilteredEvents, run: Run, inside: int | None,
         "failures": index.failed[n] if alone else run.failures,
         "note": note_of(index.log.event(n)) if alone and row.audio is None else None,
         "unfolded": unfolded,
-        "inside": inside is not None,
+        "inside": None if inside is None else run.n,
     }
 
 

@@ -123,7 +123,7 @@ def test_unfolding_all_gives_the_log_and_the_audio_that_the_tables_have(said: li
     talk.add(said)
     runs = talk.rows()
     rows = talk.rows(size, unfolded=[r["n"] for r in runs])
-    single = [r for r in rows if r["inside"] or not r["unfolded"]]
+    single = [r for r in rows if not r["unfolded"]]
     assert [r["n"] for r in single] == list(range(len(talk.log)))
     table = Tables(talk.log).events()
     assert [(r["direction"], r["type"]) for r in single] == list(
@@ -133,6 +133,7 @@ def test_unfolding_all_gives_the_log_and_the_audio_that_the_tables_have(said: li
     for r in runs:
         own = table.audio_ms.iloc[r["n"] : r["n"] + r["count"]]
         assert same(r["audio_ms"], own.sum(min_count=1))
+        assert {x["inside"] for x in rows if r["n"] <= x["n"] < r["n"] + r["count"]} <= {None, r["n"]}
     # Folded again, it is as it was.
     assert talk.rows() == runs
 
@@ -187,7 +188,7 @@ def test_the_place_of_an_event_is_where_it_or_its_run_stands(said: list[Any], un
         assert place is not None
         found = rows[place]
         assert found["n"] <= n < found["n"] + found["count"] or found["count"] > 1
-        if found["inside"] or found["count"] == 1:
+        if found["inside"] is not None or found["count"] == 1:
             assert found["n"] == n
         assert not found["unfolded"]
 
