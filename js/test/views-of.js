@@ -55,3 +55,43 @@ export const talk = (rest = {}) => ({
 });
 
 export const REFUSED = { title: "Key refused", message: "HTTP 401", next_step: "check the key" };
+
+/**
+ * @param {number} n
+ * @param {Partial<import("../src/event-rows.js").EventRow>} [rest]
+ * @returns {import("../src/event-rows.js").EventRow}
+ */
+export const eventRow = (n, rest = {}) => ({
+  n,
+  type: "response.created",
+  direction: "received",
+  elapsed_ms: 1000 + n * 10,
+  count: 1,
+  audio_ms: null,
+  failures: 0,
+  note: null,
+  unfolded: false,
+  inside: null,
+  ...rest,
+});
+
+/**
+ * @param {import("../src/event-rows.js").EventRow[]} rows
+ * @param {Partial<import("../src/event-rows.js").EventPage>} [rest]
+ * @returns {import("../src/event-rows.js").EventPage}
+ */
+export const eventPage = (rows, rest = {}) => ({
+  log: "1763826000000123456",
+  opened_ms: 1000,
+  events: rows.length,
+  searched: rest.events ?? rows.length,
+  matched: rest.events ?? rows.length,
+  counts: { sent: 0, received: rows.length, local: 0 },
+  failures: 0,
+  total: rows.length,
+  settled: Math.max(0, rows.length - 1),
+  first: 0,
+  around: null,
+  rows,
+  ...rest,
+});

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.frames import Event
     from gip_nb.protocol.items import Item
 
-__all__ = ["EVENT_COLUMNS", "ITEM_COLUMNS", "TURN_COLUMNS", "Tables"]
+__all__ = ["EVENT_COLUMNS", "ITEM_COLUMNS", "TURN_COLUMNS", "Tables", "audio_ms", "event_text"]
 
 _STRING = "string"
 # Column -> dtype. Times are UTC; `_ms` and `_s` are durations; text that is not there is NA.
@@ -145,7 +145,7 @@ class Tables:
                 "turn": pd.array(turns, dtype="Int64"),
                 "connection": pd.array([r.connection or None for r in rows], dtype="Int64"),
                 "audio_ms": pd.Series(
-                    [_audio_ms(r, f) for r, f in zip(rows, self._format, strict=False)], dtype="float64"
+                    [audio_ms(r, f) for r, f in zip(rows, self._format, strict=False)], dtype="float64"
                 ),
                 "text": _strings(pd, self._text),
                 "wire_bytes": pd.Series([r.wire_bytes for r in rows], dtype="int64"),
@@ -232,7 +232,7 @@ class Tables:
             self._conversation.apply(event, row.direction, row.elapsed_ns / 1e9)
             current = self._conversation.current_turn
             self._turn_then.append(current.turn if current is not None else None)
-            self._text.append(_text(event))
+            self._text.append(event_text(event))
             is_sent = row.direction == "sent"
             self._format.append(
                 self._conversation.input_format
@@ -246,7 +246,8 @@ class Tables:
         return n
 
 
-def _audio_ms(row: Row, audio_format: AudioFormat) -> float:
+def audio_ms(row: Row, audio_format: AudioFormat) -> float:
+    """How much audio a row carries; NaN where it carries none."""
     if row.audio is None:
         return float("nan")
     return len(row.audio) / audio_format.sample_bytes / audio_format.rate_hz * 1000
@@ -265,7 +266,7 @@ def _decoded(pieces: Iterable[tuple[bytes | None, AudioFormat]]) -> bytes:
     return bytes(pcm + decoder.flush())
 
 
-def _text(event: Event) -> str | None:
+def event_text(event: Event) -> str | None:
     """The words that an event carries, if any."""
     if event.audio is not None:
         return None

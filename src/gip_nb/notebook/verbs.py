@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import AlreadyClosed, UnknownItem
+from gip_nb.notebook.event_pages import EventPages
 from gip_nb.notebook.requests import Answer
 from gip_nb.session.loop import in_thread
 
@@ -31,6 +32,7 @@ def session_verbs(
         running: the session that the pages show.
         keep: lets the next session begin with these fields of a session.
     """
+    event_pages = EventPages(lambda: running().log)
 
     async def interrupt(_: Wish) -> None:
         await running().interrupt()
@@ -62,6 +64,12 @@ def session_verbs(
             raise UnknownItem(item_id)
         return Answer(sound=sound)
 
+    async def events(wish: Wish) -> Answer:
+        return Answer({**await in_thread(event_pages.page, wish.args)})
+
+    async def event(wish: Wish) -> Answer:
+        return Answer({**await in_thread(event_pages.event, wish.args)})
+
     return {
         "interrupt": interrupt,
         "press": press,
@@ -69,4 +77,6 @@ def session_verbs(
         "update": update,
         "delete": delete,
         "play": play,
+        "events": events,
+        "event": event,
     }
