@@ -2,6 +2,7 @@
 
 import { nowMs } from "./clock.js";
 import { OutputClock } from "./output-clock.js";
+import { plainPlayer } from "./plain-player.js";
 
 /**
  * @typedef {Omit<import("./messages.js").Playback, "kind" | "page" | "acked">} PlaybackReport
@@ -12,7 +13,7 @@ export class Playback {
   /** @type {AudioContext | null} */
   #context = null;
   #output = new OutputClock();
-  /** @type {AudioWorkletNode | null} */
+  /** @type {AudioNode | null} */
   #node = null;
   /** @type {AnalyserNode | null} */
   analyser = null;
@@ -41,20 +42,29 @@ export class Playback {
     this.able = /** @type {boolean | null} */ (null);
   }
 
-  /** @param {AudioContext} context with the playback worklet loaded */
-  attach(context) {
+  /**
+   * @param {AudioContext} context
+   * @param {{ worklet?: boolean }} [options] whether the playback worklet is loaded in it
+   */
+  attach(context, { worklet = true } = {}) {
     if (this.#node) return;
     this.#context = context;
     context.addEventListener("statechange", () => this.#output.reset());
-    this.#node = new AudioWorkletNode(context, "gip-playback", {
+    this.#node = worklet ? this.#workletIn(context) : plainPlayer(context, this.channel.port2);
+    this.analyser = new AnalyserNode(context, { fftSize: 1024, smoothingTimeConstant: 0.5 });
+    this.#node.connect(this.analyser).connect(context.destination);
+    this.able = true;
+  }
+
+  /** @param {AudioContext} context */
+  #workletIn(context) {
+    const node = new AudioWorkletNode(context, "gip-playback", {
       numberOfInputs: 0,
       numberOfOutputs: 1,
       outputChannelCount: [1],
     });
-    this.analyser = new AnalyserNode(context, { fftSize: 1024, smoothingTimeConstant: 0.5 });
-    this.#node.connect(this.analyser).connect(context.destination);
-    this.#node.port.postMessage({ port: this.channel.port2 }, [this.channel.port2]);
-    this.able = true;
+    node.port.postMessage({ port: this.channel.port2 }, [this.channel.port2]);
+    return node;
   }
 
   /** Nothing can be played here; flushes are answered all the same. */

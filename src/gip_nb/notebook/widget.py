@@ -302,8 +302,8 @@ class Talk(anywidget.AnyWidget):
     def _on_hello(self, page: str, content: dict[str, Any]) -> None:
         views = content.get("views")
         shows = isinstance(views, int) and views > 0
-        tab, secure = str(content.get("tab") or page), content.get("secure") is not False
-        self._page.hello(page, tab, shows=shows, secure=secure)
+        tab, plays = str(content.get("tab") or page), content.get("plays") is not False
+        self._page.hello(page, tab, shows=shows, plays=plays)
         if shows and self._running.state not in {"idle", "closed", "error"} and not self._page.plays:
             # A cell began it before there was a page: the first one that shows it is where it is heard.
             self._page.grant(page, "view")
