@@ -274,8 +274,10 @@ export class Page {
   async #tellFacts(facts) {
     const found = await pageFacts();
     if (this.signal.aborted) return;
-    const { sound } = this.store.get().local;
-    this.comm.send({ kind: "facts", facts, ...found, sample_rate_hz: this.audio.sampleRateHz, sound });
+    const { sound, troubles } = this.store.get().local;
+    const trouble = found.trouble ?? troubles.microphone;
+    const { sampleRateHz: sample_rate_hz } = this.audio;
+    this.comm.send({ kind: "facts", facts, ...found, trouble, sample_rate_hz, sound });
   }
 
   /**

@@ -21,6 +21,7 @@ from gip_nb.errors import GipError, NothingToDo
 from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
+from gip_nb.notebook.probe import Probe
 from gip_nb.notebook.requests import error_view, perform
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from gip_nb.notebook import messages
+    from gip_nb.notebook.probe import Examination
     from gip_nb.notebook.requests import Answer, Verb
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.outputs import State
@@ -103,6 +105,7 @@ class Talk(anywidget.AnyWidget):
         self._settings = settings
         self._tools = tools
         self._page = Page(self._post, self)
+        self._probe = Probe(lambda content: self._post(content, ()))
         self._sessions: list[RealtimeSession] = []
         self._told: messages.TalkState = {}
         self._muted = False
@@ -159,6 +162,13 @@ class Talk(anywidget.AnyWidget):
         if self.session.state not in {"idle", "closed", "error"}:
             start_task(self._stop())
         super().close()
+
+    # ---- for `doctor()`, on the loop -----------------------------------------------------------------------
+
+    async def examine(self) -> Examination | None:
+        """Ask the page that has the sound, or shows this talk, what it knows; None where there is no page."""
+        page = self._page.audio_page or self._page.newest
+        return None if page is None else await self._probe.examine(page)
 
     # ---- verbs, on the loop --------------------------------------------------------------------------------
 
@@ -286,6 +296,8 @@ class Talk(anywidget.AnyWidget):
                 self._page.playback(content)
             case "flushed":
                 self._page.flushed(content)
+            case "clock" | "facts" if self._probe.answered(content, arrival):
+                pass
             case "clock":
                 self._page.clock(content, arrival)
             case "hello":
