@@ -9,7 +9,7 @@ import { loudness } from "./pcm.js";
 import { Playback } from "./playback.js";
 import playbackSource from "./playback-processor.js?worklet";
 import { gainOf, USUAL } from "./preferences.js";
-import { CLOSED, INSECURE } from "./trouble.js";
+import { CLOSED, NO_WORKLET } from "./trouble.js";
 
 export const SAMPLE_RATE_HZ = 24_000;
 /** Of the context that captures alone: first the device's own, then the usual, where a browser hides what that is. */
@@ -86,8 +86,8 @@ export class AudioGraph {
   }
 
   #open() {
-    if (typeof AudioContext === "undefined" || !globalThis.isSecureContext) {
-      this.#fail(new DOMException("this page is not a secure context", INSECURE));
+    if (typeof AudioContext === "undefined") {
+      this.#fail(new DOMException("this page has no audio contexts", NO_WORKLET));
       return;
     }
     /** @type {LiveContext} */
@@ -112,8 +112,9 @@ export class AudioGraph {
       () => {
         if (this.#main === main) this.playback.attach(main.context);
       },
-      (error) => {
-        if (this.#main === main) this.#fail(error);
+      () => {
+        // No microphone then; answers are heard all the same.
+        if (this.#main === main) this.playback.attach(main.context, { worklet: false });
       },
     );
   }

@@ -15,6 +15,8 @@ const GESTURES = ["pointerdown", "pointerup", "touchend", "click", "keydown"];
 async function loadWorklets(context, sources) {
   const urls = sources.map((source) => URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   try {
+    // Not there on pages that are not secure.
+    if (!context.audioWorklet) throw new Error("this page has none");
     await Promise.all(urls.map((url) => context.audioWorklet.addModule(url)));
   } catch (error) {
     throw new DOMException(`the audio worklet was not loaded: ${error}`, NO_WORKLET);

@@ -95,9 +95,10 @@
 
 /**
  * Sent in initialize, when the first view appears, and when a message was missed; answered by `snapshot`.
- * `tab` is the browser tab's own name, which outlives the page; `views` counts the views that are shown.
+ * `tab` is the browser tab's own name, which outlives the page; `views` counts the views that are shown; `plays` is false where
+ * the browser has no sound for pages at all.
  *
- * @typedef {{ kind: "hello", page: string, tab: string, views: number, secure: boolean }} Hello
+ * @typedef {{ kind: "hello", page: string, tab: string, views: number, plays: boolean }} Hello
  */
 
 /**
@@ -166,7 +167,25 @@
  * @property {number} at_ms
  */
 
-/** @typedef {Hello | Bye | PageTime | Request | Mic | MicState | Playback | Flushed} PageMessage */
+/**
+ * Answers `facts`: what this page can tell of itself and its host.
+ *
+ * @typedef {object} PageFacts
+ * @property {import("./hosts.js").Host} host
+ * @property {string | null} host_version
+ * @property {boolean} secure
+ * @property {boolean | null} allowed whether the host lets its frames have the microphone; null: the browser does not say
+ * @property {"granted" | "denied" | "prompt" | "unknown"} permission
+ * @property {string[] | null} microphones their names, empty ones while the browser does not tell them; null: it tells nothing
+ * @property {ErrorView | null} trouble why there would be no microphone, in the words that the page itself has for it
+ * @property {number} sample_rate_hz of the context that captures; 0: none was made yet
+ * @property {"ready" | "blocked" | "none"} sound
+ * @property {string} user_agent
+ *
+ * @typedef {{ kind: "facts", page: string, facts: number } & PageFacts} Facts
+ */
+
+/** @typedef {Hello | Bye | PageTime | Request | Mic | MicState | Playback | Flushed | Facts} PageMessage */
 
 // ------------------------------------------------------------------------------------------------ kernel -> page
 // `page` null: for every page; else only that page acts on it.
@@ -222,6 +241,12 @@
  */
 
 /**
+ * What do you know of yourself? Answered by the same number, within a second or two.
+ *
+ * @typedef {{ kind: "facts", page: string | null, facts: number }} AskFacts
+ */
+
+/**
  * `value` is what was asked for; what is sound comes as one buffer.
  *
  * @typedef {object} Reply
@@ -239,7 +264,7 @@
  * @typedef {{ kind: "capture", page: string | null, on: boolean }} Capture
  */
 
-/** @typedef {Snapshot | TalkPatch | Items | Audio | Flush | AskTime | Reply | Capture} KernelMessage */
+/** @typedef {Snapshot | TalkPatch | Items | Audio | Flush | AskTime | AskFacts | Reply | Capture} KernelMessage */
 
 /** @typedef {Pick<import("@anywidget/types").AnyModel, "on" | "off" | "send">} Model */
 
@@ -396,7 +421,7 @@ const POSITION = { item_id: text, content_index: count, played_samples: count };
 
 /** @type {Shapes<PageMessage>} */
 export const PAGE_MESSAGES = {
-  hello: { page: text, tab: text, views: count, secure: flag },
+  hello: { page: text, tab: text, views: count, plays: flag },
   bye: { page: text },
   clock: { page: text, clock: count, page_ms: number, acked: whole, rev: count },
   request: {
@@ -433,6 +458,20 @@ export const PAGE_MESSAGES = {
     output_latency_ms: number,
     at_ms: number,
   },
+  facts: {
+    page: text,
+    facts: count,
+    host: oneOf("jupyterlab", "notebook", "vscode", "colab", "marimo", "unknown"),
+    host_version: orNull(text),
+    secure: flag,
+    allowed: orNull(flag),
+    permission: oneOf("granted", "denied", "prompt", "unknown"),
+    microphones: orNull(listOf(text)),
+    trouble: orNull(object(ERROR)),
+    sample_rate_hz: count,
+    sound: oneOf("ready", "blocked", "none"),
+    user_agent: text,
+  },
 };
 
 /** @type {Shapes<KernelMessage>} */
@@ -456,6 +495,7 @@ export const KERNEL_MESSAGES = {
   },
   flush: { page: orNull(text), flush: count },
   clock: { page: orNull(text), clock: count },
+  facts: { page: orNull(text), facts: count },
   reply: {
     page: orNull(text),
     request: count,

@@ -8,9 +8,10 @@ import { Comm, RequestError, tabName } from "./comm.js";
 import { watchDevices } from "./devices.js";
 import { samplesOf } from "./messages.js";
 import { Microphone } from "./microphone.js";
+import { pageFacts } from "./page-facts.js";
 import { isSameCapture, remember, remembered } from "./preferences.js";
 import { createStore, isHere, isLive, isMuted } from "./store.js";
-import { KERNEL_LOST, noSound, SOUND_BLOCKED } from "./trouble.js";
+import { KERNEL_LOST, NO_SOUND, SOUND_BLOCKED } from "./trouble.js";
 
 /** A cell that is run again takes its view away and shows a new one: that is no reason to hang up. */
 const VIEW_GRACE_MS = 800;
@@ -212,8 +213,8 @@ export class Page {
   // ------------------------------------------------------------------------------------------------------ inside
 
   #hello() {
-    const { isSecureContext: secure } = globalThis;
-    this.comm.send({ kind: "hello", tab: this.#tab, views: this.#views, secure });
+    const plays = typeof AudioContext !== "undefined";
+    this.comm.send({ kind: "hello", tab: this.#tab, views: this.#views, plays });
   }
 
   #viewClosed() {
@@ -265,6 +266,9 @@ export class Page {
           rev: this.#lastRev,
         });
         return;
+      case "facts":
+        this.#tellFacts(message.facts);
+        return;
       case "audio":
         // With no view there is nobody to hear it, and no button to stop it. Not acknowledged, it comes again.
         if (this.#left) return;
@@ -283,6 +287,16 @@ export class Page {
       default:
         if (this.#follows(message)) this.#reduce(message);
     }
+  }
+
+  /** @param {number} facts the number to answer with */
+  async #tellFacts(facts) {
+    const found = await pageFacts();
+    if (this.signal.aborted) return;
+    const { sound, troubles } = this.store.get().local;
+    const trouble = found.trouble ?? troubles.microphone;
+    const { sampleRateHz: sample_rate_hz } = this.audio;
+    this.comm.send({ kind: "facts", facts, ...found, trouble, sample_rate_hz, sound });
   }
 
   /**
@@ -356,7 +370,7 @@ export class Page {
   /** @param {"ready" | "blocked" | "none"} sound */
   #soundChanged(sound) {
     this.store.dispatch({ kind: "local", patch: { sound } });
-    const error = { ready: null, blocked: SOUND_BLOCKED, none: noSound(location) }[sound];
+    const error = { ready: null, blocked: SOUND_BLOCKED, none: NO_SOUND }[sound];
     this.store.dispatch({ kind: "trouble", source: "sound", error });
   }
 }

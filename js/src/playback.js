@@ -2,6 +2,7 @@
 
 import { nowMs } from "./clock.js";
 import { OutputClock } from "./output-clock.js";
+import { plainPlayer } from "./plain-player.js";
 
 /** Time constant of a change of volume. */
 const GAIN_S = 0.015;
@@ -15,7 +16,7 @@ export class Playback {
   /** @type {AudioContext | null} */
   #context = null;
   #output = new OutputClock();
-  /** @type {AudioWorkletNode | null} */
+  /** @type {AudioNode | null} */
   #node = null;
   /** @type {AnalyserNode | null} what the model says, however loud it is played */
   analyser = null;
@@ -47,21 +48,30 @@ export class Playback {
     this.able = /** @type {boolean | null} */ (null);
   }
 
-  /** @param {AudioContext} context with the playback worklet loaded */
-  attach(context) {
+  /**
+   * @param {AudioContext} context
+   * @param {{ worklet?: boolean }} [options] whether the playback worklet is loaded in it
+   */
+  attach(context, { worklet = true } = {}) {
     if (this.#node) return;
     this.#context = context;
     context.addEventListener("statechange", () => this.#output.reset());
-    this.#node = new AudioWorkletNode(context, "gip-playback", {
+    this.#node = worklet ? this.#workletIn(context) : plainPlayer(context, this.channel.port2);
+    this.analyser = new AnalyserNode(context, { fftSize: 1024, smoothingTimeConstant: 0.5 });
+    this.#volume = new GainNode(context, { gain: this.#gain });
+    this.#node.connect(this.analyser).connect(this.#volume).connect(context.destination);
+    this.able = true;
+  }
+
+  /** @param {AudioContext} context */
+  #workletIn(context) {
+    const node = new AudioWorkletNode(context, "gip-playback", {
       numberOfInputs: 0,
       numberOfOutputs: 1,
       outputChannelCount: [1],
     });
-    this.analyser = new AnalyserNode(context, { fftSize: 1024, smoothingTimeConstant: 0.5 });
-    this.#volume = new GainNode(context, { gain: this.#gain });
-    this.#node.connect(this.analyser).connect(this.#volume).connect(context.destination);
-    this.#node.port.postMessage({ port: this.channel.port2 }, [this.channel.port2]);
-    this.able = true;
+    node.port.postMessage({ port: this.channel.port2 }, [this.channel.port2]);
+    return node;
   }
 
   /** @param {number} gain the factor by which answers are made softer */

@@ -1,6 +1,7 @@
 // What can go wrong in the page, in words: what happened, and what to do now.
 
 import { secureAddress } from "./address.js";
+import { microphonePassedOn, refusalOf, thisHost } from "./hosts.js";
 
 /**
  * @typedef {import("./address.js").Address} Address
@@ -41,8 +42,8 @@ const usualName = (name) =>
 const MICROPHONE = {
   NotAllowedError: [
     "Microphone not allowed",
-    "The browser, or this host, does not let this page use the microphone.",
-    "Allow it by the icon in the address bar, then press the microphone button. VS Code never allows it: open the notebook in a browser.",
+    "The browser does not let this page use the microphone.",
+    "Allow it by the icon in the address bar, then press the microphone button.",
   ],
   NotFoundError: [
     "No microphone found",
@@ -97,9 +98,14 @@ const BY_SYSTEM = /denied by system/i;
 /**
  * @param {{ name: string, message: string }} error what getUserMedia or the audio graph threw
  * @param {Address} [page] where this is
+ * @param {{ host: import("./hosts.js").Host, passedOn: boolean | null }} [here] in which host, and whether that passes it on
  * @returns {ErrorView}
  */
-export function microphoneTrouble({ name, message }, page = globalThis.location) {
+export function microphoneTrouble(
+  { name, message },
+  page = globalThis.location,
+  here = { ...thisHost(), passedOn: microphonePassedOn() },
+) {
   if (name === INSECURE) {
     return {
       title: "No microphone on this address",
@@ -124,6 +130,8 @@ export function microphoneTrouble({ name, message }, page = globalThis.location)
     };
   }
   const [title, what, next] = known;
+  const refusal = usual === "NotAllowedError" ? refusalOf(here.host, here.passedOn) : null;
+  if (refusal) return { title, message: refusal.message, next_step: `${refusal.next_step} ${MEANWHILE}` };
   return { title, message: what, next_step: `${next} ${MEANWHILE}` };
 }
 
@@ -174,18 +182,12 @@ export const SOUND_BLOCKED = {
   next_step: "Click anywhere in this panel to hear the answer.",
 };
 
-/**
- * @param {Address} [page] where this is
- * @returns {ErrorView}
- */
-export function noSound(page = globalThis.location) {
-  return {
-    title: "No sound here",
-    message:
-      "This page cannot play answers: its address is not secure, or its browser lets no audio code in.",
-    next_step: `${secureAddress(page)} Answers are shown as text meanwhile.`,
-  };
-}
+/** @type {ErrorView} */
+export const NO_SOUND = {
+  title: "No sound here",
+  message: "This page cannot play answers: its browser has no sound for pages, or made none now.",
+  next_step: "Open the notebook in a current browser. Answers are shown as text meanwhile.",
+};
 
 /**
  * @param {unknown} thrown anything

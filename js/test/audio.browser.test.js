@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AudioGraph } from "../src/audio.js";
 import { nowMs } from "../src/clock.js";
-import { CLOSED, INSECURE, UNPLUGGED } from "../src/trouble.js";
+import { CLOSED, INSECURE, NO_WORKLET, UNPLUGGED } from "../src/trouble.js";
 
 /** @type {AbortController} */
 let life;
@@ -686,8 +686,36 @@ describe("the loudspeaker", () => {
     });
   });
 
-  test("on a page that may not have one, flushes are answered and it is said", async () => {
-    vi.stubGlobal("isSecureContext", false);
+  test("on a page without worklets is played all the same, and there is no microphone", async () => {
+    vi.spyOn(BaseAudioContext.prototype, "audioWorklet", "get").mockReturnValue(
+      /** @type {any} */ (undefined),
+    );
+    vi.spyOn(navigator, "mediaDevices", "get").mockReturnValue(/** @type {any} */ (undefined));
+    audio.wake();
+    play("a", 24_000);
+    await vi.waitFor(() => expect(audio.level("model")).toBeGreaterThan(0.3), {
+      timeout: 2000,
+      interval: 20,
+    });
+    expect(await ended("a")).toMatchObject({ played_samples: 24_000, underruns: 0 });
+    const start = reports.find(({ event }) => event === "started");
+    const end = reports.find(({ event }) => event === "ended");
+    expect(Math.abs((end?.at_ms ?? 0) - (start?.at_ms ?? 0) - 1000)).toBeLessThan(100);
+    play("b", 48_000);
+    await vi.waitFor(() =>
+      expect(reports.some(({ event, item_id }) => event === "started" && item_id === "b")).toBe(true),
+    );
+    audio.playback.flush(2);
+    await vi.waitFor(() => expect(flushes).toHaveLength(1));
+    const [item] = flushes[0]?.positions ?? [];
+    expect(item?.played_samples).toBeGreaterThan(0);
+    expect(item?.played_samples).toBeLessThan(48_000);
+    expect(sounds).toEqual(["ready"]);
+    await expect(listen(life.signal)).rejects.toMatchObject({ name: INSECURE });
+  });
+
+  test("in a browser that has none, flushes are answered and it is said", async () => {
+    vi.stubGlobal("AudioContext", undefined);
     audio.wake();
     expect(sounds).toEqual(["none"]);
     play("a", 4_000);
@@ -696,7 +724,7 @@ describe("the loudspeaker", () => {
       flush: 2,
       positions: [{ item_id: "a", content_index: 0, played_samples: 0 }],
     });
-    await expect(listen(life.signal)).rejects.toMatchObject({ name: INSECURE });
+    await expect(listen(life.signal)).rejects.toMatchObject({ name: NO_WORKLET });
     vi.unstubAllGlobals();
   });
 });

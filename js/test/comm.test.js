@@ -4,7 +4,7 @@ import { KERNEL_LOST } from "../src/trouble.js";
 import { FakeModel } from "./fake-model.js";
 import { REFUSED } from "./views-of.js";
 
-const HELLO = /** @type {const} */ ({ kind: "hello", tab: "t1", views: 1, secure: true });
+const HELLO = /** @type {const} */ ({ kind: "hello", tab: "t1", views: 1, plays: true });
 
 /** @type {FakeModel} */
 let model;

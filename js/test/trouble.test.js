@@ -4,9 +4,9 @@ import {
   INSECURE,
   MUTED,
   microphoneTrouble,
+  NO_SOUND,
   NO_WORKLET,
   nameAndMessage,
-  noSound,
   UNPLUGGED,
 } from "../src/trouble.js";
 
@@ -61,13 +61,31 @@ test("a browser that the system keeps away from the microphone: the next step is
   expect(next_step).toContain("privacy settings");
 });
 
+const REFUSED = { name: "NotAllowedError", message: "Permission denied" };
+
+test.each([
+  [/** @type {const} */ ("vscode"), false, "VS Code gives no notebook", "run jupyter lab"],
+  [/** @type {const} */ ("colab"), null, "Colab, or the browser", "colab.research.google.com"],
+  [/** @type {const} */ ("unknown"), false, "shown inside of", "a window of its own"],
+  [/** @type {const} */ ("jupyterlab"), true, "The browser does not", "icon in the address bar"],
+  [/** @type {const} */ ("marimo"), null, "The browser does not", "icon in the address bar"],
+])("a microphone refused in %s (passed on: %s)", (host, passedOn, message, next) => {
+  const said = microphoneTrouble(REFUSED, undefined, { host, passedOn });
+  expect(said.title).toBe("Microphone not allowed");
+  expect(said.message).toContain(message);
+  expect(said.next_step).toContain(next);
+  expect(said.next_step).toContain("Typing works");
+  // What the host has no part in sounds the same everywhere.
+  const missing = { name: "NotFoundError", message: "" };
+  expect(microphoneTrouble(missing, undefined, { host, passedOn })).toEqual(microphoneTrouble(missing));
+});
+
 test("a page that is not secure: which address works", () => {
   const page = new URL("http://192.168.1.5:8888/lab?token=abc");
   const { next_step } = microphoneTrouble({ name: INSECURE, message: "" }, page);
   expect(next_step).toContain("ssh -L 8888:localhost:8888 192.168.1.5");
   expect(next_step).toContain("Typing works");
-  expect(noSound(page).next_step).toContain("ssh -L 8888:localhost:8888 192.168.1.5");
-  expect(noSound(page).next_step).toContain("text meanwhile");
+  expect(NO_SOUND.next_step).toContain("text meanwhile");
 });
 
 test("anything that can be thrown has a name and a message", () => {

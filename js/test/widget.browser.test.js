@@ -467,18 +467,40 @@ describe("no microphone", () => {
   });
 
   test("on a page that is not secure", async () => {
-    vi.stubGlobal("isSecureContext", false);
+    vi.spyOn(BaseAudioContext.prototype, "audioWorklet", "get").mockReturnValue(
+      /** @type {any} */ (undefined),
+    );
+    const { getUserMedia } = navigator.mediaDevices;
+    vi.spyOn(navigator, "mediaDevices", "get").mockReturnValue(/** @type {any} */ (undefined));
     render();
     snapshot();
     await shows("idle");
     one("gip-start").click();
     await vi.waitFor(() =>
-      expect(model.of("mic_state")).toMatchObject([{ state: "error", sample_rate_hz: 0 }]),
+      expect(model.of("mic_state")).toMatchObject([{ state: "error", error: { name: "InsecureContext" } }]),
     );
     await frame();
-    expect(one("gip-troubles").textContent).toContain("http://localhost");
-    vi.unstubAllGlobals();
+    expect(one("gip-troubles").textContent).toContain("secure");
+    expect(getUserMedia).not.toHaveBeenCalled();
   });
+});
+
+test("a question for facts is answered with what the page can tell", async () => {
+  render();
+  snapshot();
+  model.say({ kind: "facts", page: model.page, facts: 3 });
+  await vi.waitFor(() => expect(model.of("facts")).toHaveLength(1), { timeout: 4000 });
+  expect(model.of("facts")[0]).toMatchObject({
+    facts: 3,
+    host: "unknown",
+    secure: true,
+    permission: "granted",
+    trouble: null,
+    sample_rate_hz: 0,
+    sound: "ready",
+    user_agent: navigator.userAgent,
+  });
+  expect(model.of("facts")[0]?.microphones?.length).toBeGreaterThan(0);
 });
 
 describe("answers", () => {

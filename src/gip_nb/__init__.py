@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
+    from gip_nb.diagnosis.report import Report
     from gip_nb.notebook.widget import Talk
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
@@ -26,6 +27,7 @@ __all__ = [
     "connect",
     "connect_async",
     "current",
+    "doctor",
     "load_ipython_extension",
     "models",
     "talk",
@@ -210,6 +212,37 @@ def current() -> Talk | None:
     from gip_nb.notebook.cells import newest
 
     return newest()
+
+
+def doctor(
+    model: str | None = None,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    connect: bool = False,
+) -> Report:
+    """What works here, what does not, and what to do: host, packages, page, microphone, gateway and key.
+
+    What only the page knows comes from the newest talk's page, so show one first. Takes eight seconds at the
+    most, and raises nothing.
+
+    Args:
+        model: as in `talk()`; where none of these three is given, all are those of the newest talk.
+        base_url: as in `talk()`.
+        api_key: as in `talk()`.
+        connect: also open a session and close it again, to see which dialect is spoken. Some gateways charge
+            for that.
+
+    Returns:
+        The report; shows itself as a table. `.ok` is whether nothing failed, `.checks` has each line's
+        `what`, `state` (`ok`, `warn`, `fail` or `unknown`), `found` and `next_step`.
+    """
+    from gip_nb.diagnosis.examine import examine
+    from gip_nb.session.settings import conceal
+
+    options = conceal({"model": model, "base_url": base_url, "api_key": api_key})
+    del api_key
+    return examine(connect=connect, **options)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -1,4 +1,4 @@
-"""`gip-nb`: a demonstration, and the embedded realtime server alone."""
+"""`gip-nb`: a demonstration, the embedded realtime server alone, and what works on this machine."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return server.main(given[1:])
         asked = _parser().parse_args(given)
+        if asked.verb == "doctor":
+            return doctor(connect=asked.connect)
         return demo(headless=asked.headless)
     except GipError as error:
         print(f"gip-nb: {error.message}\n→ {error.next_step}", file=sys.stderr)
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gip-nb", description="Talk to a realtime speech model.")
     parser.add_argument("--version", action="version", version=f"gip_nb {gip_nb.__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="demo | serve")
+    verbs = parser.add_subparsers(required=True, dest="verb", metavar="demo | serve | doctor")
     show = verbs.add_parser("demo", help="one spoken turn, printed; then JupyterLab on the tutorial")
     show.add_argument(
         "--headless",
@@ -66,12 +68,40 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("HEADLESS", "0") not in {"", "0"},
         help="stop before JupyterLab; HEADLESS=1 in the environment does the same",
     )
+    look = verbs.add_parser("doctor", help="what works on this machine, what does not, and what to do")
+    look.add_argument(
+        "--connect",
+        action="store_true",
+        help="also open a session and close it again; some gateways charge for that",
+    )
     # Listed for --help only: its arguments are the server's own, and `main` hands them on unread.
     verbs.add_parser("serve", add_help=False, help="the embedded realtime server alone, for any client")
     return parser
 
 
+# ----------------------------------------------------------------------------------------------------- doctor
+
+
+def doctor(*, connect: bool) -> int:
+    """Print what works here; 1 where something does not.
+
+    Args:
+        connect: see `gip_nb.doctor`.
+    """
+    _speak_plainly()
+    report = gip_nb.doctor(connect=connect)
+    print(report)
+    return 0 if report.ok else 1
+
+
 # ------------------------------------------------------------------------------------------------------- demo
+
+
+def _speak_plainly() -> None:
+    """A terminal without → still gets its lines."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def demo(*, headless: bool) -> int:
@@ -86,9 +116,7 @@ def demo(*, headless: bool) -> int:
     Raises:
         GipError: the turn failed.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without → still gets its lines
+    _speak_plainly()
     print(f"{_bold(f'gip_nb {gip_nb.__version__}')}  one spoken turn with the rehearsal server")
     print(
         "The server runs on this machine: no key, no network, and no model, only plain rules.\n", flush=True

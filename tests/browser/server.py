@@ -254,6 +254,7 @@ def running_lab(folder: Path, timeout_s: float = 60) -> Iterator[Lab]:
         "--ServerApp.password=",
         "--IdentityProvider.token=",
         "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",  # where Notebook 7 is installed
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",

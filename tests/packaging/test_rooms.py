@@ -24,6 +24,7 @@ PURE_FILES = (
         PACKAGE / name
         for name in ("errors.py", "audio.py", "resampling.py", "tools.py", "notebook/messages.py")
     ),
+    *(PACKAGE / "diagnosis" / name for name in ("checks.py", "facts.py", "report.py")),
     *sorted((PACKAGE / "protocol").glob("*.py")),
 )
 # Clocks, threads, sockets, processes: what a pure module is told or given, never fetches. (`tools.py` calls
@@ -39,6 +40,7 @@ ROOMS = {
     "session": {"protocol", "journal"},
     "notebook": {"session", "protocol", "journal"},
     "rehearsal": {"protocol"},
+    "diagnosis": {"notebook", "session"},
     # Nobody calls it but tests, the users' and our own.
     "testing": {"session", "protocol"},
 }

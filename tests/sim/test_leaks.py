@@ -41,7 +41,7 @@ class Page:
         self._requests = 0
         self._seq = 0
         monkeypatch.setattr(talk, "send", self._hear)
-        self._say({"kind": "hello", "secure": True, "tab": f"tab of {name}"})
+        self._say({"kind": "hello", "plays": True, "tab": f"tab of {name}"})
 
     def _hear(self, content: dict[str, Any], buffers: object = None) -> None:
         if content["kind"] == "reply":

@@ -17,6 +17,7 @@ from gip_nb.protocol.outputs import State
 __all__ = [
     "FROM_PAGE",
     "TO_PAGE",
+    "AskFacts",
     "AskTime",
     "Audio",
     "Bye",
@@ -147,14 +148,15 @@ class TextDelta(TypedDict):
 class Hello(TypedDict):
     """A page has the model, shows its first view, or has missed a message. Answered by a snapshot.
 
-    `tab` is the browser tab's own name, which outlives the page; `views` counts the views that it shows.
+    `tab` is the browser tab's own name, which outlives the page; `views` counts the views that it shows;
+    `plays` is False where the browser has no sound for pages at all.
     """
 
     kind: Literal["hello"]
     page: str
     tab: str
     views: int
-    secure: bool
+    plays: bool
 
 
 class Bye(TypedDict):
@@ -251,6 +253,28 @@ class Flushed(TypedDict):
     at_ms: float
 
 
+class Facts(TypedDict):
+    """The answer to a question for facts: what a page can tell of itself and its host.
+
+    `allowed` is whether the host lets its frames have the microphone, None where the browser does not say;
+    `trouble` why there would be no microphone; `sample_rate_hz` 0 while no audio context was made.
+    """
+
+    kind: Literal["facts"]
+    page: str
+    facts: int
+    host: Literal["jupyterlab", "notebook", "vscode", "colab", "marimo", "unknown"]
+    host_version: str | None
+    secure: bool
+    allowed: bool | None
+    permission: Literal["granted", "denied", "prompt", "unknown"]
+    microphones: list[str] | None
+    trouble: ErrorView | None
+    sample_rate_hz: float
+    sound: Literal["ready", "blocked", "none"]
+    user_agent: str
+
+
 # ---- kernel -> page ----------------------------------------------------------------------------------------
 
 
@@ -304,6 +328,14 @@ class AskTime(TypedDict):
     clock: int
 
 
+class AskFacts(TypedDict):
+    """What do you know of yourself? Answered by the same number."""
+
+    kind: Literal["facts"]
+    page: str
+    facts: int
+
+
 class Flush(TypedDict):
     """Stop playing at once and say how far it was.
 
@@ -343,6 +375,7 @@ FROM_PAGE: dict[str, type] = {
     "mic_state": MicrophoneState,
     "playback": Playback,
     "flushed": Flushed,
+    "facts": Facts,
 }
 TO_PAGE: dict[str, type] = {
     "snapshot": Snapshot,
@@ -351,6 +384,7 @@ TO_PAGE: dict[str, type] = {
     "audio": Audio,
     "flush": Flush,
     "clock": AskTime,
+    "facts": AskFacts,
     "reply": Reply,
     "capture": Capture,
 }

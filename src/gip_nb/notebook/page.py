@@ -82,7 +82,7 @@ class Page:
         self._stopped_by_itself: Flushed | None = None
         self._flushing: dict[int, tuple[str, asyncio.Future[Flushed]]] = {}
         self._takes = 0
-        # Pages that can play nothing: an address that is not secure.
+        # Pages that can play nothing: a browser without audio contexts.
         self._soundless: set[str] = set()
         self._stray: tuple[str, int] = ("", 0)
         self.view = ConversationView(self._post_state)
@@ -192,10 +192,10 @@ class Page:
             self._routing_changed()
         self._owner.lease_changed()
 
-    def hello(self, page: str, tab: str, *, shows: bool, secure: bool = True) -> None:
+    def hello(self, page: str, tab: str, *, shows: bool, plays: bool = True) -> None:
         """A page has the model, or shows its first view. Where its tab had the sound, it has it again."""
         self.lease.introduce(page, tab)
-        if not secure:
+        if not plays:
             self._soundless.add(page)
         if shows:
             self._showing.pop(page, None)

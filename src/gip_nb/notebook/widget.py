@@ -21,6 +21,7 @@ from gip_nb.errors import GipError, NothingToDo
 from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
+from gip_nb.notebook.probe import Probe
 from gip_nb.notebook.requests import error_view, perform
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from gip_nb.notebook import messages
+    from gip_nb.notebook.probe import Examination
     from gip_nb.notebook.requests import Answer, Verb
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.outputs import State
@@ -104,6 +106,7 @@ class Talk(anywidget.AnyWidget):
         self._settings = settings
         self._tools = tools
         self._page = Page(self._post, self)
+        self._probe = Probe(lambda content: self._post(content, ()))
         self._sessions: list[RealtimeSession] = []
         self._told: messages.TalkState = {}
         self._muted = False
@@ -160,6 +163,13 @@ class Talk(anywidget.AnyWidget):
         if self.session.state not in {"idle", "closed", "error"}:
             start_task(self._stop())
         super().close()
+
+    # ---- for `doctor()`, on the loop -----------------------------------------------------------------------
+
+    async def examine(self) -> Examination | None:
+        """Ask the page that has the sound, or shows this talk, what it knows; None where there is no page."""
+        page = self._page.audio_page or self._page.newest
+        return None if page is None else await self._probe.examine(page)
 
     # ---- verbs, on the loop --------------------------------------------------------------------------------
 
@@ -298,6 +308,8 @@ class Talk(anywidget.AnyWidget):
                 self._page.playback(content)
             case "flushed":
                 self._page.flushed(content)
+            case "clock" | "facts" if self._probe.answered(content, arrival):
+                pass
             case "clock":
                 self._page.clock(content, arrival)
             case "hello":
@@ -314,8 +326,8 @@ class Talk(anywidget.AnyWidget):
     def _on_hello(self, page: str, content: dict[str, Any]) -> None:
         views = content.get("views")
         shows = isinstance(views, int) and views > 0
-        tab, secure = str(content.get("tab") or page), content.get("secure") is not False
-        self._page.hello(page, tab, shows=shows, secure=secure)
+        tab, plays = str(content.get("tab") or page), content.get("plays") is not False
+        self._page.hello(page, tab, shows=shows, plays=plays)
         if shows and self._running.state not in {"idle", "closed", "error"} and not self._page.plays:
             # A cell began it before there was a page: the first one that shows it is where it is heard.
             self._page.grant(page, "view")

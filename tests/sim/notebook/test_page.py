@@ -487,14 +487,14 @@ def test_the_holder_comes_back_though_another_window_said_hello_meanwhile() -> N
 def test_a_page_that_can_play_nothing_takes_nothing_from_the_model() -> None:
     stage = Stage()
 
-    async def insecure() -> None:
-        stage.page.hello("p2", "tab", shows=True, secure=False)
+    async def soundless() -> None:
+        stage.page.hello("p2", "tab", shows=True, plays=False)
         await stage.page.take("p2")
         await stage.session.ask("hello")
         assert await stage.session.interrupt() is False
         await stage.session.close()
 
-    run_blocking(insecure())
+    run_blocking(soundless())
     assert not {"conversation.item.delete", "conversation.item.truncate"} & set(_types(stage))
     assert stage.shown.audio == []
 

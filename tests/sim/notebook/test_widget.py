@@ -76,7 +76,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
 
 
 def test_a_page_that_says_hello_gets_everything(page: Page) -> None:
-    page.say(kind="hello", secure=True)
+    page.say(kind="hello", plays=True)
     snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
     assert snapshot["page"] == "p1"
     assert snapshot["talk"]["state"] == "idle"

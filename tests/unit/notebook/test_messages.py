@@ -136,9 +136,9 @@ def test_messages_with_a_buffer_are_named(examples: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("value", "kind", "wrong"),
     [
-        ({"kind": "hello", "page": "p", "tab": "t", "views": 1, "secure": True}, messages.Hello, 0),
+        ({"kind": "hello", "page": "p", "tab": "t", "views": 1, "plays": True}, messages.Hello, 0),
         ({"kind": "hello", "page": "p", "tab": "t", "views": 1}, messages.Hello, 1),
-        ({"kind": "hello", "page": "p", "tab": "t", "views": 1, "secure": 1, "id": "x"}, messages.Hello, 2),
+        ({"kind": "hello", "page": "p", "tab": "t", "views": 1, "plays": 1, "id": "x"}, messages.Hello, 2),
         ({"kind": "mic", "page": "p", "seq": True, "captured_at_ms": 1}, messages.Microphone, 1),
         ({"kind": "reply", "page": "p", "request": 1, "ok": True}, messages.Reply, 2),
         (
