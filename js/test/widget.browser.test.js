@@ -50,7 +50,7 @@ afterEach(() => {
 /** @returns {AbortController} ends the view */
 function render() {
   const view = new AbortController();
-  made.render({ el: place, signal: view.signal });
+  made.render({ model: /** @type {any} */ (model), el: place, signal: view.signal });
   return view;
 }
 
@@ -189,7 +189,7 @@ describe("life", () => {
   });
 
   test("the cleanup that render returns does the same as its signal", async () => {
-    const cleanup = made.render({ el: place });
+    const cleanup = made.render({ model: /** @type {any} */ (model), el: place });
     snapshot();
     await shows("idle");
     one("gip-start").click();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 import numpy as np
@@ -27,6 +27,7 @@ from gip_nb.testing import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.dialects import Dialect
@@ -75,6 +76,11 @@ class Heard:
     def settings_changed(self) -> None: ...
 
     def turn_done(self, turn: int) -> None: ...
+
+    def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def tool_result(self, call_id: str, name: str, value: object) -> None: ...
 
 
 class Half:
