@@ -27,10 +27,7 @@ def test_the_record_is_there_when_the_kernel_is_not_and_tools_show_what_they_ret
 ) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run(TOOL)
-    cell = notebook.run_without_waiting("w = talk(tools=[get_weather]); w")
-    notebook.finish(cell)
-    area = notebook.page.locator(".jp-OutputArea").filter(has=notebook.widget())
-    nothing_said_px = area.bounding_box()["height"]  # type: ignore[index]  # it is on the page
+    notebook.run("w = talk(tools=[get_weather]); w")
     # From the page, when no cell runs: as people talk.
     box = notebook.widget().get_by_test_id("gip-text")
     for words in (HOSTILE, "what is the weather in Seoul?"):
@@ -44,9 +41,8 @@ def test_the_record_is_there_when_the_kernel_is_not_and_tools_show_what_they_ret
     record = notebook.page.locator(".gip-record")
     expect(record).to_contain_text("what is the weather in Seoul?")
     expect(record).to_be_hidden()
-    results_px = shown.locator("xpath=../..").bounding_box()["height"]  # type: ignore[index]  # as above
-    grown_px = area.bounding_box()["height"] - nothing_said_px  # type: ignore[index]  # as above
-    assert grown_px < results_px + 16, "the record takes no place"
+    # Nor does the host's box around it take any place.
+    expect(notebook.page.locator(".jp-OutputArea-child").filter(has=record)).to_be_hidden()
 
     # Loaded again with its kernel: the widget lives, and what the tool showed is there again.
     notebook.wait_for("w.session.turns.status.eq('completed').sum() == 2")

@@ -61,8 +61,8 @@ class Beside:
         publish(shell, widget[0] if isinstance(widget, tuple) else widget)
         if self._results is not None:
             box = self._results.box._repr_mimebundle_()
-            # Its text would say nothing to who cannot show it.
-            publish(shell, {kind: value for kind, value in box.items() if kind != "text/plain"})
+            # Its own text would say nothing to who cannot show it.
+            publish(shell, {**box, "text/plain": ""})
         if self._record is not None:
             self._record.show(shell)
 

@@ -241,11 +241,15 @@ def _within_budget(sessions: Sequence[Talked]) -> list[Talked]:
 
 
 def _session(session: Talked) -> str:
-    title = f"<strong>Talk with {_escape(session.facts.model)}</strong>"
+    title = f"<strong>{_escape(_title(session.facts))}</strong>"
     figures = "".join(f" · {_escape(figure)}" for figure in _figures(session.facts))
     missing = f"<p><em>{_escape(_left_out(session))}</em></p>" if session.left_out else ""
     rows = "".join(_row(entry) for entry in session.entries)
     return f"<p>{title}<small>{figures}</small></p>{missing}<dl>{rows}</dl>"
+
+
+def _title(facts: Facts) -> str:
+    return "Talk with the rehearsal server, no model" if facts.rehearsal else f"Talk with {facts.model}"
 
 
 def _left_out(session: Talked) -> str:
@@ -253,8 +257,6 @@ def _left_out(session: Talked) -> str:
 
 
 def _figures(facts: Facts) -> Iterable[str]:
-    if facts.rehearsal:
-        yield "rehearsal server, no model"
     if facts.started_unix_s is not None:
         yield f"{datetime.fromtimestamp(facts.started_unix_s, UTC):%Y-%m-%d %H:%M} UTC"
     if facts.duration_s is not None:
@@ -277,7 +279,7 @@ def _row(entry: Entry) -> str:
     who = f"<dt><strong>{_escape(entry.who)}</strong></dt>"
     body = _said(entry) if entry.call is None else _called(entry)
     # By its own first letters: Arabic runs from the right, whatever stands above it.
-    return f'{who}<dd dir="auto">{body}</dd>'
+    return f'{who}<dd dir="auto" style="margin-bottom:8px">{body}</dd>'
 
 
 def _said(entry: Entry) -> str:
@@ -325,7 +327,7 @@ def record_text(sessions: Sequence[Talked]) -> str:
             continue
         kept = session.entries[-_MOST_PLAIN_ENTRIES:]
         missing = session.left_out + len(session.entries) - len(kept)
-        lines.append(" · ".join([f"Talk with {session.facts.model}", *_figures(session.facts)]))
+        lines.append(" · ".join([_title(session.facts), *_figures(session.facts)]))
         if missing:
             lines.append(f"  [{missing:,} entries before these]")
         lines += [f"  {entry.who}: {_plain(entry)}" for entry in kept]

@@ -31,7 +31,7 @@ from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_
 from gip_nb.session.session import AsyncRealtimeSession
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractContextManager
 
     from gip_nb.notebook import messages
@@ -526,7 +526,9 @@ class Talk(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         """Show the widget and what stands beside it."""
-        self._beside.display(self._repr_mimebundle_())
+        # ipywidgets takes it away from a widget that was closed.
+        output: Callable[[], tuple[dict[str, Any], dict[str, Any]] | None] | None = self._repr_mimebundle_
+        self._beside.display(None if output is None else output())
 
     def __repr__(self) -> str:
         return f"<Talk {self.state} model={self._settings.model!r}>"
