@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
@@ -61,6 +62,9 @@ class Heard:
 
     def __init__(self) -> None:
         self.failures: list[GipError] = []
+        self.results: list[tuple[str, str, object]] = []
+        # The threads in which functions ran.
+        self.ran: list[str] = []
 
     def failed(self, problem: GipError) -> None:
         self.failures.append(problem)
@@ -78,9 +82,11 @@ class Heard:
     def turn_done(self, turn: int) -> None: ...
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
+        self.ran.append(threading.current_thread().name)
         return nullcontext()
 
-    def tool_result(self, call_id: str, name: str, value: object) -> None: ...
+    def tool_result(self, call_id: str, name: str, value: object) -> None:
+        self.results.append((call_id, name, value))
 
 
 class Half:
