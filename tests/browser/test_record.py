@@ -47,6 +47,8 @@ def test_the_record_is_there_when_the_kernel_is_not_and_tools_show_what_they_ret
     # Loaded again with its kernel: the widget lives, and what the tool showed is there again.
     notebook.wait_for("w.session.turns.status.eq('completed').sum() == 2")
     expect(record).to_contain_text("2 turns")
+    expect(record).to_contain_text("The tool get weather says")
+    expect(record.locator("table.dataframe")).to_contain_text("Seoul")
     notebook.save()
     notebook.reload()
     expect(notebook.widget()).to_contain_text("what is the weather in Seoul?")

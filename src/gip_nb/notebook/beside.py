@@ -38,7 +38,8 @@ class Beside:
     ) -> None:
         self._sessions = sessions
         self._results = ShownResults(self._result_came) if tools else None
-        self._record = SavedRecord(self._talked) if record else None
+        settle = self._results.settle if self._results is not None else lambda: None
+        self._record = SavedRecord(self._talked, settle) if record else None
 
     @property
     def record_class(self) -> str:
@@ -80,6 +81,7 @@ class Beside:
     def tool_result(self, call_id: str, name: str, value: object) -> None:
         """Show what a tool has returned. On the loop."""
         if self._results is not None:
+            self._results.expect()
             start_task(
                 in_thread(contextvars.Context().run, self._results.show, call_id, name, value),
             )

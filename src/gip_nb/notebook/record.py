@@ -214,7 +214,7 @@ def record_html(sessions: Sequence[Talked], own_class: str) -> str:
     parts = [_session(session) for session in _within_budget(sessions)]
     # The second and third name are what MathJax, 2 and later, leaves alone.
     names = html.escape(f"gip-record {own_class} tex2jax_ignore mathjax_ignore")
-    return f'<div class="{names}" style="max-width:880px">{"".join(parts)}</div>'
+    return f'<div class="{names}" style="max-width:880px;overflow-wrap:anywhere">{"".join(parts)}</div>'
 
 
 def _within_budget(sessions: Sequence[Talked]) -> list[Talked]:

@@ -2,6 +2,9 @@
 
 The widget's own output is left alone: to replace it would make its view anew. While the widget lives in a
 page, the page hides the record by its class; what a saved notebook shows without a kernel is the record.
+
+An output is found by its id only in pages that were there when it came. After a reload the record in the
+page stays as it was, until a cell shows the talk once more.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ __all__ = ["SavedRecord"]
 _log = logging.getLogger(__name__)
 # What changes together is written together.
 _GATHER_S = 0.3
-_LEAST_INTERVAL_S = 3.0
+_LEAST_INTERVAL_S = 1.0
 # A long record is written seldom: on the way to the page it stands before the sound.
 _CHARS_PER_S = 20_000
 
@@ -39,11 +42,15 @@ class SavedRecord:
 
     Args:
         sessions: the sessions as they are now; called on the loop.
+        settle: waits until they are whole, at the end of a cell.
     """
 
-    def __init__(self, sessions: Callable[[], Sequence[Talked]]) -> None:
+    def __init__(
+        self, sessions: Callable[[], Sequence[Talked]], settle: Callable[[], object] = lambda: None
+    ) -> None:
         self.own_class = f"gip-record-{uuid.uuid4().hex[:12]}"
         self._sessions = sessions
+        self.settle = settle
         self._shell: Any = None
         # One writes at a time, the newest state last.
         self._lock = threading.Lock()
@@ -117,6 +124,7 @@ def _at_the_end_of_cells(shell: Any, record: SavedRecord) -> Callable[[], None]:
     def write(*_: object) -> None:
         found = known()
         if found is not None:
+            found.settle()
             found.write()
 
     shell.events.register("post_run_cell", write)

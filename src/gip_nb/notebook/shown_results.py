@@ -25,6 +25,7 @@ __all__ = ["ShownResults"]
 _log = logging.getLogger(__name__)
 MOST_RESULTS = 20
 _MOST_OUTPUTS = 20
+_SETTLE_S = 2.0
 # For these a cell, too, shows text alone, which stands in the conversation.
 _PLAIN = (str, bytes, int, float, bool, complex, dict, list, tuple, set, frozenset, type(None))
 
@@ -39,6 +40,9 @@ class ShownResults:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._lock = threading.Lock()
+        # Results that are being drawn.
+        self._drawing = 0
+        self._drawn = threading.Condition()
         self._calls: dict[str, _Call] = {}
         self._box: Any = None
         self._closed = False
@@ -63,24 +67,44 @@ class ShownResults:
     def capture(self, call_id: str, name: str) -> Iterator[None]:
         """What this thread displays meanwhile appears under the talk, and not in whatever cell runs."""
         shell = front_end()
-        if shell is None or self._closed or not hasattr(shell.display_pub, "register_hook"):
+        # The same one at the end: `%%capture` puts another in its place.
+        publisher = None if shell is None else shell.display_pub
+        if publisher is None or self._closed or not hasattr(publisher, "register_hook"):
             yield
             return
 
         def hook(message: dict[str, Any]) -> dict[str, Any] | None:
             return None if self._take(call_id, name, message) else message
 
-        shell.display_pub.register_hook(hook)
+        publisher.register_hook(hook)
         try:
             yield
         finally:
-            shell.display_pub.unregister_hook(hook)
+            publisher.unregister_hook(hook)
+
+    def expect(self) -> None:
+        """A `show` follows soon."""
+        with self._drawn:
+            self._drawing += 1
+
+    def settle(self) -> bool:
+        """Wait until all that was expected is shown, for a while; whether it is. Not on the loop."""
+        with self._drawn:
+            return self._drawn.wait_for(lambda: self._drawing == 0, _SETTLE_S)
 
     def show(self, call_id: str, name: str, value: object) -> None:
         """Show a tool's result as a cell would show its last line, where that is more than text.
 
-        On a worker thread: a plot takes its time to draw.
+        On a worker thread: a plot takes its time to draw. After one `expect`.
         """
+        try:
+            self._show(call_id, name, value)
+        finally:
+            with self._drawn:
+                self._drawing -= 1
+                self._drawn.notify_all()
+
+    def _show(self, call_id: str, name: str, value: object) -> None:
         shell = front_end()
         if shell is None or self._closed or isinstance(value, _PLAIN):
             return

@@ -281,6 +281,10 @@ class Results:
     def _tell(self) -> None:
         self.told += 1
 
+    def show(self, call_id: str, name: str, value: object) -> None:
+        self.shown.expect()
+        self.shown.show(call_id, name, value)
+
     def outputs(self, call: int = -1) -> list[dict[str, Any]]:
         """Data of the outputs of a call."""
         _name, output = self.shown.box.children[call].children
@@ -312,12 +316,12 @@ def test_a_rich_result_is_shown_and_text_is_not(shell: Shell) -> None:
     results = Results()
     assert results.shown.box.layout.display == "none"
     for plain in ("text", 5, None, {"a": 1}, [1, 2], b"x"):
-        results.shown.show("c0", "f", plain)
+        results.show("c0", "f", plain)
     assert results.shown.box.children == ()
-    results.shown.show("c1", "f", HTML("<b>rich</b>"))
+    results.show("c1", "f", HTML("<b>rich</b>"))
     assert results.outputs()[0]["text/html"] == "<b>rich</b>"
     assert results.shown.box.layout.display is None
-    results.shown.show("c2", "g", Figure())
+    results.show("c2", "g", Figure())
     assert results.outputs()[0]["image/png"].strip() == "iVBORw=="
     assert [call.children[0].value for call in results.shown.box.children] == ["f", "g"]
     assert set(results.shown.static) == {"c1", "c2"}
@@ -335,7 +339,7 @@ def test_what_a_tool_displays_while_it_runs_is_shown_with_its_result(shell: Shel
             display(HTML("<i>there</i>"), display_id="mine", update=True)
             # A cell's own panel is not the tool's.
             display(HTML("<i>panel</i>"), display_id="a cell's", update=True)
-        results.shown.show("c", "f", HTML("<b>result</b>"))
+        results.show("c", "f", HTML("<b>result</b>"))
         display(HTML("after"))
 
     in_a_thread(run)
@@ -343,6 +347,31 @@ def test_what_a_tool_displays_while_it_runs_is_shown_with_its_result(shell: Shel
     assert shown == ["<i>first</i>", "<i>there</i>", "<b>result</b>"]
     assert [one["data"]["text/html"] for one in shell.published] == ["<i>panel</i>", "after"]
     assert results.shown.static["c"].html.count("<div>") == 3
+
+
+def test_the_end_of_a_cell_waits_for_a_picture_that_is_being_drawn(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    class Slow:
+        """Takes its time."""
+
+        def _repr_png_(self) -> bytes:
+            go_on.wait(5)
+            return b"\x89PNG"
+
+    results = Results()
+    results.shown.expect()
+    drawing = threading.Thread(target=lambda: results.shown.show("c", "f", Slow()))
+    drawing.start()
+    monkeypatch.setattr(shown_results, "_SETTLE_S", 0.01)
+    assert not results.shown.settle(), "not for ever"
+    monkeypatch.setattr(shown_results, "_SETTLE_S", 5)
+    go_on.set()
+    assert results.shown.settle()
+    assert "c" in results.shown.static
+    drawing.join()
 
 
 def test_what_another_thread_displays_meanwhile_stays_its_own(shell: Shell) -> None:
@@ -364,19 +393,19 @@ def test_output_that_is_cleared_goes(shell: Shell) -> None:
 
 def test_an_object_that_displays_itself_is_shown_too_and_a_broken_one_stops_nothing(shell: Shell) -> None:
     results = Results()
-    results.shown.show("c1", "f", Shy())
+    results.show("c1", "f", Shy())
     assert results.outputs()[0]["text/html"] == "<i>shy</i>"
-    results.shown.show("c2", "f", Broken())
-    results.shown.show("c3", "f", HTML("on"))
+    results.show("c2", "f", Broken())
+    results.show("c3", "f", HTML("on"))
     assert results.outputs()[0]["text/html"] == "on"
 
 
 def test_only_the_newest_are_kept_and_the_others_closed(shell: Shell) -> None:
     results = Results()
-    results.shown.show("c0", "f", HTML("0"))
+    results.show("c0", "f", HTML("0"))
     first = results.shown.box.children[0]
     for n in range(1, shown_results.MOST_RESULTS + 5):
-        results.shown.show(f"c{n}", "f", HTML(str(n)))
+        results.show(f"c{n}", "f", HTML(str(n)))
     assert len(results.shown.box.children) == shown_results.MOST_RESULTS
     assert results.outputs(0)[0]["text/html"] == "5"
     assert first.comm is None
@@ -385,7 +414,7 @@ def test_only_the_newest_are_kept_and_the_others_closed(shell: Shell) -> None:
             display(HTML(str(n)))
     assert len(results.outputs()) == 20
     results.shown.close()
-    results.shown.show("late", "f", HTML("late"))
+    results.show("late", "f", HTML("late"))
     assert results.shown.static == {}
 
 
@@ -393,7 +422,7 @@ def test_without_a_front_end_a_tool_is_only_called() -> None:
     results = Results()
     with results.shown.capture("c", "f"):
         pass
-    results.shown.show("c", "f", HTML("x"))
+    results.show("c", "f", HTML("x"))
     assert results.told == 0
 
 

@@ -30,10 +30,11 @@ def get_weather(city: str):
 w = talk("rehearsal", tools=[get_weather])
 w
 """,
-    f"reply = w.session.ask({HOSTILE!r})",
-    "reply = w.session.ask('what is the weather in <u>Seoul</u>?')",
     "quiet = talk('rehearsal', record=False)\nquiet",
-    "reply = quiet.session.ask('not for the record')\nw.stop()\nquiet.stop()",
+    "reply = quiet.session.ask('not for the record')",
+    f"reply = w.session.ask({HOSTILE!r})",
+    # Nothing runs after this one.
+    "reply = w.session.ask('what is the weather in <u>Seoul</u>?')",
 )
 
 

@@ -36,7 +36,7 @@ ATTRIBUTES = {
     *(("dd", "dir", "auto"), ("dd", "style", "margin-bottom:8px")),
     *(("code", "dir", "auto"), ("details", "open", None)),
     ("div", "class", "gip-record mine tex2jax_ignore mathjax_ignore"),
-    ("div", "style", "max-width:880px"),
+    ("div", "style", "max-width:880px;overflow-wrap:anywhere"),
     ("pre", "style", "white-space:pre-wrap"),
     *(("em", "style", "opacity:0.65"), ("em", "title", "not heard")),
 }
