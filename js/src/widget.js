@@ -1,6 +1,7 @@
 // What the notebook loads: the talk lives in `initialize`, once per page; `render` makes a view of it, as often as it is shown.
 
 import { Page } from "./page.js";
+import { hideRecord } from "./views/record.js";
 import { openView } from "./views/view.js";
 
 /**
@@ -9,7 +10,7 @@ import { openView } from "./views/view.js";
  *
  * @returns {{
  *   initialize: (props: Pick<import("@anywidget/types").InitializeProps, "model"> & { signal?: AbortSignal }) => () => void,
- *   render: (props: Pick<import("@anywidget/types").RenderProps, "el"> & { signal?: AbortSignal }) => () => void,
+ *   render: (props: Pick<import("@anywidget/types").RenderProps, "el" | "model"> & { signal?: AbortSignal }) => () => void,
  * }}
  */
 export default function widget() {
@@ -23,12 +24,13 @@ export default function widget() {
       page = new Page(model, life.signal);
       return () => life.abort();
     },
-    render({ el, signal }) {
+    render({ model, el, signal }) {
       if (!page) throw new Error("render before initialize");
       const life = new AbortController();
       signal?.addEventListener("abort", () => life.abort(), { once: true });
       page.signal.addEventListener("abort", () => life.abort(), { once: true, signal: life.signal });
       openView(el, page, life.signal);
+      hideRecord(model.get("_record_class"), page, life.signal);
       return () => life.abort();
     },
   };

@@ -25,6 +25,14 @@ export class FakeModel {
   /** Of the newest state message; a test that leaves `rev` out gets the next. */
   rev = 0;
 
+  /** @type {Record<string, unknown>} its traits */
+  traits = { _record_class: "" };
+
+  /** @param {string} name */
+  get(name) {
+    return this.traits[name];
+  }
+
   /**
    * @param {string} name
    * @param {(...args: any[]) => void} listener

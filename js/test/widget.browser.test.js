@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { userEvent } from "vitest/browser";
+import { make } from "../src/views/dom.js";
 import css from "../src/widget.css?raw";
 import widget from "../src/widget.js";
 import { FakeModel } from "./fake-model.js";
@@ -50,7 +51,7 @@ afterEach(() => {
 /** @returns {AbortController} ends the view */
 function render() {
   const view = new AbortController();
-  made.render({ el: place, signal: view.signal });
+  made.render({ model: /** @type {any} */ (model), el: place, signal: view.signal });
   return view;
 }
 
@@ -189,7 +190,7 @@ describe("life", () => {
   });
 
   test("the cleanup that render returns does the same as its signal", async () => {
-    const cleanup = made.render({ el: place });
+    const cleanup = made.render({ model: /** @type {any} */ (model), el: place });
     snapshot();
     await shows("idle");
     one("gip-start").click();
@@ -850,6 +851,33 @@ describe("the look", () => {
     }
     expect(one("gip-state").getAttribute("role")).toBe("status");
     expect(one("gip-state").textContent).toBe("Thinking");
+  });
+
+  test("the notebook's record is hidden while a view lives that has heard from its kernel", async () => {
+    model.traits._record_class = "gip-record-1";
+    // As JupyterLab puts it beside the widget.
+    const output = make("div", "jp-OutputArea-child", {}, make("div", "jp-OutputArea-output"));
+    const record = make("div", "gip-record gip-record-1", {}, "what was said");
+    const another = make("div", "gip-record gip-record-12", {}, "another talk's");
+    output.firstElementChild?.append(record);
+    document.body.append(output, another);
+    const [first, second] = [render(), render()];
+    expect(record.checkVisibility()).toBe(true);
+    snapshot();
+    expect([record, output, another].map((one) => one.checkVisibility())).toEqual([false, false, true]);
+    // It is written anew while people talk.
+    output.firstElementChild?.replaceChildren(record.cloneNode(true));
+    expect(output.checkVisibility()).toBe(false);
+    first.abort();
+    expect(output.checkVisibility()).toBe(false);
+    second.abort();
+    expect(output.checkVisibility()).toBe(true);
+    const late = render();
+    expect(output.checkVisibility()).toBe(false);
+    late.abort();
+    expect(document.adoptedStyleSheets).toEqual([]);
+    output.remove();
+    another.remove();
   });
 
   test("the halo follows the voice", async () => {

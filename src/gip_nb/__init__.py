@@ -71,6 +71,7 @@ def talk(
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
+    record: bool = True,
     **session: Any,
 ) -> Talk:
     """A widget to talk to a realtime model: *Start* (or the first verb on `.session`) connects.
@@ -90,6 +91,8 @@ def talk(
         turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
         transcription: of your words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
+        record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
+            notebook shows where no kernel runs. Written when turns finish.
         **session: further session fields of the API, in either dialect's name; `extra_headers`,
             `extra_query`.
 
@@ -112,6 +115,7 @@ def talk(
         turn_detection=turn_detection,
         transcription=transcription,
         dialect=dialect,
+        record=record,
         **session,
     )
 

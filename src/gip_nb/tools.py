@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gip_nb.errors import BadSetting
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pydantic
 
-__all__ = ["Toolbox", "result_text", "tool"]
+__all__ = ["Called", "Toolbox", "result_text", "tool"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MAX_RESULT_CHARS = 16_000
@@ -35,6 +35,13 @@ def tool(function: F) -> F:
     """
     _schema(function)
     return function
+
+
+class Called(NamedTuple):
+    """What came of a call: the model's text, and what the function returned (None where it did not)."""
+
+    text: str
+    value: object = None
 
 
 class Toolbox:
@@ -75,7 +82,11 @@ class Toolbox:
         return found if callable(found) else function
 
     def call(self, name: str, arguments: str) -> str:
-        """Call a tool and give the model's text of its result.
+        """Call a tool and give the model's text of its result; as `run`."""
+        return self.run(name, arguments).text
+
+    def run(self, name: str, arguments: str) -> Called:
+        """Call a tool and give its result, and the model's text of it.
 
         Never raises: what goes wrong is told to the model.
 
@@ -86,16 +97,17 @@ class Toolbox:
         function = self._functions.get(name)
         if function is None:
             known = ", ".join(self._functions) or "none"
-            return result_text(f"error: there is no tool named {name!r}; there is {known}")
+            return Called(result_text(f"error: there is no tool named {name!r}; there is {known}"))
         function = self._newest(function)
         try:
             values = _arguments(function, arguments)
         except (BadSetting, _Unusable) as error:
-            return result_text(f"error: {error.args[0]}")
+            return Called(result_text(f"error: {error.args[0]}"))
         try:
-            return result_text(function(**values))
+            value = function(**values)
+            return Called(result_text(value), value)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code: whatever it raises, the model gets an answer
-            return result_text(f"error: {type(error).__name__}: {_told(error)}")
+            return Called(result_text(f"error: {type(error).__name__}: {_told(error)}"))
 
 
 class _Unusable(Exception):

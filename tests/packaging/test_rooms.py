@@ -22,7 +22,10 @@ HEAVY = {"openai", "IPython", "anywidget", "pandas"}
 PURE_FILES = (
     *(
         PACKAGE / name
-        for name in ("errors.py", "audio.py", "resampling.py", "tools.py", "notebook/messages.py")
+        for name in (
+            *("errors.py", "audio.py", "resampling.py", "tools.py"),
+            *("notebook/messages.py", "notebook/record.py", "notebook/static_result.py"),
+        )
     ),
     *(PACKAGE / "diagnosis" / name for name in ("checks.py", "facts.py", "report.py")),
     *sorted((PACKAGE / "protocol").glob("*.py")),

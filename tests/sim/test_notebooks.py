@@ -26,7 +26,14 @@ SHOWN = {
         "events.groupby": "response.output_audio.delta",
         "w.session.audio(": "<audio",
         "gip_nb.connect(": "'name': 'stdout'",
-    }
+    },
+    "02_tools.ipynb": {
+        "panel = display(": "{'city': 'Lisbon'}",
+        "w = talk(": "37.57",
+        "I live in Lisbon": "city Lisbon",
+        "weather in Seoul": "21.3",
+        "startswith(": "get_weather",
+    },
 }
 
 

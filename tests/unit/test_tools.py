@@ -237,6 +237,20 @@ def test_a_call_never_raises(arguments: str) -> None:
     assert box.call(arguments, "{}").startswith("error: there is no tool named")
 
 
+def test_a_call_gives_the_value_too_and_none_where_it_failed() -> None:
+    def f(x: int) -> Point:
+        """Make a point."""
+        return Point(lat=1 / x, lng=0)
+
+    box = Toolbox([f])
+    assert box.run("f", '{"x": 2}') == (str(Point(0.5, 0)), Point(0.5, 0))
+    for arguments in ('{"x": 0}', '{"x": "y"}', "["):
+        text, value = box.run("f", arguments)
+        assert text.startswith("error: ")
+        assert value is None
+    assert box.run("g", "{}").value is None
+
+
 def test_an_unknown_tool_is_answered_with_those_that_there_are() -> None:
     def one() -> None: ...
 

@@ -45,6 +45,13 @@ _parser.add_argument("--transcription", metavar="HOW", help="of your words: on, 
 _parser.add_argument(
     "--tool", metavar="NAME", action="append", help="a function of this notebook; repeatable"
 )
+_parser.add_argument(
+    "--no-record",
+    dest="record",
+    action="store_const",
+    const=False,
+    help="do not keep the conversation in the notebook",
+)
 _KNOWN: list[str] = [option for action in _parser._actions for option in action.option_strings]  # noqa: SLF001 - no public way
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from gip_nb.errors import GipError
     from gip_nb.notebook.widget import Talk
     from gip_nb.protocol.outputs import State
@@ -53,6 +56,15 @@ class NewestOnly:
         """Pass it on."""
         if self._is_newest:
             self._talk.turn_done(turn)
+
+    def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
+        """Pass it on."""
+        return self._talk.tool_runs(call_id, name) if self._is_newest else contextlib.nullcontext()
+
+    def tool_result(self, call_id: str, name: str, value: object) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.tool_result(call_id, name, value)
 
     def failed(self, error: GipError) -> None:
         """Pass it on."""

@@ -18,6 +18,7 @@ import anywidget
 import traitlets
 
 from gip_nb.errors import GipError, NothingToDo
+from gip_nb.notebook.beside import Beside, total_cost_usd
 from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
@@ -26,19 +27,18 @@ from gip_nb.notebook.requests import error_view, perform
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
 from gip_nb.notebook.verbs import session_verbs
-from gip_nb.protocol.usage import cost_usd
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import with_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from gip_nb.notebook import messages
     from gip_nb.notebook.probe import Examination
     from gip_nb.notebook.requests import Answer, Verb
-    from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.outputs import State
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
@@ -101,8 +101,10 @@ class Talk(anywidget.AnyWidget):
     usage = traitlets.Dict().tag(sync=True)
     error = traitlets.Dict().tag(sync=True)
     audio_delta = EveryChunk(b"")
+    # The class of the record beside this widget, which a page hides while the widget lives there.
+    _record_class = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, settings: Settings, tools: Toolbox | None = None) -> None:
+    def __init__(self, settings: Settings, tools: Toolbox | None = None, *, record: bool = True) -> None:
         self._settings = settings
         self._tools = tools
         self._page = Page(self._post, self)
@@ -121,7 +123,12 @@ class Talk(anywidget.AnyWidget):
             "text": lambda wish: _nothing(self._say(wish.page, str(wish.args.get("text", "")))),
             **session_verbs(lambda: self._running, self._keep),
         }
-        super().__init__(model=settings.model)
+        self._beside = Beside(
+            lambda: [session._session for session in self._sessions],  # noqa: SLF001 - a wrapper of our own
+            tools=tools is not None,
+            record=record,
+        )
+        super().__init__(model=settings.model, _record_class=self._beside.record_class)
         cure_sticky_routing(self.comm)
         self._sessions.append(RealtimeSession(self._new_session()))
         self._page.show(self._running)
@@ -162,6 +169,7 @@ class Talk(anywidget.AnyWidget):
         """Remove the widget and end its talk."""
         if self.session.state not in {"idle", "closed", "error"}:
             start_task(self._stop())
+        self._beside.close()
         super().close()
 
     # ---- for `doctor()`, on the loop -----------------------------------------------------------------------
@@ -389,6 +397,7 @@ class Talk(anywidget.AnyWidget):
         self._set(state=state, session_id=session.session_id or "")
         if state in {"closed", "error"}:
             self._end_capture()
+            self._beside.changed(ended=True)
 
     def item_changed(self, item_id: str) -> None:
         """Show it, and let the transcripts of the current turn follow."""
@@ -426,9 +435,18 @@ class Talk(anywidget.AnyWidget):
         self._set(turn=turn, usage=usage)
         self._tell(
             requests=conversation.requests,
-            cost_usd=_cost_usd(conversation),
+            cost_usd=total_cost_usd(conversation),
             event_count=len(self._running.log),
         )
+        self._beside.changed()
+
+    def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
+        """What it displays meanwhile appears under the panel."""
+        return self._beside.tool_runs(call_id, name)
+
+    def tool_result(self, call_id: str, name: str, value: object) -> None:
+        """Show it under the panel, where it is more than text."""
+        self._beside.tool_result(call_id, name, value)
 
     def failed(self, error: GipError) -> None:
         """Show it in the widget too."""
@@ -530,6 +548,12 @@ class Talk(anywidget.AnyWidget):
         """Growing transcripts are synced by `_sync_live` at most four times a second, not at each change."""
         return key not in _LIVE_TRAITS and bool(super()._should_send_property(key, value))
 
+    def _ipython_display_(self) -> None:
+        """Show the widget and what stands beside it."""
+        # ipywidgets takes it away from a widget that was closed.
+        output: Callable[[], tuple[dict[str, Any], dict[str, Any]] | None] | None = self._repr_mimebundle_
+        self._beside.display(None if output is None else output())
+
     def __repr__(self) -> str:
         return f"<Talk {self.state} model={self._settings.model!r}>"
 
@@ -538,13 +562,6 @@ async def _nothing(done: Awaitable[object]) -> Answer | None:
     """A verb that answers nothing but that it was done."""
     await done
     return None
-
-
-def _cost_usd(conversation: Conversation) -> float | None:
-    """Of all turns; None where one of them was a model's whose price nobody knows."""
-    costs = [cost_usd(t.billed_model, t.usage) for t in conversation.turns if t.requests]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known and len(known) == len(costs) else None
 
 
 def _warm_up(*, rehearsal: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from gip_nb.errors import GipError
     from gip_nb.protocol.outputs import State
 
@@ -12,7 +14,7 @@ __all__ = ["Listener"]
 
 
 class Listener(Protocol):
-    """Whoever shows the talk. Called on the loop; must be quick."""
+    """Whoever shows the talk. Called on the loop, but for `tool_runs`; must be quick."""
 
     def state_changed(self, state: State) -> None:
         """The talk's state in a word."""
@@ -31,6 +33,12 @@ class Listener(Protocol):
 
     def turn_done(self, turn: int) -> None:
         """A turn is finished."""
+
+    def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
+        """Entered while a function runs, on its thread: what it displays meanwhile. Must not raise."""
+
+    def tool_result(self, call_id: str, name: str, value: object) -> None:
+        """A function has returned this; None where it failed."""
 
     def failed(self, error: GipError) -> None:
         """Something went wrong that the user should see; the session may go on."""

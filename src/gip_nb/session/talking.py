@@ -6,6 +6,8 @@ Everything here runs on the loop; `connect()` and `close()` may be awaited from 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import logging
 import math
 import uuid
@@ -34,6 +36,7 @@ from gip_nb.session.trouble import (
     error_of_close,
 )
 from gip_nb.session.waits import Waits
+from gip_nb.tools import Called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -388,13 +391,26 @@ class Talking:
     async def _call_tool(self, call_id: str, name: str, arguments: str) -> None:
         self.note("tool.started", call_id=call_id, name=name)
         if self._tools is None:
-            output = f"error: this client has no tool named {name!r}"
+            called = Called(f"error: this client has no tool named {name!r}")
         else:
-            output = await in_thread(self._tools.call, name, arguments)
+            # In no context: this task's is that of the cell that connected. What a tool prints or displays is
+            # for the cell that runs now.
+            run = contextvars.Context().run
+            called = await in_thread(run, self._run_tool, self._tools, call_id, name, arguments)
         self.note("tool.finished", call_id=call_id, name=name)
         if self._at == "open":
-            self.protocol.tool_output(call_id, output)
+            self.protocol.tool_output(call_id, called.text)
             self._pump()
+        if self._listener is not None:
+            # Last: the model does not wait for a picture to be drawn.
+            self._listener.tool_result(call_id, name, called.value)
+
+    def _run_tool(self, tools: Toolbox, call_id: str, name: str, arguments: str) -> Called:
+        """On a worker thread."""
+        listener = self._listener
+        runs = contextlib.nullcontext() if listener is None else listener.tool_runs(call_id, name)
+        with runs:
+            return tools.run(name, arguments)
 
     def _on_failed(self, error: GipError) -> None:
         if ends_session(error):

@@ -111,6 +111,14 @@ def test_words_for_what_is_no_text(notebook: Notebook, given: str, where: str, w
     assert notebook.run(f"%talk rehearsal {given}")._settings.session["audio"]["input"][where] == wanted
 
 
+def test_the_notebook_keeps_the_talk_or_not(notebook: Notebook) -> None:
+    assert notebook.run("%talk rehearsal")._record_class
+    assert not notebook.run("%talk rehearsal --no-record")._record_class
+    assert not notebook.run("talk('rehearsal', record=False)")._record_class
+    with pytest.raises(BadSetting, match="record"):
+        notebook.run("talk('rehearsal', record='no')")
+
+
 def test_tools_may_stand_in_one_list_and_variables_in_the_line(notebook: Notebook) -> None:
     notebook.run(WEATHER)
     notebook.run("words = 'Be kind'")

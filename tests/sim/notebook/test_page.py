@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.sim.session.servers import GREETING, Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
 MS = 24 * 2  # bytes of a millisecond of sound
 HERE = Arrival(0, on_main_thread=False)
@@ -587,6 +589,11 @@ class _Listener:
     def settings_changed(self) -> None: ...
 
     def turn_done(self, turn: int) -> None: ...
+
+    def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def tool_result(self, call_id: str, name: str, value: object) -> None: ...
 
     def failed(self, error: object) -> None: ...
 

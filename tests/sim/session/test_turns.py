@@ -209,6 +209,26 @@ async def test_calls_are_answered_in_any_order_and_one_response_follows_the_last
         assert talk.session.turns.tools.iloc[-1] == 3
 
 
+@in_a_loop
+async def test_who_shows_the_talk_gets_the_result_itself_after_the_model_has_its_text() -> None:
+    table = {"rows": [1, 2]}
+
+    def look() -> object:
+        """Look."""
+        return table
+
+    asked = calling(("look", "{}"), ("lok", "{}"))
+    script: list[Step] = [Expect(CREATE), *asked, Expect(CREATE), *answer("done")]
+    async with talking(script=script, tools=Toolbox([look])) as talk:
+        await talk.session.respond()
+        await talk.until(lambda: len(talk.heard.results) == 2, "both results")
+        results = sorted(talk.heard.results)
+        assert results == [("call_0", "look", table), ("call_1", "lok", None)]
+        assert results[0][2] is table
+        assert "gip_nb-loop" not in talk.heard.ran
+        await talk.until(lambda: "item_1" in talk.session.items.index, "the answer")
+
+
 @pytest.mark.parametrize("arguments", ['{"n": ', "[1]", "null", "7", '"{}"', "\x00", "{'n': 1}"])
 @in_a_loop
 async def test_arguments_that_are_none_are_answered_once_with_an_error(arguments: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 import numpy as np
@@ -27,6 +28,7 @@ from gip_nb.testing import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.dialects import Dialect
@@ -60,6 +62,9 @@ class Heard:
 
     def __init__(self) -> None:
         self.failures: list[GipError] = []
+        self.results: list[tuple[str, str, object]] = []
+        # The threads in which functions ran.
+        self.ran: list[str] = []
 
     def failed(self, problem: GipError) -> None:
         self.failures.append(problem)
@@ -75,6 +80,13 @@ class Heard:
     def settings_changed(self) -> None: ...
 
     def turn_done(self, turn: int) -> None: ...
+
+    def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
+        self.ran.append(threading.current_thread().name)
+        return nullcontext()
+
+    def tool_result(self, call_id: str, name: str, value: object) -> None:
+        self.results.append((call_id, name, value))
 
 
 class Half:
