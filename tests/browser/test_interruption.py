@@ -51,7 +51,7 @@ TAP = """() => {
   })`;
   AudioNode.prototype.connect = function (target, ...rest) {
     const { context } = this;
-    if (target instanceof AudioDestinationNode && this instanceof AnalyserNode) {
+    if (target instanceof AudioDestinationNode && this instanceof GainNode) {
       const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
       context.audioWorklet.addModule(url).then(() => {
         const tap = new AudioWorkletNode(context, "gip-tap");
