@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gip_nb.errors import UnknownItem
+from gip_nb.notebook.item_view import shown
 from gip_nb.notebook.requests import Answer
 from gip_nb.session.loop import in_thread
 
@@ -39,7 +40,12 @@ def session_verbs(running: Callable[[], AsyncRealtimeSession]) -> dict[str, Verb
         return Answer({"ignored": ignored})
 
     async def delete(wish: Wish) -> None:
-        await running().delete(str(wish.args.get("item_id")))
+        session, item_id = running(), str(wish.args.get("item_id"))
+        output = shown(session.protocol.conversation).output_of.get(item_id)
+        await session.delete(item_id)
+        if output is not None:
+            # It has no row of its own, and without its call no meaning.
+            await session.delete(output)
 
     async def play(wish: Wish) -> Answer:
         item_id = str(wish.args.get("item_id"))
