@@ -157,6 +157,7 @@ def test_an_item_is_played_and_deleted_and_one_that_is_not_there_is_named(page: 
     page.request("sound", (fixtures / "stop_slt.wav").read_bytes(), name="stop.wav")
     until(lambda: page.talk.turn == 1)
     user, answer = page.talk.session.items.index
+    until(lambda: any(i["item_id"] == answer for m in page.messages for i in m.get("put", [])))
     for item_id, samples in ((user, 31_200), (answer, 5 * 2400)):
         reply = page.request("play", item_id=item_id)
         assert reply["ok"]
