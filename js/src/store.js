@@ -24,6 +24,7 @@ import { applyItems, EMPTY, fromSnapshot } from "./items.js";
  * @property {"ready" | "blocked" | "none"} sound blocked: the browser wants a click first
  * @property {boolean} starting Start was pressed and the kernel has not said anything since
  * @property {boolean | null} muteWanted Mute was pressed and the kernel has not said so yet
+ * @property {string | null} playing the item whose recording is played, beside the talk
  * @property {Troubles} troubles
  * @property {Record<ToldSource, ErrorView | null>} dismissed what the user has put away
  */
@@ -53,6 +54,7 @@ export const INITIAL = {
     sound: "ready",
     starting: false,
     muteWanted: null,
+    playing: null,
     troubles: { kernel: null, microphone: null, sound: null, request: null },
     dismissed: { talk: null, notice: null },
   },
