@@ -44,6 +44,8 @@ export class AudioGraph {
   #capture = null;
   /** @type {Set<AbortSignal>} of microphones that are open, or being opened */
   #capturing = new Set();
+  /** @type {Set<AbortSignal>} of who plays something beside the talk */
+  #borrowing = new Set();
   #muted = false;
   #clock = new ContextClock();
   /** @type {Sound | null} */
@@ -81,7 +83,7 @@ export class AudioGraph {
 
   /** Lets the context sleep: a running one costs the processor something even in silence. */
   rest() {
-    if (this.#capturing.size > 0 || this.playback.playing) return;
+    if (this.#capturing.size > 0 || this.#borrowing.size > 0 || this.playback.playing) return;
     this.#main?.rest();
   }
 
@@ -289,6 +291,22 @@ export class AudioGraph {
   setVolume(volumePercent) {
     this.#gain = gainOf(volumePercent);
     this.playback.setGain(this.#gain);
+  }
+
+  /**
+   * Where something can be played beside the talk, whose own accounts it leaves alone. To be called inside the click.
+   *
+   * @param {AbortSignal} signal until then it is wanted
+   * @returns {Promise<AudioNode>} rejected with the signal's reason, or with why there is no sound here
+   */
+  async borrowOutput(signal) {
+    this.wake();
+    const main = this.#main;
+    if (!main) throw this.#failure;
+    this.#borrowing.add(signal);
+    signal.addEventListener("abort", () => this.#borrowing.delete(signal), { once: true });
+    await unlessAborted(main.ready, signal);
+    return this.playback.analyser ?? main.context.destination;
   }
 
   /**

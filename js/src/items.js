@@ -37,10 +37,15 @@ export function applyItems(conversation, { put, text, drop }) {
   const items = new Map(conversation.items);
   /** @type {Map<string, string | null> | null} null: the order stays */
   let links = null;
+  /** @type {string[] | null} with what came at the end; null: the order is to be found anew */
+  let order = null;
   for (const item of put) {
     const known = conversation.links.has(item.item_id) || links?.has(item.item_id) === true;
     items.set(item.item_id, item);
     if (known && !moves(item, links ?? conversation.links, items)) continue;
+    /** @type {readonly string[] | null} */
+    const before = links ? order : conversation.order;
+    order = known || !before ? null : appended(before, item, links ?? conversation.links);
     links ??= new Map(conversation.links);
     // Deleted first, so that of two items after the same one the newer comes first: it was inserted there.
     links.delete(item.item_id);
@@ -52,13 +57,28 @@ export function applyItems(conversation, { put, text, drop }) {
   }
   for (const item_id of drop) {
     if (!items.delete(item_id)) continue;
+    order = null;
     links ??= new Map(conversation.links);
     const before = links.get(item_id) ?? null;
     links.delete(item_id);
     for (const [follower, after] of links) if (after === item_id) links.set(follower, before);
   }
   if (!links) return { ...conversation, items };
-  return { items, order: orderOf(links), links };
+  return { items, order: order ?? orderOf(links), links };
+}
+
+/**
+ * Nearly all items come at the end: then the order of the others need not be found again.
+ *
+ * @param {readonly string[]} order
+ * @param {ItemView} item a new one
+ * @param {ReadonlyMap<string, string | null>} links
+ * @returns {string[] | null} null: it belongs elsewhere, or others have waited for it
+ */
+function appended(order, { item_id, after }, links) {
+  if (after !== (order.at(-1) ?? null)) return null;
+  for (const awaited of links.values()) if (awaited === item_id) return null;
+  return [...order, item_id];
 }
 
 /**

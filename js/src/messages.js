@@ -71,7 +71,7 @@
  * @typedef {object} ItemView
  * @property {string} item_id
  * @property {ItemType} type
- * @property {Role | null} role null for function calls and their outputs
+ * @property {Role | null} role null for function calls and their outputs, and where a response failed before it had an item
  * @property {string} text
  * @property {ItemStatus} status
  * @property {string | null} after the item before this one; null: this is the first

@@ -10,6 +10,7 @@ import { samplesOf } from "./messages.js";
 import { Microphone } from "./microphone.js";
 import { pageFacts } from "./page-facts.js";
 import { isSameCapture, remember, remembered } from "./preferences.js";
+import { Replay } from "./replay.js";
 import { createStore, isHere, isLive, isMuted } from "./store.js";
 import { KERNEL_LOST, NO_SOUND, SOUND_BLOCKED } from "./trouble.js";
 
@@ -73,6 +74,12 @@ export class Page {
     const sounds = remembered();
     this.store.dispatch({ kind: "local", patch: { sounds } });
     this.audio.setVolume(sounds.volumePercent);
+    this.replay = new Replay({
+      signal,
+      recording: async (item_id) => samplesOf((await this.ask("play", { item_id }))?.buffer),
+      output: (life) => this.audio.borrowOutput(life),
+      changed: (playing) => this.#replayChanged(playing),
+    });
     globalThis.addEventListener("pagehide", () => this.#pageLeft(), { signal });
     globalThis.addEventListener("pageshow", ({ persisted }) => persisted && this.#hello(), { signal });
     this.store.dispatch({ kind: "local", patch: { page: this.comm.page } });
@@ -136,13 +143,34 @@ export class Page {
    * @returns {Promise<boolean>} whether the kernel took it
    */
   say(text) {
+    return this.#saying(() => this.ask("text", { text }));
+  }
+
+  /**
+   * @param {File} file a WAV; what else it is, the kernel says
+   * @returns {Promise<boolean>} whether the kernel took it
+   */
+  sendSound(file) {
+    return this.#saying(async () => this.ask("sound", { name: file.name }, [await file.arrayBuffer()]));
+  }
+
+  /** @param {() => Promise<unknown>} ask */
+  async #saying(ask) {
     this.audio.wake();
     const { talk } = this.store.get();
     if (talk && !isLive(talk.state)) this.store.dispatch({ kind: "local", patch: { starting: true } });
-    return this.ask("text", { text }).then((done) => {
-      this.store.dispatch({ kind: "local", patch: { starting: false } });
-      return done !== null;
-    });
+    const done = await ask();
+    this.store.dispatch({ kind: "local", patch: { starting: false } });
+    return done !== null;
+  }
+
+  /**
+   * Something that was wished for cannot be; null: it is over.
+   *
+   * @param {import("./messages.js").ErrorView | null} error
+   */
+  complain(error) {
+    this.store.dispatch({ kind: "trouble", source: "request", error });
   }
 
   /** @param {TroubleSource | import("./store.js").ToldSource} source */
@@ -223,6 +251,7 @@ export class Page {
     this.#leaving = setTimeout(() => {
       if (this.#views > 0 || this.signal.aborted) return;
       this.audio.playback.flush(-1);
+      this.replay.stop();
       this.#leave();
       this.audio.rest();
     }, VIEW_GRACE_MS);
@@ -325,6 +354,8 @@ export class Page {
    * @param {DataView | undefined} buffer
    */
   #play({ item_id, content_index, start_sample, last }, buffer) {
+    // One voice at a time.
+    this.replay.stop();
     this.audio.wake();
     this.audio.playback.play({ item_id, content_index, start_sample, last }, samplesOf(buffer));
   }
@@ -349,6 +380,13 @@ export class Page {
       this.#microphone.close();
       this.audio.rest();
     }
+  }
+
+  /** @param {string | null} playing */
+  #replayChanged(playing) {
+    this.store.dispatch({ kind: "local", patch: { playing } });
+    const { talk } = this.store.get();
+    if (playing === null && talk && !isLive(talk.state)) this.audio.rest();
   }
 
   /** @param {boolean} lost */

@@ -28,6 +28,7 @@ import { USUAL } from "./preferences.js";
  * @property {boolean | null} muteWanted Mute was pressed and the kernel has not said so yet
  * @property {import("./preferences.js").Preferences} sounds what holds in this page
  * @property {import("./devices.js").Devices} devices
+ * @property {string | null} playing the item whose recording is played, beside the talk
  * @property {Troubles} troubles
  * @property {Record<ToldSource, ErrorView | null>} dismissed what the user has put away
  */
@@ -59,6 +60,7 @@ export const INITIAL = {
     muteWanted: null,
     sounds: USUAL,
     devices: NO_DEVICES,
+    playing: null,
     troubles: { kernel: null, microphone: null, sound: null, request: null },
     dismissed: { talk: null, notice: null },
   },

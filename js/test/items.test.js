@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { applyItems, EMPTY, fromSnapshot, heardLength } from "../src/items.js";
+import { applyItems, EMPTY, fromSnapshot, heardLength, orderOf } from "../src/items.js";
 import { random, seeds } from "./random.js";
 import { item } from "./views-of.js";
 
@@ -22,6 +22,21 @@ describe("order", () => {
         conversation = put(conversation, .../** @type {ItemView[]} */ (rest.splice(next(rest.length), 1)));
       }
       expect(conversation.order).toEqual(["a", "b", "c", "d", "e"]);
+    }
+  });
+
+  test("is the same however it was come to", () => {
+    for (const seed of seeds(50)) {
+      const next = random(seed);
+      let conversation = EMPTY;
+      for (let n = 0; n < 60; n += 1) {
+        const id = () => `${next(25)}`;
+        const last = conversation.order.at(-1) ?? null;
+        const after = next(3) > 0 ? last : next(4) > 0 ? id() : null;
+        const message = { put: [item(id(), { after })], text: [], drop: next(6) === 0 ? [id()] : [] };
+        conversation = applyItems(conversation, message);
+        expect(conversation.order).toEqual(orderOf(conversation.links));
+      }
     }
   });
 

@@ -41,6 +41,7 @@ __all__ = [
     "level_dbfs",
     "pcm16_from_array",
     "pcm16_from_wav",
+    "pcm16_from_wav_bytes",
     "resample",
     "wav_bytes",
 ]
@@ -160,11 +161,27 @@ def pcm16_from_wav(path: Path | str) -> bytes:
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise BadAudio(f"{path} cannot be read: {why}", "name a WAV file that you may read.") from error
+    return pcm16_from_wav_bytes(data, path.name)
+
+
+def pcm16_from_wav_bytes(data: bytes, name: str) -> bytes:
+    """As `pcm16_from_wav`, from what the file holds.
+
+    Args:
+        data: the file, whole.
+        name: what errors call it.
+
+    Returns:
+        int16 little endian, mono, 24 000 Hz.
+
+    Raises:
+        BadAudio: it is no WAV, is coded, or has no samples; the text says what was found.
+    """
     try:
         samples, rate_hz = _wav_samples(data)
         return _pcm16(samples, rate_hz)
     except BadAudio as error:
-        raise BadAudio(f"{path.name}: {error.message}", error.next_step) from None
+        raise BadAudio(f"{name}: {error.message}", error.next_step) from None
 
 
 def _wav_samples(data: bytes) -> tuple[NDArray[np.float64], int]:

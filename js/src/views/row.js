@@ -1,15 +1,14 @@
 // One row of the conversation: who, and what was said, called or returned.
 
+import { callStateOf, durationText, foldOf, placeholderOf, remarkOf, whoOf } from "../item-phrases.js";
 import { heardLength } from "../items.js";
-import { callText, outputText, seconds } from "../phrases.js";
+import { callText } from "../phrases.js";
 import { growText, make, setAttribute, setText, show } from "./dom.js";
 
 /**
  * @typedef {import("../messages.js").ItemView} ItemView
  * @typedef {{ element: HTMLElement, draw: (item: ItemView) => void }} Row
  */
-
-const WHO = { user: "You", assistant: "Model", system: "System" };
 
 /**
  * @param {ItemView} item
@@ -18,17 +17,21 @@ const WHO = { user: "You", assistant: "Model", system: "System" };
 export function row(item) {
   const body = item.type === "message" ? message() : item.type === "function_call" ? call() : output();
   const who = make("div", "gip-who");
-  const element = make("div", "gip-row", { "data-item-id": item.item_id }, who, body.element);
+  const element = make(
+    "div",
+    "gip-row",
+    { "data-item-id": item.item_id, role: "article", tabindex: "-1" },
+    who,
+    body.element,
+  );
   return {
     element,
     draw(next) {
-      setAttribute(element, "data-role", next.role ?? "tool");
+      setAttribute(element, "data-role", next.role ?? (next.type === "message" ? "assistant" : "tool"));
       setAttribute(element, "data-type", next.type);
       setAttribute(element, "data-status", next.status);
-      setText(
-        who,
-        next.type === "message" ? WHO[next.role ?? "system"] : next.type === "function_call" ? "Tool" : "",
-      );
+      setAttribute(element, "aria-label", whoOf(next));
+      setText(who, whoOf(next));
       body.draw(next);
     },
   };
@@ -39,9 +42,10 @@ function message() {
   const heard = document.createTextNode("");
   const unheard = document.createTextNode("");
   const lost = make("span", "gip-unheard", { title: "not heard" }, unheard);
-  const awaited = make("span", "gip-awaited");
+  const awaited = make("span", "gip-awaited", { dir: "ltr" });
   const caret = make("span", "gip-caret", { "aria-hidden": "true" });
-  const note = make("span", "gip-note");
+  // What the page itself says does not turn a line round.
+  const note = make("span", "gip-note", { dir: "ltr" });
   const element = make("div", "gip-said", { dir: "auto" }, heard, lost, awaited, caret, note);
   return {
     element,
@@ -53,6 +57,9 @@ function message() {
       const placeholder = placeholderOf(item);
       show(awaited, placeholder !== "");
       setText(awaited, placeholder);
+      const waits = placeholder === "…";
+      setAttribute(awaited, "role", waits ? "img" : null);
+      setAttribute(awaited, "aria-label", waits ? "The transcript is awaited" : null);
       show(caret, item.role === "assistant" && item.status === "in_progress");
       const remark = remarkOf(item);
       show(note, remark !== "");
@@ -61,66 +68,75 @@ function message() {
   };
 }
 
-/**
- * @param {ItemView} item
- * @returns {string} what stands where words are not there yet, or will not come
- */
-function placeholderOf({ role, text, status, audio_ms }) {
-  if (role !== "user" || text !== "") return "";
-  if (status === "in_progress") return "…";
-  return audio_ms ? `${seconds(audio_ms)} of speech, no transcript` : "no transcript";
-}
-
-/**
- * @param {ItemView} item
- * @returns {string}
- */
-function remarkOf({ status, heard_ms }) {
-  if (status === "interrupted") {
-    if (heard_ms === null) return "interrupted";
-    return heard_ms > 0 ? `interrupted at ${seconds(heard_ms)}` : "interrupted before it was heard";
-  }
-  return status === "failed" || status === "incomplete" ? status : "";
-}
-
 /** @returns {Row} */
 function call() {
-  const text = make("code", "gip-call");
+  const text = make("code", "gip-call", { dir: "ltr" });
   const word = make("span", "gip-call-state");
+  const took = make("span", "gip-call-duration");
   const dot = make("span", "gip-dot", { "aria-hidden": "true" });
-  const result = make("pre", "gip-output", { tabindex: "0", "aria-label": "output" });
-  const head = make("div", "gip-call-head", {}, dot, text, word);
-  const element = make("div", "gip-tool", {}, head, result);
+  const result = folded();
+  const head = make("div", "gip-call-head", {}, dot, text, make("span", "gip-call-facts", {}, word, took));
+  const element = make("div", "gip-tool", {}, head, ...result.elements);
   return {
     element,
     draw(item) {
+      const state = callStateOf(item);
       setText(text, callText(item.name ?? "function", item.arguments ?? ""));
-      setText(word, callState(item));
-      setAttribute(dot, "data-state", callState(item));
-      show(result, item.output !== null);
-      setText(result, outputText(item.output ?? ""));
+      setText(word, state === "incomplete" && item.reason ? `${state}: ${item.reason}` : state);
+      setAttribute(dot, "data-state", state);
+      setAttribute(element, "data-state", state);
+      setText(took, durationText(item.duration_ms));
+      result.draw(item.output);
     },
   };
-}
-
-/**
- * @param {ItemView} item
- * @returns {string}
- */
-function callState({ status, output }) {
-  if (status === "failed" || status === "incomplete" || status === "interrupted") return status;
-  if (output !== null) return "done";
-  // Its output may come as an item of its own.
-  return status === "completed" ? "called" : "running";
 }
 
 /** @returns {Row} */
 function output() {
-  const result = make("pre", "gip-output", { tabindex: "0", "aria-label": "output" });
+  const result = folded();
   return {
-    element: make("div", "gip-tool", {}, result),
+    element: make("div", "gip-tool", {}, ...result.elements),
     draw(item) {
-      setText(result, outputText(item.output ?? item.text));
+      result.draw(item.output ?? item.text);
     },
   };
+}
+
+/** A function's output, folded where it is long. */
+function folded() {
+  const words = document.createTextNode("");
+  const body = make(
+    "pre",
+    "gip-output",
+    { dir: "auto", tabindex: "0", role: "group", "aria-label": "output" },
+    words,
+  );
+  const button = make("button", "gip-unfold", { "aria-expanded": "false" });
+  let open = false;
+  /** @type {string | null | undefined} */
+  let drawn;
+
+  /** @param {string | null} output null: there is none yet */
+  function draw(output) {
+    if (output === drawn) return;
+    drawn = output;
+    show(body, output !== null);
+    if (output === null) {
+      show(button, false);
+      return;
+    }
+    const { text, head, lines } = foldOf(output);
+    growText(words, open ? text : head);
+    show(button, head !== text);
+    setText(button, open ? "Show less" : lines > 1 ? `Show all ${lines} lines` : "Show all");
+    setAttribute(button, "aria-expanded", String(open));
+  }
+  button.addEventListener("click", () => {
+    open = !open;
+    const output = drawn ?? null;
+    drawn = undefined;
+    draw(output);
+  });
+  draw(null);
+  return { elements: [body, button], draw };
 }

@@ -1,10 +1,12 @@
 // One view of a talk: builds its parts, and draws them at most once a frame, when something has changed.
 
 import { phaseOf } from "../store.js";
+import { announcer } from "./announcer.js";
 import { bar } from "./bar.js";
 import { composer } from "./composer.js";
 import { conversation } from "./conversation.js";
 import { make, setAttribute } from "./dom.js";
+import { takeDrops } from "./drop.js";
 import { events } from "./events.js";
 import { facts } from "./facts.js";
 import { settings } from "./settings.js";
@@ -19,7 +21,7 @@ import { troubles } from "./troubles.js";
  * @returns {import("./tabs.js").Panel}
  */
 function talked(page, signal) {
-  const parts = [conversation(signal), composer(page)];
+  const parts = [conversation(page, signal), composer(page, signal)];
   return {
     name: "Conversation",
     element: make("div", "gip-talked", {}, ...parts.map((part) => part.element)),
@@ -40,6 +42,7 @@ export function openView(el, page, signal) {
     facts(),
     troubles(page),
     tabs([talked(page, signal), events(page, signal), settings(page, signal)]),
+    announcer(),
   ];
   const root = make(
     "section",
@@ -67,6 +70,7 @@ export function openView(el, page, signal) {
     if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
   });
   root.addEventListener("pointerdown", () => page.touched());
+  takeDrops(root, page);
   signal.addEventListener(
     "abort",
     () => {

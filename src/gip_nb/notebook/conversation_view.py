@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol.items import SAMPLES_PER_MS
+from gip_nb.notebook.item_view import Shown, shown
 from gip_nb.session.loop import loop
 
 if TYPE_CHECKING:
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
     from gip_nb.notebook import messages
     from gip_nb.protocol.conversation import Conversation
-    from gip_nb.protocol.items import Item
 
-__all__ = ["ConversationView", "item_view"]
+__all__ = ["ConversationView"]
 
 _TEXT_INTERVAL_S = 0.05
 
@@ -69,24 +68,24 @@ class ConversationView:
         self._timer = None
         if self._conversation is None:
             return
-        conversation = self._conversation
-        present = set(conversation.order)
-        put = [i for i in self._put if i in present]
-        drop = [i for i in self._put if i not in present and i in self._shown]
-        after = _places(conversation.order)
-        message = {
-            "kind": "items",
-            "page": None,
-            "put": [_view(conversation, i, after[i]) for i in put],
-            "text": self._deltas,
-            "drop": drop,
-        }
-        self._shown.update(put)
+        put: list[messages.ItemView] = []
+        drop: list[str] = []
+        if self._put:
+            view = shown(self._conversation)
+            put = [view.item(i) for i in self._changed(view)]
+            drop = [i for i in self._put if i not in view.after and i in self._shown]
+        message = {"kind": "items", "page": None, "put": put, "text": self._deltas, "drop": drop}
+        self._shown.update(i["item_id"] for i in put)
         self._shown.difference_update(drop)
         self._put.clear()
         self._deltas = []
         if message["put"] or message["text"] or drop:
             self._post(message)
+
+    def _changed(self, view: Shown) -> list[str]:
+        """What to put, in place of an output the call that shows it."""
+        changed = dict.fromkeys(view.call_of.get(i, i) for i in self._put)
+        return [i for i in changed if i in view.after]
 
     def snapshot(self) -> list[messages.ItemView]:
         """The whole conversation as it is now, for a page that is new here or has missed something.
@@ -98,42 +97,6 @@ class ConversationView:
         if self._timer is not None:
             self._timer.cancel()
             self._send()
-        conversation = self._conversation
-        after = _places(conversation.order)
-        self._shown.update(conversation.order)
-        return [_view(conversation, i, after[i]) for i in conversation.order]
-
-
-def _places(order: list[str]) -> dict[str, str | None]:
-    return dict(zip(order, [None, *order], strict=False))
-
-
-def _view(conversation: Conversation, item_id: str, after: str | None) -> messages.ItemView:
-    return item_view(conversation.items[item_id], after, transcribes=conversation.transcribes)
-
-
-def item_view(item: Item, after: str | None, *, transcribes: bool) -> messages.ItemView:
-    """One item as the page shows it. Spoken words that are still to be written down are in progress."""
-    status: Any = "interrupted" if item.interrupted else item.status
-    if transcribes and item.role == "user" and item.spoken and not item.transcribed:
-        status = "in_progress"
-    if item.problem is not None and not item.text:
-        status = "failed"
-    audio_ms = item.generated_samples / SAMPLES_PER_MS if item.generated_samples else item.audio_ms
-    kind: Any = item.type if item.type in {"function_call", "function_call_output"} else "message"
-    role: Any = item.role
-    return {
-        "item_id": item.item_id,
-        "type": kind,
-        "role": role,
-        "text": item.text,
-        "status": status,
-        "after": after,
-        "name": item.name,
-        "arguments": item.arguments or None,
-        "output": item.output,
-        "heard_ms": item.heard_ms,
-        "audio_ms": audio_ms,
-        "reason": item.problem,
-        "duration_ms": None,
-    }
+        view = shown(self._conversation)
+        self._shown.update(view.after)
+        return [view.item(i) for i in view.after]

@@ -117,6 +117,9 @@ class TalkState(TypedDict, total=False):
 class ItemView(TypedDict):
     """One row of the conversation. `after` is the id of the item before it, None for the first.
 
+    An item; or, a message without a role, a response that failed before it had one. A function call has its
+    output, which is then no row of its own.
+
     `reason` says why it failed or is incomplete; `duration_ms` is how long a function took.
     """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import AlreadyClosed, UnknownItem
 from gip_nb.notebook.event_pages import EventPages
+from gip_nb.notebook.item_view import shown
 from gip_nb.notebook.requests import Answer
 from gip_nb.session.loop import in_thread
 
@@ -16,67 +17,77 @@ if TYPE_CHECKING:
     from gip_nb.notebook.requests import Verb, Wish
     from gip_nb.session.session import AsyncRealtimeSession
 
-__all__ = ["session_verbs"]
-
+__all__ = ["SessionVerbs"]
 
 # States in which a change is the next session's.
 _NOT_RUNNING = ("idle", "closed", "error")
 
 
-def session_verbs(
-    running: Callable[[], AsyncRealtimeSession], keep: Callable[[dict[str, Any]], None]
-) -> dict[str, Verb]:
-    """The verbs, by the name that the page calls them.
+class SessionVerbs:
+    """The verbs that one session does by itself; `by_name` says what the page calls them.
 
     Args:
         running: the session that the pages show.
         keep: lets the next session begin with these fields of a session.
     """
-    event_pages = EventPages(lambda: running().log)
 
-    async def interrupt(_: Wish) -> None:
-        await running().interrupt()
+    def __init__(
+        self, running: Callable[[], AsyncRealtimeSession], keep: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._running = running
+        self._keep = keep
+        self._pages = EventPages(lambda: running().log)
 
-    async def press(_: Wish) -> None:
-        await running().press()
+    def by_name(self) -> dict[str, Verb]:
+        """The table."""
+        return {
+            "interrupt": self._interrupt,
+            "press": self._press,
+            "release": self._release,
+            "update": self._update,
+            "delete": self._delete,
+            "play": self._play,
+            "events": self._events,
+            "event": self._event,
+        }
 
-    async def release(_: Wish) -> None:
-        await running().release()
+    async def _interrupt(self, _: Wish) -> None:
+        await self._running().interrupt()
 
-    async def update(wish: Wish) -> Answer:
+    async def _press(self, _: Wish) -> None:
+        await self._running().press()
+
+    async def _release(self, _: Wish) -> None:
+        await self._running().release()
+
+    async def _update(self, wish: Wish) -> Answer:
         given = wish.args.get("fields")
         fields = given if isinstance(given, dict) else {}
         ignored: list[str] = []
-        if running().state not in _NOT_RUNNING:
+        if self._running().state not in _NOT_RUNNING:
             # One that ended meanwhile was not changed; the next one will be.
             with suppress(AlreadyClosed):
-                ignored = await running().apply_update(fields)
-        keep(fields)
-        return Answer({"ignored": ignored, "next": running().state in _NOT_RUNNING})
+                ignored = await self._running().apply_update(fields)
+        self._keep(fields)
+        return Answer({"ignored": ignored, "next": self._running().state in _NOT_RUNNING})
 
-    async def delete(wish: Wish) -> None:
-        await running().delete(str(wish.args.get("item_id")))
+    async def _delete(self, wish: Wish) -> None:
+        session, item_id = self._running(), str(wish.args.get("item_id"))
+        output = shown(session.protocol.conversation).output_of.get(item_id)
+        await session.delete(item_id)
+        if output is not None:
+            # It has no row of its own, and without its call no meaning.
+            await session.delete(output)
 
-    async def play(wish: Wish) -> Answer:
+    async def _play(self, wish: Wish) -> Answer:
         item_id = str(wish.args.get("item_id"))
-        sound = await in_thread(running().tables.sound, item_id)
+        sound = await in_thread(self._running().tables.sound, item_id)
         if not sound:
             raise UnknownItem(item_id)
         return Answer(sound=sound)
 
-    async def events(wish: Wish) -> Answer:
-        return Answer({**await in_thread(event_pages.page, wish.args)})
+    async def _events(self, wish: Wish) -> Answer:
+        return Answer({**await in_thread(self._pages.page, wish.args)})
 
-    async def event(wish: Wish) -> Answer:
-        return Answer({**await in_thread(event_pages.event, wish.args)})
-
-    return {
-        "interrupt": interrupt,
-        "press": press,
-        "release": release,
-        "update": update,
-        "delete": delete,
-        "play": play,
-        "events": events,
-        "event": event,
-    }
+    async def _event(self, wish: Wish) -> Answer:
+        return Answer({**await in_thread(self._pages.event, wish.args)})

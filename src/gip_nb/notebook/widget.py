@@ -26,9 +26,10 @@ from gip_nb.notebook.probe import Probe
 from gip_nb.notebook.requests import error_view, perform
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
-from gip_nb.notebook.verbs import session_verbs
+from gip_nb.notebook.verbs import SessionVerbs
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
+from gip_nb.session.reply import read_utterance
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import with_changes
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from gip_nb.notebook import messages
     from gip_nb.notebook.probe import Examination
-    from gip_nb.notebook.requests import Answer, Verb
+    from gip_nb.notebook.requests import Answer, Verb, Wish
     from gip_nb.protocol.outputs import State
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
@@ -121,7 +122,8 @@ class Talk(anywidget.AnyWidget):
             "take": lambda wish: _nothing(self._take(wish.page)),
             "mute": lambda wish: _nothing(self._mute(muted=bool(wish.args.get("muted")))),
             "text": lambda wish: _nothing(self._say(wish.page, str(wish.args.get("text", "")))),
-            **session_verbs(lambda: self._running, self._keep),
+            "sound": lambda wish: _nothing(self._speak(wish)),
+            **SessionVerbs(lambda: self._running, self._keep).by_name(),
         }
         self._beside = Beside(
             lambda: [session._session for session in self._sessions],  # noqa: SLF001 - a wrapper of our own
@@ -286,15 +288,31 @@ class Talk(anywidget.AnyWidget):
         """
         if not text.strip():
             raise NothingToDo("there is nothing to send", "type some words first.")
-        session = self._fresh()
-        if self._page.audio_page is None:
-            # The answer is heard where the words were typed; its microphone stays as it is.
-            self._page.grant(page, "text")
-            self._tell(error=None)
+        session = self._answering_in(page, "text")
         await session.connect()
         await session.interrupt()
         await session.send_text(text)
         await session.respond()
+
+    async def _speak(self, wish: Wish) -> None:
+        """A WAV file, as if it had been spoken.
+
+        Raises:
+            BadAudio: it is none.
+        """
+        pcm = await in_thread(read_utterance, wish.sound, str(wish.args.get("name") or "the file"))
+        await self._answering_in(wish.page, "sound").speak(pcm)
+
+    def _answering_in(self, page: str, reason: str) -> AsyncRealtimeSession:
+        """The session for what was not spoken into a microphone, which stays as it is.
+
+        The answer is heard where the question was asked.
+        """
+        session = self._fresh()
+        if self._page.audio_page is None:
+            self._page.grant(page, reason)
+            self._tell(error=None)
+        return session
 
     # ---- from the page: whichever thread the kernel runs handlers in ---------------------------------------
 

@@ -313,6 +313,10 @@ class ClientProtocol:
         self.conversation.apply(event, direction, at_s)
         if direction == "sent" and event.type == "conversation.item.create" and event.item_id is not None:
             self._outputs.append(ItemChanged(event.item_id))
+        elif event.type in {"local.tool.started", "local.tool.finished"}:
+            call = self.conversation.call(event.call_id)
+            if call is not None:
+                self._outputs.append(ItemChanged(call.item_id))
 
     def _first_name(self, item_id: str | None) -> str | None:
         """A server may have given another name to an item that we made."""

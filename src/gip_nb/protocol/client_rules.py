@@ -112,7 +112,8 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
         # Some servers never said that it began.
         p._awaiting_auto = False
         _answer_wish(p, response)
-    for item_id in response.item_ids:
+    # One without an item is to be seen too, where it failed.
+    for item_id in response.item_ids or [response.response_id]:
         p._outputs.append(ItemChanged(item_id))
     p._playback.response_done(response)
     calls = _calls_of(p, response)

@@ -111,6 +111,11 @@ class Conversation:
         """The items that there are, in the conversation's order."""
         return [self.items[item_id] for item_id in self.order]
 
+    def call(self, call_id: str | None) -> Item | None:
+        """The function call with this `call_id`."""
+        calls = (i for i in reversed(self.items.values()) if i.type == "function_call")
+        return next((i for i in calls if i.call_id == call_id), None) if call_id is not None else None
+
     @property
     def transcribes(self) -> bool:
         """Whether the server was asked to write down the user's words."""

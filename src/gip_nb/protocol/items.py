@@ -31,6 +31,8 @@ class Item(msgspec.Struct, kw_only=True):
         playback_cut: playback was stopped before its end.
         audio_start_ms, audio_end_ms: where the user's speech lies in the input audio, as the server's VAD
             says.
+        run_s: of a function call, when the function began here, on the log's clock.
+        duration_ms: of a function call, how long the function took, None before it has ended.
     """
 
     item_id: str
@@ -61,6 +63,8 @@ class Item(msgspec.Struct, kw_only=True):
     audio_end_ms: int | None = None
     audio_ms: float | None = None
     connection: int = 0
+    run_s: float | None = None
+    duration_ms: float | None = None
     problem: str | None = None
 
     @property

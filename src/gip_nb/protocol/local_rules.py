@@ -84,6 +84,18 @@ def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
         c._mark_interrupted(item)
 
 
+def _on_tool_started(c: Conversation, e: Event, at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None:
+        call.run_s = at_s
+
+
+def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None and call.run_s is not None:
+        call.duration_ms = (at_s - call.run_s) * 1000
+
+
 def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.reset_input()
     c.connection += 1
@@ -99,4 +111,6 @@ LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.playback.position": _on_playback,
     "local.playback.ended": _on_playback,
     "local.playback.flushed": _on_flushed,
+    "local.tool.started": _on_tool_started,
+    "local.tool.finished": _on_tool_finished,
 }

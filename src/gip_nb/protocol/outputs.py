@@ -62,7 +62,10 @@ class Flush(msgspec.Struct, frozen=True):
 
 
 class ItemChanged(msgspec.Struct, frozen=True):
-    """Something of this item changed (or it was made or deleted)."""
+    """Something of this item changed (or it was made or deleted).
+
+    Or a response with this id ended and has no item.
+    """
 
     item_id: str
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from gip_nb import audio
 from gip_nb.errors import AudioFileNotFound, BadAudio
+from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
 
-__all__ = ["Question", "Reply", "read_question", "read_sound", "reply_of"]
+__all__ = ["Question", "Reply", "read_question", "read_sound", "read_utterance", "reply_of"]
 
 _BYTES_PER_MS = audio.SAMPLE_RATE_HZ * 2 / 1000
+_LEAST_BYTES = LEAST_COMMIT_SAMPLES * 2
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def read_question(what: str | Path | NDArray[Any], sample_rate_hz: int = audio.S
 
     Raises:
         AudioFileNotFound: the file is not there.
-        BadAudio: the file or array is no audio, there is nothing in it, or it is silent throughout; or the
-            text is empty.
+        BadAudio: the file or array is no audio, there is nothing in it, it is silent throughout, or too
+            short; or the text is empty.
     """
     if isinstance(what, str) and not _names_a_file(what):
         if not what.strip():
@@ -53,7 +55,26 @@ def read_question(what: str | Path | NDArray[Any], sample_rate_hz: int = audio.S
                 "the question is empty", "pass some text, a WAV file's path or an array of samples."
             )
         return Question(text=what)
-    pcm = _sound(what, sample_rate_hz)
+    return Question(pcm=_must_be_heard(_sound(what, sample_rate_hz)))
+
+
+def read_utterance(wav: bytes, name: str) -> bytes:
+    """What a WAV file says, which is to be answered.
+
+    Args:
+        wav: the file, whole.
+        name: what errors call it.
+
+    Returns:
+        int16 little endian, mono, 24 000 Hz.
+
+    Raises:
+        BadAudio: it is no WAV, there is nothing in it, it is silent throughout, or too short.
+    """
+    return _must_be_heard(audio.pcm16_from_wav_bytes(wav, name))
+
+
+def _must_be_heard(pcm: bytes) -> bytes:
     if not np.frombuffer(pcm, np.uint8).any():
         # The answer would be to nothing, and billed.
         raise BadAudio(
@@ -61,7 +82,12 @@ def read_question(what: str | Path | NDArray[Any], sample_rate_hz: int = audio.S
             f"({len(pcm) / _BYTES_PER_MS:.0f} ms) are 0",
             "check where it was recorded, and its scale; send_audio() sends silence on purpose.",
         )
-    return Question(pcm=pcm)
+    if len(pcm) < _LEAST_BYTES:
+        raise BadAudio(
+            f"the audio is {len(pcm) // 48} ms long: the API takes no utterance under 100 ms",
+            "ask something longer.",
+        )
+    return pcm
 
 
 def read_sound(what: str | Path | NDArray[Any] | bytes, sample_rate_hz: int = audio.SAMPLE_RATE_HZ) -> bytes:

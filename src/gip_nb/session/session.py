@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.audio import frames, wav_bytes
-from gip_nb.errors import BadAudio, BadSetting, NothingToDo, SettingIgnored, TimedOut, UnknownItem
+from gip_nb.errors import BadSetting, NothingToDo, SettingIgnored, TimedOut, UnknownItem
 from gip_nb.protocol import dialects
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
 from gip_nb.protocol.items import SAMPLES_PER_MS
@@ -22,7 +22,7 @@ from gip_nb.session.talking import Talking
 from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     import pandas as pd
@@ -39,6 +39,8 @@ _ANSWER_TIMEOUT_S = 10.0
 _BEGIN_TIMEOUT_S = 15.0
 # A server that confirms no item is not waited for any longer.
 _ITEM_GRACE_S = 1.0
+# Nor one that does not tell the settings of the start.
+_SETTINGS_GRACE_S = 2.0
 _ASK_CHUNK_BYTES = 9600
 _MIN_ASK_BYTES = LEAST_COMMIT_SAMPLES * 2
 
@@ -118,11 +120,6 @@ class AsyncRealtimeSession(Talking):
         """
         must_be_seconds(timeout_s)
         question = await in_thread(read_question, what, sample_rate_hz)
-        if question.pcm is not None and len(question.pcm) < _MIN_ASK_BYTES:
-            raise BadAudio(
-                f"the audio is {len(question.pcm) // 48} ms long: the API takes no utterance under 100 ms",
-                "ask something longer.",
-            )
         try:
             async with asyncio.timeout(timeout_s), self._asking:
                 await self.connect()
@@ -143,25 +140,58 @@ class AsyncRealtimeSession(Talking):
         return reply_of(self.protocol.conversation, self.tables.sound, wish.response_ids)
 
     async def _ask_aloud(self, pcm: bytes) -> Wish:
+        async with self._one_utterance(pcm) as commit:
+            wish = self.protocol.respond()
+            self._pump()
+            await self._waits.settled(wish, commit)
+        return wish
+
+    @on_loop
+    async def speak(self, pcm: bytes) -> None:
+        """Say this as one utterance, over the answer too, and ask for its answer.
+
+        Returns when the server has taken it, and waits for no answer: turn detection and microphone are then
+        as they were.
+
+        Args:
+            pcm: int16 little endian, mono, 24 000 Hz; 100 ms or more.
+
+        Raises:
+            ServerError: the server refuses it.
+        """
+        await self.connect()
+        await self.interrupt()
+        async with self._asking, self._one_utterance(pcm) as commit:
+            self.protocol.respond()
+            await self._answered(commit)
+
+    @contextlib.asynccontextmanager
+    async def _one_utterance(self, pcm: bytes) -> AsyncIterator[Request]:
+        """Append and commit this; inside, turn detection is off and the microphone is not heard."""
         protocol = self.protocol
-        detection = protocol.turn_detection
         self._microphone_held = True
+        detection = None
         try:
+            await self._first_settings_told()
+            detection = protocol.turn_detection
             if detection is not None:
                 await self._answered(protocol.update({"audio": {"input": {"turn_detection": None}}}))
             if protocol.uncommitted_samples:
                 protocol.clear()
             self._append(pcm)
-            commit = protocol.commit()
-            wish = protocol.respond()
-            self._pump()
-            await self._waits.settled(wish, commit)
-            return wish
+            yield protocol.commit()
         finally:
             self._microphone_held = False
             if detection is not None and self._at == "open":
                 protocol.update({"audio": {"input": {"turn_detection": detection}}})
                 self._pump()
+
+    async def _first_settings_told(self) -> None:
+        """Right after connecting the server's defaults are told, and not what it was asked for."""
+        asked = self._first_update
+        if asked is not None:
+            with contextlib.suppress(TimedOut):
+                await self._waits.until(lambda: asked.done, asked.answer_type, _SETTINGS_GRACE_S)
 
     async def _answered(self, request: Request) -> None:
         self._pump()

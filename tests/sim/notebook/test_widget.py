@@ -10,6 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import gip_nb
+from gip_nb.audio import wav_bytes
 from gip_nb.errors import MissingKey, UnknownOption
 from gip_nb.notebook import widget
 from gip_nb.notebook.routing import Arrival
@@ -20,6 +21,7 @@ from tests.sim.session.servers import GREETING, Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 HERE = Arrival(0, on_main_thread=True)
 KEY = "sk-test-0123456789"
@@ -30,6 +32,7 @@ class Page:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.sounds: dict[int | None, bytes] = {}
         self.transports: list[ScriptedTransport] = []
 
         def new_session(talk: widget.Talk) -> AsyncRealtimeSession:
@@ -42,17 +45,22 @@ class Page:
         monkeypatch.setattr(widget.Talk, "_new_session", new_session)
         monkeypatch.setattr(widget, "_warm_up", lambda **_: None)
         self.talk = gip_nb.talk("test-preview", api_key=KEY)
-        monkeypatch.setattr(self.talk, "send", lambda content, buffers=None: self.messages.append(content))
+        monkeypatch.setattr(self.talk, "send", self._hear)
         self._requests = 0
 
-    def say(self, **content: Any) -> None:
-        self.talk._receive(self.talk, {"page": "p1", **content}, [])
+    def _hear(self, content: dict[str, Any], buffers: list[bytes]) -> None:
+        if buffers:
+            self.sounds[content.get("request")] = buffers[0]
+        self.messages.append(content)
 
-    def request(self, verb: str, **args: Any) -> dict[str, Any]:
+    def say(self, *buffers: bytes, **content: Any) -> None:
+        self.talk._receive(self.talk, {"page": "p1", **content}, buffers)
+
+    def request(self, verb: str, *buffers: bytes, **args: Any) -> dict[str, Any]:
         """Ask, and wait for the answer with the same number."""
         self._requests += 1
         number = self._requests
-        self.say(kind="request", request=number, verb=verb, args=args)
+        self.say(*buffers, kind="request", request=number, verb=verb, args=args)
         reply: dict[str, Any] = until(
             lambda: next((m for m in self.messages if m["kind"] == "reply" and m["request"] == number), None)
         )
@@ -100,6 +108,64 @@ def test_start_text_and_stop_are_answered_and_shown(page: Page) -> None:
     assert states[-1] == "closed"
     captures = [m["on"] for m in page.messages if m["kind"] == "capture"]
     assert captures[-1] is False
+
+
+def detections(page: Page) -> list[Any]:
+    sent = page.transports[-1].sent
+    return [e["session"]["turn_detection"] for e in sent if "turn_detection" in e.get("session", {})]
+
+
+def test_a_file_is_one_utterance_that_is_answered_in_the_page_that_sent_it(
+    page: Page, fixtures: Path
+) -> None:
+    assert page.request("sound", (fixtures / "stop_slt.wav").read_bytes(), name="stop_slt.wav")["ok"]
+    until(lambda: page.talk.turn == 1)
+    (turn,) = page.talk.session.turns.itertuples()
+    assert (turn.user_audio_ms, turn.assistant_text) == (1300.0, "word 0 word 1 word 2 word 3 word 4")
+    kinds = [e["type"] for e in page.transports[-1].sent]
+    assert kinds.count("input_audio_buffer.commit") == kinds.count("response.create") == 1
+    # What was asked for at the start is what is in force again.
+    assert detections(page) == [{"type": "server_vad"}, None, {"type": "server_vad"}]
+    assert page.talk._page.audio_page == "p1"
+
+
+def test_with_manual_turns_a_file_changes_no_turn_detection(page: Page, fixtures: Path) -> None:
+    assert page.request("update", fields={"turn_detection": None})["ok"]
+    assert page.request("sound", (fixtures / "stop_slt.wav").read_bytes(), name="stop.wav")["ok"]
+    until(lambda: page.talk.turn == 1)
+    assert detections(page) == [{"type": "server_vad"}, None]
+
+
+@pytest.mark.parametrize(
+    ("sound", "says"),
+    [
+        (b"", "an empty file, not a WAV"),
+        (b"ID3" + bytes(40), "an MP3 file, not a WAV"),
+        (wav_bytes(bytes(48_000)), "the audio is silent"),
+        (wav_bytes(bytes([1, 0]) * 100), "under 100 ms"),
+    ],
+)
+def test_what_is_no_sound_is_said_and_nothing_is_sent(page: Page, sound: bytes, says: str) -> None:
+    reply = page.request("sound", sound, name="<b>letter</b>.wav")
+    assert not reply["ok"]
+    assert says in reply["error"]["message"]
+    assert page.talk.session.state == "idle"
+    assert page.transports[-1].sent == []
+
+
+def test_an_item_is_played_and_deleted_and_one_that_is_not_there_is_named(page: Page, fixtures: Path) -> None:
+    page.request("sound", (fixtures / "stop_slt.wav").read_bytes(), name="stop.wav")
+    until(lambda: page.talk.turn == 1)
+    user, answer = page.talk.session.items.index
+    until(lambda: any(i["item_id"] == answer for m in page.messages for i in m.get("put", [])))
+    for item_id, samples in ((user, 31_200), (answer, 5 * 2400)):
+        reply = page.request("play", item_id=item_id)
+        assert reply["ok"]
+        assert len(page.sounds[reply["request"]]) == samples * 2
+    for verb in ("play", "delete"):
+        assert page.request(verb, item_id="nowhere")["error"]["title"] == "No such item"
+    assert page.request("delete", item_id=answer)["ok"]
+    until(lambda: any(m["kind"] == "items" and answer in m["drop"] for m in page.messages))
 
 
 @pytest.mark.parametrize("verb", ["dance", "", None, 7])

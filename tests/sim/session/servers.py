@@ -126,6 +126,8 @@ class Model:
                     "content": [{"type": "input_audio"}],
                 }
                 yield {"type": "conversation.item.created", "item": item}
+            case "conversation.item.delete":
+                yield {"type": "conversation.item.deleted", "item_id": event["item_id"]}
             case "response.create":
                 yield from self.answer()
 

@@ -1,0 +1,132 @@
+// What a row says beside the words themselves: what is awaited, what went wrong, how far a function is. Pure.
+
+import { callText, outputText, seconds } from "./phrases.js";
+
+/** @typedef {import("./messages.js").ItemView} ItemView */
+
+const WHO = { user: "You", assistant: "Model", system: "System" };
+/** Of an output that is folded, so much is shown. */
+const FOLDED_LINES = 6;
+const FOLDED_CHARACTERS = 480;
+/** What is but little longer is not worth folding. */
+const SPARED_LINES = 3;
+const ANNOUNCED_CHARACTERS = 200;
+
+/**
+ * @param {ItemView} item
+ * @returns {string}
+ */
+export function whoOf({ type, role }) {
+  if (type !== "message") return "Tool";
+  return role ? WHO[role] : "Model";
+}
+
+/**
+ * @param {ItemView} item
+ * @returns {string} what stands where words are not there yet, or will not come
+ */
+export function placeholderOf({ role, text, status, audio_ms }) {
+  if (role !== "user" || text !== "") return "";
+  if (status === "in_progress") return "…";
+  return audio_ms ? `${seconds(audio_ms)} of speech, no transcript` : "no transcript";
+}
+
+/**
+ * @param {ItemView} item
+ * @returns {string} what became of it, where it is not whole
+ */
+export function remarkOf({ status, heard_ms, reason }) {
+  if (status === "interrupted") {
+    if (heard_ms === null) return "interrupted";
+    return heard_ms > 0 ? `interrupted at ${seconds(heard_ms)}` : "interrupted before it was heard";
+  }
+  if (status !== "failed" && status !== "incomplete") return "";
+  if (!reason) return status;
+  return reason === "cancelled" ? reason : `${status}: ${reason}`;
+}
+
+/**
+ * @param {ItemView} item a function call
+ * @returns {"running" | "called" | "done" | "failed" | "incomplete" | "interrupted"}
+ */
+export function callStateOf({ status, output }) {
+  if (status === "failed" || status === "incomplete" || status === "interrupted") return status;
+  if (output !== null) return "done";
+  // Somebody else may run it, and say so in another conversation.
+  return status === "completed" ? "called" : "running";
+}
+
+/**
+ * @param {number | null} ms
+ * @returns {string}
+ */
+export function durationText(ms) {
+  if (ms === null) return "";
+  return ms < 1000 ? `${Math.round(ms)} ms` : seconds(ms);
+}
+
+/**
+ * @param {string} output of a function
+ * @returns {{ text: string, head: string, lines: number }} head: what is shown while it is folded, all of it where it is short
+ */
+export function foldOf(output) {
+  const text = outputText(output);
+  const lines = text.split("\n");
+  const few = lines.length <= FOLDED_LINES + SPARED_LINES;
+  if (few && text.length <= FOLDED_CHARACTERS * 1.5) return { text, head: text, lines: lines.length };
+  const head = lines.slice(0, few ? lines.length : FOLDED_LINES).join("\n");
+  return { text, head: cut(head, FOLDED_CHARACTERS), lines: lines.length };
+}
+
+/**
+ * @param {string} text
+ * @param {number} most characters
+ * @returns {string} never half a character
+ */
+function cut(text, most) {
+  return text.length <= most ? text : [...text.slice(0, most + 1)].slice(0, -1).join("");
+}
+
+/**
+ * @param {ItemView} item
+ * @returns {string} what is copied of it
+ */
+export function copyOf(item) {
+  if (item.type === "message") return item.text;
+  const call = item.type === "function_call" ? callText(item.name ?? "function", item.arguments ?? "") : "";
+  return [call, outputText(item.output ?? item.text)].filter(Boolean).join("\n");
+}
+
+/**
+ * What is said aloud of answers that have ended since, for who does not see them.
+ *
+ * @param {import("./items.js").Conversation} before
+ * @param {import("./items.js").Conversation} now
+ * @returns {string[]}
+ */
+export function endedSince(before, now) {
+  // What is loaded with the page was said before.
+  if (before.items === now.items || before.items.size === 0) return [];
+  /** @type {string[]} */
+  const said = [];
+  // Answers end at the end.
+  for (const item_id of now.order.slice(-10)) {
+    const item = now.items.get(item_id);
+    const known = before.items.get(item_id);
+    if (
+      !item ||
+      item === known ||
+      item.type !== "message" ||
+      item.role === "user" ||
+      item.role === "system"
+    ) {
+      continue;
+    }
+    if (item.status === "in_progress" || (known && known.status !== "in_progress")) continue;
+    const words =
+      item.text.length > ANNOUNCED_CHARACTERS ? `${cut(item.text, ANNOUNCED_CHARACTERS)}…` : item.text;
+    const all = [words, remarkOf(item)].filter(Boolean).join(", ");
+    if (all) said.push(`${whoOf(item)}: ${all}`);
+  }
+  return said;
+}
