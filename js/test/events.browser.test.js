@@ -43,7 +43,7 @@ beforeEach(() => {
   answered = 0;
   const { initialize, render } = widget();
   initialize({ model: /** @type {any} */ (model), signal: life.signal });
-  render({ el: place, signal: life.signal });
+  render({ model: /** @type {any} */ (model), el: place, signal: life.signal });
   model.say({
     kind: "snapshot",
     page: model.page,
