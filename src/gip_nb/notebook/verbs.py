@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["session_verbs"]
 
-
 # States in which a change is the next session's.
 _NOT_RUNNING = ("idle", "closed", "error")
 
@@ -46,11 +45,7 @@ def session_verbs(
     async def update(wish: Wish) -> Answer:
         given = wish.args.get("fields")
         fields = given if isinstance(given, dict) else {}
-        ignored: list[str] = []
-        if running().state not in _NOT_RUNNING:
-            # One that ended meanwhile was not changed; the next one will be.
-            with suppress(AlreadyClosed):
-                ignored = await running().apply_update(fields)
+        ignored = await _change(running(), fields)
         keep(fields)
         return Answer({"ignored": ignored, "next": running().state in _NOT_RUNNING})
 
@@ -80,3 +75,12 @@ def session_verbs(
         "events": events,
         "event": event,
     }
+
+
+async def _change(session: AsyncRealtimeSession, fields: dict[str, Any]) -> list[str]:
+    """Change a session that runs, and no other: nothing connects for it. What the server ignored of it."""
+    if session.state not in _NOT_RUNNING:
+        # One that ended meanwhile was not changed; the next one will be.
+        with suppress(AlreadyClosed):
+            return await session.apply_update(fields)
+    return []
