@@ -116,8 +116,9 @@
 
 /**
  * Always answered by a `reply` with the same number. Arguments: text `{text}`, mute `{muted}`, update `{fields}` (a part of the
- * API's session, in GA's shape), delete and play `{item_id}`, sound `{name}` and a WAV file as its buffer; events and event as
- * their views say; the others none.
+ * API's session, in GA's shape; answered by `{ignored, next}`: a line each, and whether it is the next session that changes),
+ * delete and play `{item_id}`, sound `{name}` and a WAV file as its buffer; events and event as their views say; the others
+ * none.
  *
  * @typedef {{ kind: "request", page: string, request: number, verb: Verb, args: Record<string, unknown> }} Request
  */

@@ -74,7 +74,7 @@ export function detectionOfKind(detection, name) {
  */
 export function detectionWith(detection, name, value) {
   const told = Object.entries(detection ?? {}).filter(([, inner]) => inner !== null);
-  return { type: detectionName(detection), ...Object.fromEntries(told), [name]: value };
+  return { type: "server_vad", ...Object.fromEntries(told), [name]: value };
 }
 
 /** @type {(voice: string) => Fields} empty: the server's own */

@@ -58,7 +58,7 @@ const MICROPHONE = {
   OverconstrainedError: [
     "Microphone not usable",
     "No microphone here can do what is asked of it.",
-    "Choose another one in the browser's settings, then press the microphone button.",
+    "Choose another one in Settings, then press the microphone button.",
   ],
   NotSupportedError: [
     "Microphone not usable here",
@@ -73,7 +73,7 @@ const MICROPHONE = {
   [UNPLUGGED]: [
     "Microphone lost",
     "The microphone was unplugged or switched off, or is no longer allowed.",
-    "Plug it in again, or choose another one, then press the microphone button.",
+    "Plug it in again and press the microphone button, or choose another one in Settings.",
   ],
   [MUTED]: [
     "Microphone silent",

@@ -63,11 +63,7 @@ class SessionVerbs:
     async def _update(self, wish: Wish) -> Answer:
         given = wish.args.get("fields")
         fields = given if isinstance(given, dict) else {}
-        ignored: list[str] = []
-        if self._running().state not in _NOT_RUNNING:
-            # One that ended meanwhile was not changed; the next one will be.
-            with suppress(AlreadyClosed):
-                ignored = await self._running().apply_update(fields)
+        ignored = await _change(self._running(), fields)
         self._keep(fields)
         return Answer({"ignored": ignored, "next": self._running().state in _NOT_RUNNING})
 
@@ -91,3 +87,12 @@ class SessionVerbs:
 
     async def _event(self, wish: Wish) -> Answer:
         return Answer({**await in_thread(self._pages.event, wish.args)})
+
+
+async def _change(session: AsyncRealtimeSession, fields: dict[str, Any]) -> list[str]:
+    """Change a session that runs, and no other: nothing connects for it. What the server ignored of it."""
+    if session.state not in _NOT_RUNNING:
+        # One that ended meanwhile was not changed; the next one will be.
+        with suppress(AlreadyClosed):
+            return await session.apply_update(fields)
+    return []
