@@ -2,7 +2,7 @@
 
 import { Rows, summaryText } from "../event-rows.js";
 import { isLive } from "../store.js";
-import { make, setText, show } from "./dom.js";
+import { make, setAttribute, setText, show } from "./dom.js";
 import { eventDetail } from "./event-detail.js";
 import { eventFilter } from "./event-filter.js";
 import { eventList } from "./event-list.js";
@@ -175,6 +175,9 @@ export function events(page, signal) {
 
   function draw() {
     list.draw();
+    // What is drawn may be what it was before, for as long as the kernel takes to answer.
+    const waits = rows.missing(list.range(), String(version)) !== null;
+    setAttribute(list.element, "aria-busy", waits ? "true" : null);
     detail.draw(opened, zero());
     filter.draw(told?.failures ?? 0, following);
     const nothing = told !== null && told.total === 0;
