@@ -48,6 +48,7 @@ _SHOW_A_TALK = "show a talk first (run talk() in a cell of its own), then run do
 _OPEN_A_NOTEBOOK = "run gip_nb.doctor() in a notebook that shows a talk."
 _NO_PAGE = "no page shows a talk"
 _NO_VOICE = "VS Code gives no notebook a microphone: to speak, run jupyter lab in this folder."
+_KEEP_SHORT = "keep cells short while you talk, or use JupyterLab 4.4 or newer."
 # JupyterLab sends a widget's messages round a cell that runs from this one on.
 _LAB_NEEDED = (4, 4)
 # Above this, an answer's first sound is late by a time that people notice.
@@ -104,9 +105,7 @@ def _subshells(facts: Facts) -> Check:
     if page is not None and page.on_main_thread is False:
         return Check(what, "ok", "on: a talk goes on while a cell runs")
     if shells is None:
-        if facts.host in {"terminal", "python"}:
-            return Check(what, "ok", "not needed: no page here")
-        return Check(what, "unknown", "this kernel is no ipykernel")
+        return _without_ipykernel(facts.host)
     off = _why_off(shells, page)
     if off:
         return Check(what, "warn", f"off: {off}; cells that run hold up a talk", shells.advice)
@@ -114,6 +113,14 @@ def _subshells(facts: Facts) -> Check:
         return Check(what, "ok", f"on: {shells.open} open")
     found = "this kernel has them; whether its page uses them shows with a talk"
     return Check(what, "unknown", found, _SHOW_A_TALK)
+
+
+def _without_ipykernel(host: str) -> Check:
+    if host in {"terminal", "python"}:
+        return Check("subshells", "ok", "not needed: no page here")
+    if host == "marimo":
+        return Check("subshells", "warn", "marimo has none: cells that run hold up a talk", _KEEP_SHORT)
+    return Check("subshells", "unknown", "this kernel is no ipykernel")
 
 
 def _why_off(shells: Subshells, page: Examination | None) -> str:
@@ -180,14 +187,11 @@ def _round_trip(facts: Facts) -> Check:
             "answers begin that much later: look at the network between this browser and the kernel, or "
             "close what keeps the browser busy.",
         )
-    shells = facts.subshells
+    shells, held_up = facts.subshells, "no answer in 2 s while this cell ran: cells hold up the talk"
     if shells is not None and not shells.open:
-        return Check(
-            what,
-            "warn",
-            "no answer in 2 s while this cell ran: cells hold up the talk",
-            shells.advice,
-        )
+        return Check(what, "warn", held_up, shells.advice)
+    if facts.host == "marimo":
+        return Check(what, "warn", held_up, _KEEP_SHORT)
     return Check(
         what,
         "warn",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,6 +64,9 @@ def advice() -> messages.ErrorView:
 
 
 def _next_step() -> str:
+    if "marimo._runtime.context" in sys.modules:
+        # It has a kernel of its own, with one thread for cells and for what comes from the page.
+        return "Keep cells short while you talk, or use JupyterLab 4.4 or newer."
     try:
         found = version("ipykernel")
     except PackageNotFoundError:

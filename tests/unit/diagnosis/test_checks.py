@@ -114,6 +114,14 @@ def test_where_all_is_well_every_row_says_so() -> None:
         (replace(ALL_WELL, host="terminal", page=None, subshells=None), "subshells", "ok", "no page", ""),
         (
             replace(ALL_WELL, host="marimo", page=None, subshells=None),
+            *("subshells", "warn", "hold up a talk", "keep cells short"),
+        ),
+        (
+            replace(ALL_WELL, host="marimo", page=HELD_UP, subshells=None),
+            *("comm round trip", "warn", "cells hold up the talk", "keep cells short"),
+        ),
+        (
+            replace(ALL_WELL, host="colab", page=None, subshells=None),
             *("subshells", "unknown", "no ipykernel", ""),
         ),
         # round trip
