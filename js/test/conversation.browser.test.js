@@ -30,7 +30,7 @@ beforeEach(() => {
   document.body.append(place);
   const made = widget();
   made.initialize({ model: /** @type {any} */ (model), signal: life.signal });
-  made.render({ el: place, signal: life.signal });
+  made.render({ model: /** @type {any} */ (model), el: place, signal: life.signal });
 });
 
 afterEach(() => {
