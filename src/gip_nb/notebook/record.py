@@ -182,10 +182,11 @@ def _state_of_call(item: Item, output: str | None) -> str:
         return "incomplete"
     if output is None:
         return "called"
-    duration_ms: float | None = getattr(item, "duration_ms", None)
-    if duration_ms is None:
+    if item.duration_ms is None:
         return "done"
-    return f"done in {duration_ms:.0f} ms" if duration_ms < 1000 else f"done in {duration_ms / 1000:.1f} s"  # noqa: PLR2004 - ms in a second
+    if item.duration_ms < 1000:  # noqa: PLR2004 - ms in a second
+        return f"done in {item.duration_ms:.0f} ms"
+    return f"done in {item.duration_ms / 1000:.1f} s"
 
 
 def _call(name: str, arguments: str) -> str:

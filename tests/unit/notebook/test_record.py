@@ -172,6 +172,8 @@ def test_what_was_not_heard_is_dimmed_and_said() -> None:
         (said("m", "assistant", "One,", problem="max tokens"), "One, <small>(max tokens)"),
         (call(), "· called"),
         (call(output="x", problem="no such tool"), "· failed: no such tool"),
+        (call(output="x", duration_ms=12.4), "· done in 12 ms"),
+        (call(output="x", duration_ms=1240.0), "· done in 1.2 s"),
         (call(arguments="[1"), "f([1)"),
         (call(arguments='"x"'), "f(&quot;x&quot;)"),
     ],
