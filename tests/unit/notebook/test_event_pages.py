@@ -51,6 +51,9 @@ events = st.sampled_from(
             {"error": {"code": "response_cancel_not_active", "message": "no <b>answer</b>"}},
         ),
         ("received", "response.done", {"response": {"id": "r", "status": "failed"}}),
+        # One name both ways.
+        ("sent", "custom", {}),
+        ("received", "custom", {}),
         ("local", "mic.captured", {"appended_samples": 960}),
         ("local", "connection.opened", {"dialect": "ga", "model": "m"}),
     ]
