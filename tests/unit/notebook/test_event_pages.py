@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gip_nb.errors import NothingToDo
@@ -51,6 +51,9 @@ events = st.sampled_from(
             {"error": {"code": "response_cancel_not_active", "message": "no <b>answer</b>"}},
         ),
         ("received", "response.done", {"response": {"id": "r", "status": "failed"}}),
+        # One name both ways.
+        ("sent", "custom", {}),
+        ("received", "custom", {}),
         ("local", "mic.captured", {"appended_samples": 960}),
         ("local", "connection.opened", {"dialect": "ga", "model": "m"}),
     ]
@@ -109,6 +112,7 @@ def folded(said: list[tuple[Any, ...]]) -> list[tuple[str, str, int]]:
 
 
 @given(logs, st.integers(1, 7))
+@example([("sent", "custom", {}), ("received", "custom", {})], 1)
 def test_runs_are_what_follows_each_other_and_their_counts_add_up(said: list[Any], size: int) -> None:
     talk = Talk()
     talk.add(said)
