@@ -56,6 +56,7 @@ def test_the_record_is_there_when_the_kernel_is_not_and_tools_show_what_they_ret
     expect(record).to_be_hidden()
 
     # And without its kernel: as a colleague sees it.
+    notebook.spoil("it shows widgets whose kernel is gone, and JupyterLab complains of them once more")
     notebook.restart_kernel()
     notebook.reload()
     expect(record).to_be_visible()
