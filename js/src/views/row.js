@@ -51,6 +51,7 @@ function message() {
     element,
     draw(item) {
       const cut = item.status === "interrupted" ? heardLength(item) : item.text.length;
+      setAttribute(element, "data-wordless", item.text === "" ? "" : null);
       growText(heard, item.text.slice(0, cut));
       growText(unheard, item.text.slice(cut));
       show(lost, cut < item.text.length);

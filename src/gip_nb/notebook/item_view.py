@@ -99,7 +99,8 @@ def item_view(
         response: that it is part of.
     """
     kind: Any = item.type if item.type in {"function_call", _OUTPUT} else "message"
-    role: Any = item.role
+    # Before it is known that it is a call, it is taken for words of the model's.
+    role: Any = item.role if kind == "message" else None
     audio_ms = item.generated_samples / SAMPLES_PER_MS if item.generated_samples else item.audio_ms
     status = _status(item, output, response, transcribes=transcribes)
     return {

@@ -62,6 +62,7 @@ def test_a_call_shows_its_output_which_has_no_row_of_its_own(talk: Talk) -> None
     assert [(r["item_id"], r["after"]) for r in talk.rows()] == [("u", None), ("f", "u"), ("u2", "f")]
     assert talk.row("f")["output"] == '{"sky": "clear"}'
     assert talk.row("f")["status"] == "completed"
+    assert talk.row("f")["role"] is None
 
 
 def test_an_output_whose_call_is_not_there_is_a_row(talk: Talk) -> None:
