@@ -55,6 +55,7 @@ beforeEach(() => {
 afterEach(() => {
   life.abort();
   place.remove();
+  vi.restoreAllMocks();
 });
 
 /** @param {string} name */
@@ -270,6 +271,7 @@ describe("rows", () => {
     await vi.waitFor(() => expect(one("gip-log-copy").textContent).toBe("Copied"));
     expect(write).toHaveBeenCalledWith(`{ "n": 1, "${HOSTILE}": 1 }`);
     write.mockRejectedValue(new Error("not here"));
+    vi.spyOn(document, "execCommand").mockReturnValue(false);
     one("gip-log-copy").click();
     await vi.waitFor(() => expect(one("gip-log-copy").textContent).toBe("Press Ctrl+C"));
     expect(getSelection()?.toString()).toContain('"n": 1');

@@ -1,5 +1,6 @@
 // One event, whole: its JSON to read and to copy.
 
+import { copyText } from "../clipboard.js";
 import { clockText, sizeText } from "../event-rows.js";
 import { make, setAttribute, setText, show } from "./dom.js";
 
@@ -38,7 +39,9 @@ export function eventDetail(signal, owner) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let copied;
   copy.addEventListener("click", async () => {
-    const done = await copyText(json);
+    const done = await copyText(json.textContent ?? "");
+    // Selected, it can be copied by hand.
+    if (!done) getSelection()?.selectAllChildren(json);
     if (signal.aborted) return;
     setText(copy, done ? "Copied" : "Press Ctrl+C");
     clearTimeout(copied);
@@ -74,19 +77,4 @@ export function eventDetail(signal, owner) {
       json.scrollTop = 0;
     },
   };
-}
-
-/**
- * @param {HTMLElement} element its text is selected, so that it can be copied by hand where the browser does not
- * @returns {Promise<boolean>} whether it was copied
- */
-async function copyText(element) {
-  getSelection()?.selectAllChildren(element);
-  try {
-    await navigator.clipboard.writeText(element.textContent ?? "");
-    return true;
-  } catch {
-    // On plain http there is no clipboard; elsewhere it may be forbidden.
-    return false;
-  }
 }

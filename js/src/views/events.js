@@ -3,6 +3,7 @@
 import { Rows, summaryText } from "../event-rows.js";
 import { isLive } from "../store.js";
 import { make, setAttribute, setText, show } from "./dom.js";
+import { eventAsker } from "./event-asker.js";
 import { eventDetail } from "./event-detail.js";
 import { eventFilter } from "./event-filter.js";
 import { eventList } from "./event-list.js";
@@ -13,9 +14,6 @@ import { eventList } from "./event-list.js";
  * @typedef {import("../event-rows.js").EventRow} EventRow
  */
 
-/** While the talk goes on, the list is asked for no sooner after the last answer. */
-const EVERY_MS = 250;
-const AFTER_TROUBLE_MS = 2000;
 /** Asked for at either end of what is missing: the next move of the wheel finds them. */
 const AHEAD = 40;
 
@@ -80,18 +78,9 @@ export function events(page, signal) {
 
   // ---------------------------------------------------------------------------------------------- asking the kernel
 
-  let chosen = false;
-  let onScreen = true;
-  let live = false;
-  let asking = false;
-  let again = false;
   let speak = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
   /** What the talk was like when it was last looked at. */
   let seen = "";
-
-  const isSeen = () => chosen && onScreen && document.visibilityState === "visible" && !signal.aborted;
 
   /** @returns {{ first: number | null, count: number }} */
   function missing() {
@@ -103,39 +92,20 @@ export function events(page, signal) {
     return { first, count: needed.end + AHEAD - first };
   }
 
-  async function ask() {
-    clearTimeout(timer);
-    if (!isSeen()) return;
-    again = asking;
-    if (asking) return;
-    asking = true;
-    const of = version;
-    const where = around;
-    const counted = page.store.get().talk?.event_count;
-    const { text, directions, errors } = filter.get();
-    const answer = await page.ask("events", {
-      filter: { text, directions, errors },
-      unfolded: [...unfolded],
-      around: where,
-      ...missing(),
-    });
-    asking = false;
-    if (signal.aborted) return;
-    const value = /** @type {EventPage | null} */ (answer?.value ?? null);
-    if (value && of === version) take(value, where, counted);
-    clearTimeout(timer);
-    if (again || of !== version) ask();
-    else if (!value) timer = live ? setTimeout(ask, AFTER_TROUBLE_MS) : undefined;
-    else if (value.searched < value.events || (!following && missing().count > 0)) ask();
-    else if (live) timer = setTimeout(ask, EVERY_MS);
-  }
+  const asker = eventAsker(page, signal, {
+    element,
+    wish: () => ({ filter: filter.get(), unfolded: [...unfolded], around, ...missing() }),
+    version: () => version,
+    take,
+    lacks: () => !following && missing().count > 0,
+  });
+  const { ask } = asker;
 
   /**
    * @param {EventPage} value
    * @param {number | null} where the event whose place was asked for
-   * @param {number | undefined} before how many events there were when it was asked for, as the tab had it
    */
-  function take(value, where, before) {
+  function take(value, where) {
     if (told && told.log !== value.log) {
       forget();
       told = value;
@@ -152,11 +122,6 @@ export function events(page, signal) {
     }
     if (following) list.toEnd();
     draw();
-    // Unless the kernel has said something newer since.
-    const counted = page.store.get().talk?.event_count;
-    if (counted === before && counted !== value.events) {
-      page.store.dispatch({ kind: "talk", page: null, rev: 0, patch: { event_count: value.events } });
-    }
   }
 
   /** Another session has another log. */
@@ -331,29 +296,11 @@ export function events(page, signal) {
     else press(active ?? 0);
   });
 
-  // ----------------------------------------------------------------------------------------------------- being seen
-
-  const sight = new IntersectionObserver((entries) => {
-    const was = isSeen();
-    onScreen = entries.at(-1)?.isIntersecting ?? onScreen;
-    if (isSeen() && !was) ask();
-  });
-  sight.observe(element);
-  document.addEventListener("visibilitychange", () => ask(), { signal });
-  signal.addEventListener(
-    "abort",
-    () => {
-      clearTimeout(timer);
-      sight.disconnect();
-    },
-    { once: true },
-  );
-
   return {
     name: "Events",
     element,
     draw({ talk, local }) {
-      live = talk !== null && isLive(talk.state) && local.kernel === "live";
+      asker.follow(talk !== null && isLive(talk.state) && local.kernel === "live");
       const count = talk?.event_count === told?.events ? "" : talk?.event_count;
       const now = `${local.kernel} ${talk?.state} ${count}`;
       if (now === seen || local.kernel !== "live") return;
@@ -361,8 +308,7 @@ export function events(page, signal) {
       ask();
     },
     shown(shown) {
-      chosen = shown;
-      clearTimeout(timer);
+      asker.choose(shown);
       if (!shown) return;
       // What it was like when it was hidden does not count.
       seen = "";
