@@ -33,9 +33,9 @@ TOOL = '''def get_weather(city: str) -> dict:
     """The weather in a city."""
     return {"city": city, "temperature_c": 21.3, "sky": "clear"}
 '''
-# The notebook's output column as narrow as a phone's.
+# As in a column so wide.
 NARROW = """px => {
-  for (const area of document.querySelectorAll(".jp-OutputArea-output")) area.style.width = px + "px";
+  for (const view of document.querySelectorAll("section.gip")) view.style.maxWidth = `${px}px`;
 }"""
 
 
