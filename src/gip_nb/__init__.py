@@ -72,6 +72,7 @@ def talk(
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
     record: bool = True,
+    greet: bool | str = False,
     **session: Any,
 ) -> Talk:
     """A widget to talk to a realtime model: *Start* (or the first verb on `.session`) connects.
@@ -93,6 +94,8 @@ def talk(
         dialect: `auto`, `beta` or `ga`.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
+        greet: let the model say the first words when the talk is started; a text tells it how. Once in each
+            session, and not where you begin it yourself, by typing or by a verb.
         **session: further session fields of the API, in either dialect's name; `extra_headers`,
             `extra_query`.
 
@@ -116,6 +119,7 @@ def talk(
         transcription=transcription,
         dialect=dialect,
         record=record,
+        greet=greet,
         **session,
     )
 

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.errors import BadSetting
+from gip_nb.notebook.greeting import Greeting
 from gip_nb.notebook.widget import Talk
 from gip_nb.session.settings import resolve
 from gip_nb.tools import Toolbox
@@ -27,7 +28,13 @@ _newest: weakref.ref[Talk] | None = None
 _made: dict[str, tuple[str, weakref.WeakSet[Talk]]] = {}
 
 
-def open_talk(*, tools: Iterable[Callable[..., Any]] = (), record: bool = True, **options: Any) -> Talk:
+def open_talk(
+    *,
+    tools: Iterable[Callable[..., Any]] = (),
+    record: bool = True,
+    greet: bool | str = False,
+    **options: Any,
+) -> Talk:
     """What `gip_nb.talk()` does; its docstring has the options.
 
     A cell that is run again closes the talks that it made before: their views are gone with its output, and
@@ -37,11 +44,12 @@ def open_talk(*, tools: Iterable[Callable[..., Any]] = (), record: bool = True, 
     given: object = record
     if not isinstance(given, bool):
         raise BadSetting(f"record {given!r}", "use True or False: the saved notebook keeps the talk, or not.")
+    Greeting(greet)  # Before anything is closed: it may be none.
     settings = resolve(**options)
     run = _this_run()
     if run is not None:
         _close_those_of_earlier_runs(run)
-    talk = Talk(settings, Toolbox(functions) if functions else None, record=record)
+    talk = Talk(settings, Toolbox(functions) if functions else None, record=record, greet=greet)
     if run is not None:
         _made.setdefault(run.cell_id, (run.message_id, weakref.WeakSet()))[1].add(talk)
     global _newest  # noqa: PLW0603 - `current()` asks for the newest one of the kernel

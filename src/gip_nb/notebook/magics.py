@@ -52,6 +52,9 @@ _parser.add_argument(
     const=False,
     help="do not keep the conversation in the notebook",
 )
+_parser.add_argument(
+    "--greet", action="store_const", const=True, help="the model says the first words when the talk starts"
+)
 _KNOWN: list[str] = [option for action in _parser._actions for option in action.option_strings]  # noqa: SLF001 - no public way
 
 

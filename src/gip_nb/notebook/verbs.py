@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.errors import AlreadyClosed, UnknownItem
+from gip_nb.errors import AlreadyClosed, NothingToDo, UnknownItem
 from gip_nb.notebook.event_pages import EventPages
 from gip_nb.notebook.item_view import shown
 from gip_nb.notebook.requests import Answer
@@ -57,8 +57,13 @@ class SessionVerbs:
     async def _press(self, _: Wish) -> None:
         await self._running().press()
 
-    async def _release(self, _: Wish) -> None:
-        await self._running().release()
+    async def _release(self, _: Wish) -> Answer:
+        try:
+            await self._running().release()
+        except NothingToDo:
+            # A slip of the finger is no trouble.
+            return Answer({"too_short": True})
+        return Answer({"too_short": False})
 
     async def _update(self, wish: Wish) -> Answer:
         given = wish.args.get("fields")

@@ -19,6 +19,7 @@ import traitlets
 
 from gip_nb.errors import GipError, NothingToDo
 from gip_nb.notebook.beside import Beside, total_cost_usd
+from gip_nb.notebook.greeting import Greeting
 from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
@@ -105,9 +106,17 @@ class Talk(anywidget.AnyWidget):
     # The class of the record beside this widget, which a page hides while the widget lives there.
     _record_class = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, settings: Settings, tools: Toolbox | None = None, *, record: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tools: Toolbox | None = None,
+        *,
+        record: bool = True,
+        greet: bool | str = False,
+    ) -> None:
         self._settings = settings
         self._tools = tools
+        self._greeting = Greeting(greet)
         self._page = Page(self._post, self)
         self._probe = Probe(lambda content: self._post(content, ()))
         self._sessions: list[RealtimeSession] = []
@@ -245,6 +254,7 @@ class Talk(anywidget.AnyWidget):
             if session is self._running:
                 self._end_capture()
             raise
+        self._greeting.ask(session)
         if page is None and self._page.audio_page is not None:
             await self._microphone.there_or_why_not()
 
@@ -408,10 +418,9 @@ class Talk(anywidget.AnyWidget):
             state=state,
             session_id=session.session_id,
             dialect=session.dialect,
-            turn_detection=detection_name(session, self._settings),
-            settings=settings_view(session, self._settings),
             event_count=len(session.log),
         )
+        self._tell_settings()
         self._set(state=state, session_id=session.session_id or "")
         if state in {"closed", "error"}:
             self._end_capture()
@@ -434,12 +443,16 @@ class Talk(anywidget.AnyWidget):
 
     def settings_changed(self) -> None:
         """Show what the server has in force."""
+        self._tell(session_id=self._running.session_id)
+        self._tell_settings()
+
+    def _tell_settings(self) -> None:
         session = self._running
-        self._tell(
-            session_id=session.session_id,
-            turn_detection=detection_name(session, self._settings),
-            settings=settings_view(session, self._settings),
-        )
+        if session.settings_settled:
+            self._tell(
+                turn_detection=detection_name(session, self._settings),
+                settings=settings_view(session, self._settings),
+            )
 
     def turn_done(self, turn: int) -> None:
         """Count it."""

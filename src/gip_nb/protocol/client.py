@@ -104,6 +104,11 @@ class ClientProtocol:
         return self.conversation.turn_detection
 
     @property
+    def pressed(self) -> bool:
+        """Whether a key is held: the user speaks."""
+        return self._pressed
+
+    @property
     def appended_samples(self) -> int:
         """Samples appended to this connection's input so far."""
         return self._appended_bytes // 2

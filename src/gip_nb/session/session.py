@@ -183,7 +183,7 @@ class AsyncRealtimeSession(Talking):
         finally:
             self._microphone_held = False
             if detection is not None and self._at == "open":
-                protocol.update({"audio": {"input": {"turn_detection": detection}}})
+                self._giving_back = protocol.update({"audio": {"input": {"turn_detection": detection}}})
                 self._pump()
 
     async def _first_settings_told(self) -> None:
@@ -292,10 +292,18 @@ class AsyncRealtimeSession(Talking):
 
     @on_loop
     async def press(self) -> None:
-        """Push to talk: the user begins to speak. An answer stops; what was appended before is forgotten."""
-        await self.connect()
-        self.protocol.press()
-        self._pump()
+        """Push to talk: the user begins to speak. An answer stops; what was appended before is forgotten.
+
+        With turn detection off the microphone is heard from here to `release()`, also while this connects.
+        """
+        if self._at in {"idle", "connecting"}:
+            self._early.clear()
+            self._early_press = self._early_held = True
+            await self.connect()
+        else:
+            await self.connect()
+            self.protocol.press()
+            self._pump()
 
     @on_loop
     async def release(self) -> None:
@@ -304,6 +312,7 @@ class AsyncRealtimeSession(Talking):
         Raises:
             NothingToDo: it is shorter than 100 ms; nothing was sent.
         """
+        self._early_held = False
         await self.connect()
         if self.protocol.release() is None:
             samples = self.protocol.uncommitted_samples

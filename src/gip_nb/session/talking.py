@@ -104,7 +104,10 @@ class Talking:
         self._told_state: State = "idle"
         self._muted = False
         self._microphone_held = False
+        self._giving_back: Request | None = None
         self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
+        # A key was pressed while the connection opens, and, the second, is still held.
+        self._early_press = self._early_held = False
         self._capture_marks = CaptureMarks()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
@@ -125,6 +128,17 @@ class Talking:
             return "closed" if self._at == "closing" else self._at
         phase = self.protocol.phase
         return "muted" if self._muted and phase == "listening" else phase
+
+    @property
+    def settings_settled(self) -> bool:
+        """Whether the server has told the settings that were asked for.
+
+        Its greeting tells its defaults; and turn detection may be off for one utterance that does not come
+        from the microphone.
+        """
+        giving_back = self._giving_back
+        lent = self._microphone_held or (giving_back is not None and not giving_back.done)
+        return self._at != "open" or (self._first_update is None and not lent)
 
     @property
     def session_id(self) -> str | None:
@@ -185,6 +199,8 @@ class Talking:
         self._raise_if_ended()
         self._move("open")
         self._first_update = self.protocol.update(self.first_settings())
+        if self._early_press:
+            self.protocol.press()
         while self._early:
             self._append_microphone(*self._early.popleft())
         self._pump()
@@ -214,7 +230,8 @@ class Talking:
     def push_microphone(self, pcm: bytes, *, page: str = "", captured_ms: float = math.nan) -> None:
         """A frame from the microphone, PCM16 mono 24 000 Hz.
 
-        Who presses Start speaks at once: what is said while the connection opens is kept and sent then.
+        Who presses Start speaks at once: what is said while the connection opens is kept and sent then. With
+        turn detection off it is heard only while a key is held: what nobody would commit is not sent.
 
         Args:
             pcm: the frame.
@@ -222,16 +239,37 @@ class Talking:
             captured_ms: when its first sample was captured, on that page's clock; NaN where nobody knows.
         """
         if self._at == "connecting":
-            self._early.append((pcm, page, captured_ms))
-        elif self._at == "open" and not self._microphone_held:
+            if self._early_held or not self._by_hand:
+                self._early.append((pcm, page, captured_ms))
+        elif (
+            self._at == "open" and not self._microphone_held and (self.protocol.pressed or not self._by_hand)
+        ):
             self._append_microphone(pcm, page, captured_ms)
             self._pump()
+
+    @property
+    def _by_hand(self) -> bool:
+        """Whether a key says where the user's turn ends. Until the server has told: as it is asked to."""
+        if self._at == "open" and self._first_update is None:
+            return self.protocol.turn_detection is None
+        told = self.first_settings().get("audio", {}).get("input", {})
+        return "turn_detection" in told and told["turn_detection"] is None
 
     def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None:
         samples = self.protocol.appended_samples
         if self._capture_marks.wants(page, samples, captured_ms):
             self.note("mic.captured", appended_samples=samples, page=page, page_ms=captured_ms)
         self.protocol.append_audio(pcm)
+
+    def speak_first(self, instructions: str) -> None:
+        """Let the model begin the talk, unless the user has: asked for, and not waited for.
+
+        Args:
+            instructions: of this one response.
+        """
+        if self._at == "open" and not self._early_press and not self.protocol.conversation.items:
+            self.protocol.respond({"instructions": instructions})
+            self._pump()
 
     def note(self, kind: str, **fields: Any) -> None:
         """Log a local row; the protocol sees it where it is the player's."""

@@ -47,7 +47,9 @@ class World:
         self.page = Page(self._post, self)
         greeting = {"type": "session.created", "session": {"id": "s", "turn_detection": detection}}
         self.transport = ScriptedTransport(greeting=[greeting])
-        settings = resolve("test-preview", api_key="sk-test-0123456789", turn_detection=None, environment={})
+        settings = resolve(
+            "test-preview", api_key="sk-test-0123456789", turn_detection=detection, environment={}
+        )
         self.session = AsyncRealtimeSession(settings, transport=self.transport.for_session, speaker=self.page)
 
     def _post(self, content: Message, _buffers: Sequence[bytes]) -> None:
@@ -162,17 +164,16 @@ def test_a_spoken_turn_s_latencies_are_true_within_5_ms_however_late_frames_are(
     run_blocking(talk())
 
 
-def test_push_to_talk_counts_from_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_push_to_talk_counts_from_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, None)
 
     async def talk() -> None:
         await world.begin()
+        await world.session.press()
         await world.speak(300, 25, [5.0])
         await world.at(1400)
-        committing = asyncio.ensure_future(world.session.commit())
-        await world.at(1400)
+        await world.session.release()
         await world.server(1450, "input_audio_buffer.committed", item_id="u", previous_item_id=None)
-        await committing
         await world.answer((1500, 1700, 1800))
         await world.session.close()
         turn = world.turn()

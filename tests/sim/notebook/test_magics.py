@@ -134,7 +134,7 @@ def test_tools_may_stand_in_one_list_and_variables_in_the_line(notebook: Noteboo
         ("--instr x", UnknownOption, "'--instr'", "did you mean '--instructions'?"),
         ("--turn_detection none", UnknownOption, "'--turn_detection'", "did you mean '--turn-detection'?"),
         ("-v verse", UnknownOption, "'-v'", "did you mean '--voice'?"),
-        ("--zzz", UnknownOption, "'--zzz'", "--base-url, --dialect, --instructions"),
+        ("--zzz", UnknownOption, "'--zzz'", "--base-url, --dialect, --greet, --instructions"),
         ("--help", UnknownOption, "'--help'", "--base-url"),
         ("--voice", BadSetting, "--voice: expected one argument", "%talk?"),
         ("one two", BadSetting, "one model, and 'two'", "double quotes"),
