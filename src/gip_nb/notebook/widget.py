@@ -1,8 +1,6 @@
-"""`Talk`, the anywidget: traits for Python, messages for the page, and the talk's few verbs.
+"""`Talk`, the anywidget: messages for the page, and the talk's few verbs; its traits are in live_traits.py.
 
-The page draws from messages alone; the traits are for `observe`, `link` and other widgets. They are set on
-the callback thread, so that a slow observer delays the observers after it and never the sound. `_post` is the
-one function that sends to the page.
+`_post` is the one function that sends to the page.
 """
 
 from __future__ import annotations
@@ -12,14 +10,15 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from gip_nb.errors import GipError, NothingToDo
+from gip_nb.notebook.bar import Bar
 from gip_nb.notebook.beside import Beside, total_cost_usd
 from gip_nb.notebook.greeting import Greeting
+from gip_nb.notebook.live_traits import LiveTraits
 from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
@@ -29,7 +28,7 @@ from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
 from gip_nb.notebook.verbs import SessionVerbs
 from gip_nb.session.blocking import RealtimeSession
-from gip_nb.session.loop import callbacks, in_thread, loop, run_blocking, start_task
+from gip_nb.session.loop import in_thread, loop, run_blocking, start_task
 from gip_nb.session.reply import read_utterance
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import with_changes
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from gip_nb.notebook import messages
     from gip_nb.notebook.probe import Examination
     from gip_nb.notebook.requests import Answer, Verb, Wish
     from gip_nb.protocol.outputs import State
@@ -48,8 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Talk"]
 
 _STATIC = Path(__file__).parent / "static"
-_LIVE_SYNC_S = 0.25
-_LIVE_TRAITS = ("user_transcript", "assistant_transcript")
 _log = logging.getLogger(__name__)
 
 
@@ -62,20 +58,7 @@ def _asset(name: str) -> Path | str:
     return path if os.environ.get("ANYWIDGET_HMR") == "1" else path.read_text("utf-8")
 
 
-class EveryChunk(traitlets.Bytes):
-    """Bytes whose observers hear of every assignment: two equal chunks of sound are two chunks."""
-
-    def set(self, obj: traitlets.HasTraits, value: bytes) -> None:
-        """Set and notify, equal or not."""
-        name = str(self.name)
-        new = self._validate(obj, value)
-        # What traitlets' own `set` does, without its look whether anything changed.
-        old = obj._trait_values.get(name, b"")  # noqa: SLF001 - no public way
-        obj._trait_values[name] = new  # noqa: SLF001 - same
-        obj._notify_trait(name, old, new)  # noqa: SLF001 - same
-
-
-class Talk(anywidget.AnyWidget):
+class Talk(LiveTraits):
     """A realtime talk in an output cell.
 
     Traits (observers run on the callback thread, in order):
@@ -94,15 +77,6 @@ class Talk(anywidget.AnyWidget):
     _esm = _asset("widget.js")
     _css = _asset("widget.css")
 
-    state = traitlets.Unicode("idle").tag(sync=True)
-    session_id = traitlets.Unicode("").tag(sync=True)
-    model = traitlets.Unicode("").tag(sync=True)
-    user_transcript = traitlets.Unicode("").tag(sync=True)
-    assistant_transcript = traitlets.Unicode("").tag(sync=True)
-    turn = traitlets.Int(0).tag(sync=True)
-    usage = traitlets.Dict().tag(sync=True)
-    error = traitlets.Dict().tag(sync=True)
-    audio_delta = EveryChunk(b"")
     # The class of the record beside this widget, which a page hides while the widget lives there.
     _record_class = traitlets.Unicode("").tag(sync=True)
 
@@ -120,9 +94,8 @@ class Talk(anywidget.AnyWidget):
         self._page = Page(self._post, self)
         self._probe = Probe(lambda content: self._post(content, ()))
         self._sessions: list[RealtimeSession] = []
-        self._told: messages.TalkState = {}
+        self._bar = Bar(self._page.tell)
         self._muted = False
-        self._live_sync: Any = None
         self._microphone = MicrophoneNews()
         # What begins, ends or hands over the talk is the widget's; what a session does by itself, verbs.py's.
         self._verbs: dict[str, Verb] = {
@@ -213,15 +186,7 @@ class Talk(anywidget.AnyWidget):
             self._sessions.append(RealtimeSession(session))
             self._page.show(session)
             self._set(user_transcript="", assistant_transcript="", turn=0, usage={}, session_id="")
-            self._tell(
-                session_id=None,
-                requests=0,
-                cost_usd=None,
-                connected_at_ms=None,
-                ended_at_ms=None,
-                first_sound_ms=None,
-                event_count=0,
-            )
+            self._bar.began()
         return session
 
     def _keep(self, fields: dict[str, Any]) -> None:
@@ -259,13 +224,13 @@ class Talk(anywidget.AnyWidget):
             await self._microphone.there_or_why_not()
 
     def _forget_error(self) -> None:
-        self._tell(error=None)
+        self._bar.tell(error=None)
         self._set(error={})
 
     async def _stop(self) -> None:
         session = self._running
         self._muted = False
-        self._tell(muted=False)
+        self._bar.tell(muted=False)
         await session.close()
         # A new one may have begun meanwhile; then the microphone is that one's.
         if session is self._running:
@@ -279,7 +244,7 @@ class Talk(anywidget.AnyWidget):
     async def _mute(self, *, muted: bool) -> None:
         self._muted = muted
         self._running.set_muted(muted=muted)
-        self._tell(muted=muted)
+        self._bar.tell(muted=muted)
 
     async def _take(self, page: str) -> None:
         """Let this page hear and speak.
@@ -321,7 +286,7 @@ class Talk(anywidget.AnyWidget):
         session = self._fresh()
         if self._page.audio_page is None:
             self._page.grant(page, reason)
-            self._tell(error=None)
+            self._bar.tell(error=None)
         return session
 
     # ---- from the page: whichever thread the kernel runs handlers in ---------------------------------------
@@ -408,13 +373,13 @@ class Talk(anywidget.AnyWidget):
         session = self._running
         now_ms = time.time() * 1000
         if state in {"closed", "error"}:
-            self._tell(ended_at_ms=now_ms)
-        elif state not in {"idle", "connecting"} and self._told.get("connected_at_ms") is None:
-            self._tell(connected_at_ms=now_ms)
+            self._bar.tell(ended_at_ms=now_ms)
+        elif state not in {"idle", "connecting"} and not self._bar.connected:
+            self._bar.tell(connected_at_ms=now_ms)
         if state == "connecting" and not self._page.plays and self._page.newest is not None:
             # Whoever began it, a click or a verb in a cell: the page that shows this talk plays it.
             self._page.grant(self._page.newest, "view")
-        self._tell(
+        self._bar.tell(
             state=state,
             session_id=session.session_id,
             dialect=session.dialect,
@@ -443,13 +408,13 @@ class Talk(anywidget.AnyWidget):
 
     def settings_changed(self) -> None:
         """Show what the server has in force."""
-        self._tell(session_id=self._running.session_id)
+        self._bar.tell(session_id=self._running.session_id)
         self._tell_settings()
 
     def _tell_settings(self) -> None:
         session = self._running
         if session.settings_settled:
-            self._tell(
+            self._bar.tell(
                 turn_detection=detection_name(session, self._settings),
                 settings=settings_view(session, self._settings),
             )
@@ -464,7 +429,7 @@ class Talk(anywidget.AnyWidget):
         }
         self._follow_transcripts()
         self._set(turn=turn, usage=usage)
-        self._tell(
+        self._bar.tell(
             requests=conversation.requests,
             cost_usd=total_cost_usd(conversation),
             event_count=len(self._running.log),
@@ -482,7 +447,7 @@ class Talk(anywidget.AnyWidget):
     def failed(self, error: GipError) -> None:
         """Show it in the widget too."""
         view = error_view(error)
-        self._tell(error=view)
+        self._bar.tell(error=view)
         self._set(error=dict(view))
 
     # ---- to the page and to the traits ---------------------------------------------------------------------
@@ -496,88 +461,31 @@ class Talk(anywidget.AnyWidget):
         except Exception:  # noqa: BLE001 - a page that is gone must not end the talk
             _log.exception("a message of kind %r could not be sent to the page", content.get("kind"))
 
-    def _tell(self, **patch: Unpack[messages.TalkState]) -> None:
-        """Tell the pages what changed in the bar."""
-        told: dict[str, Any] = {**self._told}
-        changed = {k: v for k, v in patch.items() if k not in told or told[k] != v}
-        self._told.update(patch)
-        if changed:
-            self._page.tell(changed)
-
     # ---- Owner: what the page's half says, on the loop -----------------------------------------------------
 
     def lease_changed(self) -> None:
         """Tell the pages who hears and speaks."""
-        self._tell(audio_page=self._page.audio_page)
+        self._bar.tell(audio_page=self._page.audio_page)
 
     def routing_changed(self) -> None:
         """Say that cells hold up the talk, and how to change it; or that they no longer do."""
-        self._tell(notice=advice() if self._page.held_up else None)
+        self._bar.tell(notice=advice() if self._page.held_up else None)
 
     def sound_started(self) -> None:
         """Show how long the user waited for it."""
         turn = self._running.protocol.conversation.current_turn
         if turn is not None and turn.first_sound_s is not None and turn.speech_end_s is not None:
-            self._tell(first_sound_ms=(turn.first_sound_s - turn.speech_end_s) * 1000)
+            self._bar.tell(first_sound_ms=(turn.first_sound_s - turn.speech_end_s) * 1000)
 
     def snapshot(self, page: str) -> None:
         """Everything, for a page that is new here or has missed something."""
         session = self._running
         # First, since it sends what is still waiting.
         items = self._page.view.snapshot()
-        talk: messages.TalkState = {
-            "state": "idle",
-            "session_id": session.session_id,
-            "model": self._settings.model,
-            "dialect": session.dialect,
-            "rehearsal": self._settings.rehearsal,
-            "muted": self._muted,
-            "error": None,
-            "audio_page": self._page.audio_page,
-            "turn_detection": detection_name(session, self._settings),
-            "first_sound_ms": None,
-            "requests": 0,
-            "cost_usd": None,
-            "connected_at_ms": None,
-            "ended_at_ms": None,
-            "event_count": len(session.log),
-            "notice": None,
-            "settings": settings_view(session, self._settings),
-        }
-        talk.update(self._told)
+        talk = self._bar.whole(session, self._settings, muted=self._muted, audio_page=self._page.audio_page)
         self._post(
             {"kind": "snapshot", "page": page, "rev": self._page.rev, "talk": talk, "items": items}, ()
         )
-
-    def _set(self, **traits: Any) -> None:
-        """Set traits on the callback thread: observers are the user's code."""
-        for name, value in traits.items():
-            self._set_one(name, value)
-
-    def _set_one(self, name: str, value: object) -> None:
-        session = self._running
-        # One by one: what an observer of the first raises must not keep the second from being set.
-        callbacks().submit(lambda: self.set_trait(name, value), session.callback_failed)
-
-    def _follow_transcripts(self) -> None:
-        conversation = self._running.protocol.conversation
-        turn = conversation.current_turn
-        if turn is None:
-            return
-        self._set(
-            user_transcript=conversation.texts(turn, "user"),
-            assistant_transcript=conversation.texts(turn, "assistant"),
-        )
-        if self._live_sync is None:
-            self._live_sync = loop().call_later(_LIVE_SYNC_S, self._sync_live)
-
-    def _sync_live(self) -> None:
-        self._live_sync = None
-        callbacks().submit(lambda: self.send_state(list(_LIVE_TRAITS)))
-
-    def _should_send_property(self, key: str, value: object) -> bool:
-        """Growing transcripts are synced by `_sync_live` at most four times a second, not at each change."""
-        return key not in _LIVE_TRAITS and bool(super()._should_send_property(key, value))
 
     def _ipython_display_(self) -> None:
         """Show the widget and what stands beside it."""

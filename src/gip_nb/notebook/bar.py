@@ -1,0 +1,91 @@
+"""What the pages' bar shows: told when it changes, and whole to a page that is new. On the loop only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from gip_nb.notebook.settings_view import detection_name, settings_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.notebook import messages
+    from gip_nb.session.session import AsyncRealtimeSession
+    from gip_nb.session.settings import Settings
+
+__all__ = ["Bar"]
+
+
+class Bar:
+    """The newest word on each field.
+
+    Args:
+        tell: sends a patch to every page.
+    """
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        self._send = tell
+        self._told: messages.TalkState = {}
+
+    def tell(self, **patch: Unpack[messages.TalkState]) -> None:
+        """Tell the pages what of this is new."""
+        told: dict[str, Any] = {**self._told}
+        changed = {k: v for k, v in patch.items() if k not in told or told[k] != v}
+        self._told.update(patch)
+        if changed:
+            self._send(changed)
+
+    def began(self) -> None:
+        """A new session: nothing of the one before is its."""
+        self.tell(
+            session_id=None,
+            requests=0,
+            cost_usd=None,
+            connected_at_ms=None,
+            ended_at_ms=None,
+            first_sound_ms=None,
+            event_count=0,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the session was connected once."""
+        return self._told.get("connected_at_ms") is not None
+
+    def whole(
+        self,
+        session: AsyncRealtimeSession,
+        settings: Settings,
+        *,
+        muted: bool,
+        audio_page: str | None,
+    ) -> messages.TalkState:
+        """Everything, for a page that is new here or has missed something.
+
+        Args:
+            session: the newest one.
+            settings: what the next one begins with.
+            muted: whether the microphone is.
+            audio_page: who hears and speaks.
+        """
+        talk: messages.TalkState = {
+            "state": "idle",
+            "session_id": session.session_id,
+            "model": settings.model,
+            "dialect": session.dialect,
+            "rehearsal": settings.rehearsal,
+            "muted": muted,
+            "error": None,
+            "audio_page": audio_page,
+            "turn_detection": detection_name(session, settings),
+            "first_sound_ms": None,
+            "requests": 0,
+            "cost_usd": None,
+            "connected_at_ms": None,
+            "ended_at_ms": None,
+            "event_count": len(session.log),
+            "notice": None,
+            "settings": settings_view(session, settings),
+        }
+        talk.update(self._told)
+        return talk
