@@ -1,6 +1,7 @@
 // The audio graph: one context at 24 000 Hz, made in the user's click, with the microphone on one side and answers on the other.
 // Where that context refuses the microphone, as Firefox's does one of another rate, a second context captures alone.
 
+import { measureBands } from "./bands.js";
 import { askForMicrophone, joinCapture, unlessAborted } from "./capture.js";
 import captureSource from "./capture-processor.js?worklet";
 import { ContextClock, nowMs } from "./clock.js";
@@ -52,6 +53,7 @@ export class AudioGraph {
   #told = null;
   #gain = 1;
   #waveform = new Float32Array(1024);
+  #spectrum = new Float32Array(512);
 
   /**
    * @param {object} options
@@ -314,10 +316,29 @@ export class AudioGraph {
    * @returns {number} how loud it is at this moment, 0 to 1
    */
   level(side) {
-    const analyser = side === "microphone" ? this.#capture?.analyser : this.playback.analyser;
+    const analyser = this.#analyserOf(side);
     if (!analyser) return 0;
     analyser.getFloatTimeDomainData(this.#waveform);
     return loudness(this.#waveform);
+  }
+
+  /**
+   * @param {"microphone" | "model"} side
+   * @param {number[]} levels written to: how loud each band of the voice is at this moment, 0 to 1
+   */
+  bands(side, levels) {
+    const analyser = this.#analyserOf(side);
+    if (!analyser) {
+      levels.fill(0);
+      return;
+    }
+    analyser.getFloatFrequencyData(this.#spectrum);
+    measureBands(this.#spectrum, analyser.context.sampleRate, levels);
+  }
+
+  /** @param {"microphone" | "model"} side */
+  #analyserOf(side) {
+    return side === "microphone" ? this.#capture?.analyser : this.playback.analyser;
   }
 
   #close() {

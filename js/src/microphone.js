@@ -3,6 +3,9 @@
 import { isHere, isLive, isMuted } from "./store.js";
 import { fallenBack, isOfDevice, MUTED, microphoneTrouble, nameAndMessage } from "./trouble.js";
 
+/** A frame's length, and how long one is waited for that should have come. */
+const FRAME_MS = 40;
+const LATE_MS = 160;
 /** A device is another one within this; what takes longer asks the user, and that is said. */
 const SWITCH_MS = 400;
 
@@ -15,6 +18,8 @@ export class Microphone {
   #life = null;
   /** What it is called; empty: not known. */
   #name = "";
+  /** @type {Set<(heardToMs: number) => void>} told up to when the microphone has been heard */
+  #listeners = new Set();
 
   /**
    * @param {object} options
@@ -42,6 +47,26 @@ export class Microphone {
     if (!this.#life) return;
     this.#end();
     this.#is("off");
+  }
+
+  /**
+   * Waits until what was said up to a moment has been sent: a frame goes out when it is full.
+   *
+   * @param {number} atMs milliseconds since the Unix epoch
+   * @returns {Promise<void>}
+   */
+  until(atMs) {
+    if (this.store.get().local.microphone !== "on") return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(late);
+        this.#listeners.delete(look);
+        resolve();
+      };
+      const look = (/** @type {number} */ heardToMs) => heardToMs >= atMs && done();
+      const late = setTimeout(done, LATE_MS);
+      this.#listeners.add(look);
+    });
   }
 
   /** Another device, or other processing, is preferred: from now on that one is heard. */
@@ -73,7 +98,10 @@ export class Microphone {
         signal: life.signal,
         preferences: this.store.get().local.sounds,
         muted: isMuted(this.store.get()),
-        frame: ({ seq, captured_at_ms, buffer }) => this.send({ kind: "mic", seq, captured_at_ms }, [buffer]),
+        frame: ({ seq, captured_at_ms, buffer }) => {
+          this.send({ kind: "mic", seq, captured_at_ms }, [buffer]);
+          for (const look of this.#listeners) look(captured_at_ms + FRAME_MS);
+        },
         lost: (error) => this.#failed(life, error),
         silenced: (silent) => this.#silenced(silent),
       })

@@ -10,6 +10,7 @@ import { samplesOf } from "./messages.js";
 import { Microphone } from "./microphone.js";
 import { pageFacts } from "./page-facts.js";
 import { isSameCapture, remember, remembered } from "./preferences.js";
+import { PushToTalk } from "./push-to-talk.js";
 import { Replay } from "./replay.js";
 import { createStore, isHere, isLive, isMuted } from "./store.js";
 import { KERNEL_LOST, NO_SOUND, SOUND_BLOCKED } from "./trouble.js";
@@ -67,6 +68,7 @@ export class Page {
       send: (message, buffers) => this.comm.send(message, buffers),
       opened: () => this.lookForDevices(),
     });
+    this.pushToTalk = new PushToTalk(this, (atMs) => this.#microphone.until(atMs));
     this.lookForDevices = watchDevices({
       signal,
       changed: (devices) => this.store.dispatch({ kind: "local", patch: { devices } }),
@@ -116,9 +118,10 @@ export class Page {
   }
 
   stop() {
+    this.store.dispatch({ kind: "local", patch: { stopping: true, pressed: null } });
     this.#microphone.close();
     this.audio.playback.silence();
-    this.ask("stop");
+    this.ask("stop").then(() => this.store.dispatch({ kind: "local", patch: { stopping: false } }));
   }
 
   interrupt() {
@@ -267,6 +270,8 @@ export class Page {
   /** Nobody looks at this talk here any more: the microphone is off, and what is left of an answer is not heard. */
   #leave() {
     this.#left = true;
+    // The kernel lets go of a key that is held where nobody is any more.
+    this.store.dispatch({ kind: "local", patch: { pressed: null } });
     this.#microphone.close();
     this.comm.send({ kind: "bye" });
   }
@@ -393,7 +398,10 @@ export class Page {
   #kernelChanged(lost) {
     this.store.dispatch({
       kind: "local",
-      patch: { kernel: lost ? "lost" : "live", starting: false, muteWanted: null, busy: false },
+      patch: {
+        ...{ kernel: lost ? "lost" : "live", starting: false, stopping: false, busy: false },
+        ...{ muteWanted: null, pressed: null, byHandWanted: null },
+      },
     });
     this.store.dispatch({ kind: "trouble", source: "kernel", error: lost ? KERNEL_LOST : null });
     if (!lost) {

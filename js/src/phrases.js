@@ -1,6 +1,6 @@
 // The state in words: what is going on, and what helps now.
 
-import { isElsewhere, isHere, isLive, phaseOf } from "./store.js";
+import { isByHand, isElsewhere, isHere, isLive, phaseOf } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
 /** @typedef {ReturnType<typeof phaseOf>} Phase */
@@ -31,6 +31,7 @@ export function labelOf(state) {
   if (needsClick(state)) return "Click to go on";
   if (phase === "listening" && state.local.microphone === "asking") return "Waiting for the microphone";
   if (isDeaf(state)) return "Connected";
+  if (phase === "listening" && isByHand(state)) return "Hold to talk";
   return LABELS[phase];
 }
 
@@ -44,55 +45,93 @@ export function needsClick(state) {
 
 /**
  * @param {State} state
- * @returns {boolean} whether the server listens and this page gives it nothing to hear
+ * @returns {boolean} whether the server listens and this page gives it nothing to hear; a key would open the microphone
  */
 export function isDeaf(state) {
-  const { microphone } = state.local;
-  return (
-    phaseOf(state) === "listening" && !isElsewhere(state) && (microphone === "off" || microphone === "error")
-  );
+  return phaseOf(state) === "listening" && !isElsewhere(state) && isSilent(state) && !isByHand(state);
+}
+
+/** @param {State} state */
+function isSilent({ local }) {
+  return local.microphone === "off" || local.microphone === "error";
 }
 
 /**
  * @param {State} state
- * @returns {string} one short line
+ * @param {boolean} [keys] whether the view has the focus: then its keys help
+ * @returns {string} one short line; keys stand between backticks
  */
-export function hintOf(state) {
-  const { local, talk } = state;
+export function hintOf(state, keys = false) {
+  const { local } = state;
   const phase = phaseOf(state);
-  const silent = local.microphone === "off" || local.microphone === "error";
   if (local.busy && local.kernel === "live") return "The kernel is busy: this waits for the cell that runs.";
   if (isElsewhere(state)) return "Press to hear it and speak here.";
   if (needsClick(state)) return "The browser wants a click before it records or plays.";
+  if (local.microphone === "asking" && (phase === "connecting" || phase === "listening")) {
+    return "Allow the microphone if the browser asks.";
+  }
+  return isByHand(state) ? hintByHand(state, phase, keys) : hintOfPhase(state, phase, keys);
+}
+
+/**
+ * @param {State} state
+ * @param {Phase} phase
+ * @param {boolean} keys
+ * @returns {string}
+ */
+function hintByHand(state, phase, keys) {
+  const { pressed, tooShort } = state.local;
+  switch (phase) {
+    case "idle":
+      return keys ? "Hold `Space` and speak, or type below." : "Hold the button and speak, or type below.";
+    case "connecting":
+      return pressed ? "Opening the session; you are heard already." : "Opening the session…";
+    case "listening":
+      if (tooShort) return "That was too short: hold it while you speak.";
+      return keys ? "Hold `Space` and speak, or `K` to begin and `K` to send." : "Press, speak, and let go.";
+    case "hearing":
+      if (!pressed) return "Your code, or another window, ends the turn.";
+      if (pressed === "held") return "Let go to send.";
+      return keys ? "Press `K` again to send." : "Press the button to send.";
+    case "speaking":
+      return keys ? "Hold `Space` to speak over it; `Esc` stops it." : "Hold the button to speak over it.";
+    default:
+      return hintOfPhase(state, phase, keys);
+  }
+}
+
+/**
+ * @param {State} state
+ * @param {Phase} phase
+ * @param {boolean} keys
+ * @returns {string}
+ */
+function hintOfPhase(state, phase, keys) {
   switch (phase) {
     case "waiting":
       return "If this stays, run the cell again.";
     case "idle":
-      return "Press to talk, or type below.";
+      return keys ? "Press `Space` to talk, or type below." : "Press to talk, or type below.";
     case "connecting":
-      return local.microphone === "asking"
-        ? "Allow the microphone if the browser asks."
-        : "Opening the session…";
+      return "Opening the session…";
     case "listening":
-      if (local.microphone === "asking") return "Allow the microphone if the browser asks.";
-      if (silent) return "The microphone is off. Press to turn it on, or type below.";
-      return talk?.turn_detection === "none"
-        ? "Speak; your code commits the turn."
-        : "Speak; a pause ends your turn.";
+      if (isSilent(state)) return "The microphone is off. Press to turn it on, or type below.";
+      return keys ? "Speak; a pause ends your turn. `M` mutes." : "Speak; a pause ends your turn.";
     case "hearing":
-      return talk?.turn_detection === "none" ? "Your code commits the turn." : "Pause when you are done.";
+      return "Pause when you are done.";
     case "thinking":
-      return "The answer is on its way.";
+      return keys ? "The answer is on its way. `Esc` stops it." : "The answer is on its way.";
     case "speaking":
-      return silent || talk?.turn_detection === "none"
-        ? "Press to interrupt."
-        : "Speak over it or press to interrupt.";
+      if (isSilent(state)) return keys ? "Press `Esc` to interrupt." : "Press to interrupt.";
+      return keys ? "Speak over it or press `Esc` to interrupt." : "Speak over it or press to interrupt.";
     case "muted":
-      return "Nobody hears you. Unmute, or type below.";
+      return keys
+        ? "Nobody hears you. `M` unmutes; or type below."
+        : "Nobody hears you. Unmute, or type below.";
     case "reconnecting":
       return "The connection was lost; trying again.";
     case "closed":
-      return local.kernel === "lost" ? "Run the cell again." : "Press for a new talk.";
+      return state.local.kernel === "lost" ? "Run the cell again." : "Press for a new talk.";
     default:
       return "Press to try again.";
   }
@@ -102,27 +141,44 @@ export function hintOf(state) {
  * What a press on the large button does now, and what it is called.
  *
  * @param {State} state
- * @returns {{ action: "start" | "interrupt" | "microphone" | "take" | "wake" | null, name: string }}
+ * @returns {{ action: "start" | "talk" | "interrupt" | "microphone" | "take" | "wake" | null, name: string }}
  */
 export function talkButtonOf(state) {
   const phase = phaseOf(state);
   if (state.local.kernel !== "live") return { action: null, name: labelOf(state) };
   if (isElsewhere(state)) return { action: "take", name: "Take over here" };
   if (needsClick(state)) return { action: "wake", name: "Go on here" };
+  if (state.talk && isLive(phase === "waiting" ? "idle" : phase) && isByHand(state)) {
+    return { action: "talk", name: state.local.pressed === "toggled" ? "Send" : "Hold to talk" };
+  }
   if (phase === "thinking" || phase === "speaking") return { action: "interrupt", name: "Interrupt" };
   if (phase === "connecting" || phase === "reconnecting") return { action: null, name: labelOf(state) };
-  if (!state.talk || !isLive(state.talk.state)) return { action: "start", name: "Start talking" };
-  const silent = state.local.microphone === "off" || state.local.microphone === "error";
-  if (silent) return { action: "microphone", name: "Turn the microphone on" };
+  if (!state.talk || phase === "closed" || !isLive(state.talk.state)) {
+    return { action: "start", name: "Start talking" };
+  }
+  if (isSilent(state)) return { action: "microphone", name: "Turn the microphone on" };
   return { action: null, name: labelOf(state) };
 }
 
-/** @type {Record<import("./messages.js").TurnDetection, string>} */
-export const TURN_DETECTION = {
-  server_vad: "voice activity",
-  semantic_vad: "semantic turns",
-  none: "manual turns",
-};
+/**
+ * @param {number} ms
+ * @returns {string} as a clock shows it: 01:24, 1:02:03
+ */
+export function clockText(ms) {
+  const whole = Math.max(0, Math.floor(ms / 1000));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${two(minutes)}:${two(rest)}`;
+}
+
+/**
+ * @param {number} usd
+ * @returns {string} three digits as long as it is small change
+ */
+export function costText(usd) {
+  if (usd > 0 && usd < 0.001) return "< $0.001";
+  return `$${usd.toFixed(usd < 1 ? 3 : 2)}`;
+}
 
 /**
  * @param {number} ms

@@ -25,7 +25,12 @@ import { USUAL } from "./preferences.js";
  * @property {"off" | "asking" | "on" | "error"} microphone
  * @property {"ready" | "blocked" | "none"} sound blocked: the browser wants a click first
  * @property {boolean} starting Start was pressed and the kernel has not said anything since
+ * @property {boolean} stopping Stop was pressed and the talk has not ended yet
  * @property {boolean | null} muteWanted Mute was pressed and the kernel has not said so yet
+ * @property {"held" | "toggled" | null} pressed push to talk: the user speaks, as long as a key is held or until it is hit again
+ * @property {boolean} tooShort the last press was no utterance
+ * @property {boolean | null} byHandWanted push to talk was chosen, or no longer, and the kernel has not said so yet
+ * @property {Record<string, unknown> | null} detection the turn detection that was in force last, for the way back to it
  * @property {import("./preferences.js").Preferences} sounds what holds in this page
  * @property {import("./devices.js").Devices} devices
  * @property {string | null} playing the item whose recording is played, beside the talk
@@ -57,7 +62,12 @@ export const INITIAL = {
     microphone: "off",
     sound: "ready",
     starting: false,
+    stopping: false,
     muteWanted: null,
+    pressed: null,
+    tooShort: false,
+    byHandWanted: null,
+    detection: null,
     sounds: USUAL,
     devices: NO_DEVICES,
     playing: null,
@@ -111,7 +121,11 @@ function settle(local, before, talk, stated = false) {
   return {
     ...local,
     starting: local.starting && !stated && !isLive(talk.state),
+    stopping: local.stopping && isLive(talk.state),
     muteWanted: local.muteWanted === talk.muted ? null : local.muteWanted,
+    pressed: mayBePressed(talk, local) ? local.pressed : null,
+    tooShort: local.tooShort && talk.state === "listening",
+    detection: talk.settings.turn_detection ?? local.detection,
     dismissed: {
       talk: same(before?.error ?? null, talk.error) ? local.dismissed.talk : null,
       notice: same(before?.notice ?? null, talk.notice) ? local.dismissed.notice : null,
@@ -166,12 +180,38 @@ export function isLive(state) {
 export function phaseOf({ talk, local }) {
   if (local.kernel === "lost") return "closed";
   if (!talk) return "waiting";
-  if (local.starting && !isLive(talk.state)) return "connecting";
+  if (local.starting && (local.stopping || !isLive(talk.state))) return "connecting";
+  if (local.stopping && isLive(talk.state)) return "closed";
+  if (local.pressed && isLive(talk.state) && !isOnItsWay(talk.state)) return "hearing";
   if (talk.state === "listening" || talk.state === "hearing" || talk.state === "muted") {
     if (isMuted({ talk, local })) return "muted";
     return talk.state === "muted" ? "listening" : talk.state;
   }
   return talk.state;
+}
+
+/** @param {TalkPhase} state */
+function isOnItsWay(state) {
+  return state === "connecting" || state === "reconnecting";
+}
+
+/**
+ * @param {Pick<State, "talk" | "local">} state
+ * @returns {boolean} whether the user says with a key where a turn ends
+ */
+export function isByHand({ talk, local }) {
+  return local.byHandWanted ?? talk?.turn_detection === "none";
+}
+
+/**
+ * @param {TalkState} talk
+ * @param {Local} local
+ * @returns {boolean} whether a key that was pressed here still counts
+ */
+function mayBePressed(talk, local) {
+  if (talk.turn_detection !== "none") return false;
+  if (!isLive(talk.state)) return local.starting;
+  return talk.audio_page === local.page || talk.audio_page === null;
 }
 
 /**

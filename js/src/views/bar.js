@@ -1,15 +1,17 @@
-// The bar: the large talk button with its halo, the state in words, and what can be done now.
+// The bar: the large talk button with its halo, the state in words, the meters, and what can be done now.
 
-import { hintOf, isDeaf, labelOf, talkButtonOf } from "../phrases.js";
-import { isElsewhere, isLive, isMuted, phaseOf } from "../store.js";
+import { hintOf, labelOf } from "../phrases.js";
+import { isByHand, isLive, isMuted, phaseOf } from "../store.js";
 import { make, setAttribute, setText, show } from "./dom.js";
-import { icon } from "./icons.js";
+import { frameLoop } from "./frame-loop.js";
+import { keyList } from "./key-list.js";
 import { levelRing } from "./level-ring.js";
+import { meters } from "./meters.js";
+import { talkButton } from "./talk-button.js";
 
 /**
  * @typedef {import("../page.js").Page} Page
  * @typedef {import("../store.js").State} State
- * @typedef {import("./icons.js").IconName} IconName
  */
 
 /**
@@ -23,79 +25,88 @@ function offer(button, offered) {
   button.disabled = !offered;
 }
 
-/** @type {Partial<Record<ReturnType<typeof phaseOf>, IconName>>} */
-const ICONS = { muted: "muted", thinking: "dots", speaking: "bars" };
+/**
+ * @param {string} words keys stand between backticks
+ * @returns {(Node | string)[]}
+ */
+function withKeys(words) {
+  return words.split("`").map((part, n) => (n % 2 === 1 ? make("kbd", "", {}, part) : part));
+}
 
 /**
  * @param {Page} page
  * @param {AbortSignal} signal
- * @returns {{ element: HTMLElement, draw: (state: State) => void }}
+ * @returns {{
+ *   element: HTMLElement,
+ *   talk: HTMLElement,
+ *   act: () => void,
+ *   toggleKeys: () => void,
+ *   draw: (state: State, focused?: boolean) => void,
+ * }} act: what a click on the talk button does
  */
 export function bar(page, signal) {
-  const halo = make("span", "gip-halo", { "aria-hidden": "true" });
-  const icons = /** @type {IconName[]} */ (["microphone", "muted", "dots", "bars", "square"]).map(icon);
-  const talk = make("button", "gip-start gip-talk", {}, halo, ...icons);
+  const { store } = page;
+  const talk = talkButton(page, signal);
   const label = make("strong", "gip-state", { role: "status" });
   const hint = make("span", "gip-hint");
+  const bands = meters((side, levels) => page.audio.bands(side, levels));
   const interrupt = make("button", "gip-interrupt gip-button", {}, "Interrupt");
   const mute = make("button", "gip-mute gip-button", {});
   const stop = make("button", "gip-stop gip-button", {}, "Stop");
   const verbs = make("div", "gip-verbs", {}, interrupt, mute, stop);
-  const element = make("div", "gip-bar", {}, talk, make("div", "gip-words", {}, label, hint), verbs);
-
-  const { store } = page;
-  const ring = levelRing(
-    halo,
-    () => page.audio.level(phaseOf(store.get()) === "speaking" ? "model" : "microphone"),
-    signal,
+  const keys = keyList(signal);
+  const words = make("div", "gip-words", {}, label, hint);
+  const element = make(
+    "div",
+    "gip-bar",
+    {},
+    ...[talk.element, words, bands.element, verbs, keys.button, keys.element],
   );
+  /** The hint that is shown. */
+  let hinted = "";
 
-  /** @type {Record<NonNullable<ReturnType<typeof talkButtonOf>["action"]>, () => void>} */
-  const actions = {
-    start: () => page.start(),
-    interrupt: () => page.interrupt(),
-    microphone: () => page.openMicrophone(),
-    take: () => page.take(),
-    wake: () => page.touched(),
-  };
-  talk.addEventListener("click", () => {
-    const { action } = talkButtonOf(store.get());
-    if (action) actions[action]();
+  const ring = levelRing(talk.halo, () => {
+    const state = store.get();
+    const phase = phaseOf(state);
+    if (phase === "speaking") return page.audio.level("model");
+    return isByHand(state) && phase !== "hearing" ? 0 : page.audio.level("microphone");
   });
+  const move = frameLoop(element, [ring, ...bands.pictures], signal);
+
   interrupt.addEventListener("click", () => page.interrupt());
   mute.addEventListener("click", () => page.mute(!isMuted(store.get())));
-  stop.addEventListener("click", () => {
-    page.stop();
-    // The button goes; the focus must not go with it.
-    talk.focus();
+  stop.addEventListener("click", () => page.stop());
+  verbs.addEventListener("click", (event) => {
+    // The button may go: the focus must not go with it. And Space, after a click, is to talk.
+    if (event.detail > 0 || event.target === stop) talk.element.focus({ preventScroll: true });
   });
 
   return {
     element,
-    draw(state) {
+    talk: talk.element,
+    act: talk.act,
+    toggleKeys: keys.toggle,
+    draw(state, focused = false) {
       const phase = phaseOf(state);
-      const { action, name } = talkButtonOf(state);
       const live = state.local.kernel === "live" && phase !== "waiting" && isLive(phase);
       const muted = isMuted(state);
+      const byHand = isByHand(state);
+      const open = state.local.microphone === "on";
+      talk.draw(state);
       setText(label, labelOf(state));
-      setText(hint, hintOf(state));
-      setAttribute(talk, "aria-label", name);
-      setAttribute(talk, "title", action ? name : null);
-      setAttribute(talk, "aria-disabled", action ? null : "true");
-      setAttribute(talk, "data-action", action ?? "none");
-      const deaf = isDeaf(state);
-      setAttribute(talk, "data-icon", deaf ? "muted" : (ICONS[phase] ?? "microphone"));
-      setAttribute(
-        talk,
-        "data-quiet",
-        deaf || phase === "muted" || state.local.kernel !== "live" || isElsewhere(state) ? "" : null,
-      );
+      const words = hintOf(state, focused);
+      if (words !== hinted) hint.replaceChildren(...withKeys(words));
+      hinted = words;
       show(verbs, live);
+      show(bands.element, live);
+      bands.used("microphone", open && !muted && (!byHand || phase === "hearing"));
+      bands.used("model", phase === "speaking");
       offer(interrupt, phase === "speaking" || phase === "thinking");
-      offer(mute, state.local.microphone === "on" || muted);
+      // Who pushes to talk is not heard anyway.
+      offer(mute, muted || (open && !byHand));
       setText(mute, muted ? "Unmute" : "Mute");
       setAttribute(mute, "aria-pressed", String(muted));
-      ring(live && (state.local.microphone === "on" || phase === "speaking"));
+      move(live && (open || phase === "speaking"));
     },
   };
 }

@@ -1,7 +1,9 @@
-// The line of facts: model, dialect, rehearsal, session, and a few figures.
+// The line of facts: model, dialect, rehearsal, how a turn ends, and a few figures.
 
-import { seconds, TURN_DETECTION } from "../phrases.js";
+import { costText, seconds } from "../phrases.js";
 import { make, setAttribute, setText, show } from "./dom.js";
+import { elapsed } from "./elapsed.js";
+import { turns } from "./turns.js";
 
 /** @typedef {import("../store.js").State} State */
 
@@ -35,27 +37,33 @@ function rehearsalBadge() {
  */
 const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-/** @returns {{ element: HTMLElement, draw: (state: State) => void }} */
-export function facts() {
+/**
+ * @param {import("../page.js").Page} page
+ * @param {AbortSignal} signal
+ * @returns {{ element: HTMLElement, draw: (state: State) => void }}
+ */
+export function facts(page, signal) {
   const model = make("span", "gip-model gip-chip");
   const dialect = make("span", "gip-dialect gip-chip", { title: "the dialect of the Realtime protocol" });
   const rehearsal = rehearsalBadge();
-  const turns = make("span", "gip-turn-detection", { title: "how the end of your turn is found" });
+  const choice = turns(page);
+  const time = elapsed(signal);
   const firstSound = make("span", "gip-first-sound", {
     title: "from the end of your speech to the first sound of the answer, last turn",
   });
   const requests = make("span", "gip-requests", {
     title: "finished responses; each is billed as one request",
   });
-  const events = make("span", "gip-events", { title: "rows of session.events" });
+  const cost = make("span", "gip-cost", { title: "so far, at the model's list price" });
   const session = make("span", "gip-session-id", { title: "session id" });
-  const figures = make("span", "gip-figures", {}, turns, firstSound, requests, events, session);
+  const figures = make("span", "gip-figures", {}, time.element, firstSound, requests, cost, session);
   const chips = make("span", "gip-chips", {}, model, dialect, rehearsal);
-  const element = make("div", "gip-facts", {}, chips, figures);
+  const element = make("div", "gip-facts", {}, chips, choice.element, figures);
 
   return {
     element,
-    draw({ talk }) {
+    draw(state) {
+      const { talk } = state;
       show(element, talk !== null);
       if (!talk) return;
       // "rehearsal" twice, side by side, says nothing more.
@@ -65,13 +73,14 @@ export function facts() {
       show(dialect, talk.dialect !== "" && talk.dialect !== "auto");
       setText(dialect, talk.dialect === "ga" ? "GA" : talk.dialect);
       show(rehearsal, talk.rehearsal);
-      setText(turns, TURN_DETECTION[talk.turn_detection] ?? talk.turn_detection);
+      choice.draw(state);
+      time.draw(state);
       show(firstSound, talk.first_sound_ms !== null);
       if (talk.first_sound_ms !== null) setText(firstSound, `first sound ${seconds(talk.first_sound_ms, 2)}`);
       show(requests, talk.requests > 0);
       setText(requests, counted(talk.requests, "request"));
-      show(events, talk.event_count > 0);
-      setText(events, counted(talk.event_count, "event"));
+      show(cost, talk.cost_usd !== null && !talk.rehearsal);
+      if (talk.cost_usd !== null) setText(cost, costText(talk.cost_usd));
       show(session, talk.session_id !== null);
       setText(session, talk.session_id ?? "");
       setAttribute(session, "title", `session id: ${talk.session_id ?? ""}`);

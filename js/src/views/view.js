@@ -1,6 +1,6 @@
 // One view of a talk: builds its parts, and draws them at most once a frame, when something has changed.
 
-import { phaseOf } from "../store.js";
+import { isByHand, phaseOf } from "../store.js";
 import { announcer } from "./announcer.js";
 import { bar } from "./bar.js";
 import { composer } from "./composer.js";
@@ -9,6 +9,7 @@ import { make, setAttribute } from "./dom.js";
 import { takeDrops } from "./drop.js";
 import { events } from "./events.js";
 import { facts } from "./facts.js";
+import { listenToKeys } from "./keyboard.js";
 import { settings } from "./settings.js";
 import { tabs } from "./tabs.js";
 import { troubles } from "./troubles.js";
@@ -37,9 +38,9 @@ function talked(page, signal) {
  * @param {AbortSignal} signal the view's lifetime
  */
 export function openView(el, page, signal) {
+  const top = bar(page, signal);
   const parts = [
-    bar(page, signal),
-    facts(),
+    facts(page, signal),
     troubles(page),
     tabs([talked(page, signal), events(page, signal), settings(page, signal)]),
     announcer(),
@@ -47,8 +48,9 @@ export function openView(el, page, signal) {
   const root = make(
     "section",
     "gip",
-    // What is typed here is for here: JupyterLab's own shortcuts must not fire.
-    { "aria-label": "Talk", "data-lm-suppress-shortcuts": "true" },
+    // What is typed here is for here: JupyterLab's own shortcuts must not fire. A click anywhere in it gives it the keys.
+    { "aria-label": "Talk", "data-lm-suppress-shortcuts": "true", tabindex: "-1" },
+    top.element,
     ...parts.map((part) => part.element),
   );
 
@@ -59,11 +61,17 @@ export function openView(el, page, signal) {
     setAttribute(root, "data-gip-state", phaseOf(state));
     setAttribute(root, "data-gip-kernel", state.local.kernel);
     setAttribute(root, "data-gip-microphone", state.local.microphone);
+    setAttribute(root, "data-gip-turns", isByHand(state) ? "manual" : "vad");
+    setAttribute(root, "data-gip-pressed", state.local.pressed);
+    top.draw(state, root.contains(document.activeElement));
     for (const part of parts) part.draw(state);
   };
-  page.store.subscribe(() => {
+  const drawSoon = () => {
     frame ||= requestAnimationFrame(draw);
-  }, signal);
+  };
+  page.store.subscribe(drawSoon, signal);
+  for (const moved of ["focusin", "focusout"]) root.addEventListener(moved, drawSoon);
+  listenToKeys(root, page, top, signal);
 
   root.addEventListener("keydown", (event) => {
     // Other hosts listen at the document; theirs with Ctrl or Cmd (save, run) stay theirs.

@@ -1,0 +1,94 @@
+// Push to talk: a key or the button is held, or hit and hit again, and what is said meanwhile is one utterance. And the choice
+// between that and turn detection, in mid-talk too.
+
+import { Change } from "./change.js";
+import { nowMs } from "./clock.js";
+import { detectionFields, fateOf, NO_FATE } from "./session-fields.js";
+import { isByHand, isElsewhere, isLive, isMuted } from "./store.js";
+
+/** @typedef {import("./session-fields.js").Detection} Detection */
+
+export class PushToTalk {
+  /** The last release has gone out, or there was none: requests keep their order. */
+  #released = Promise.resolve();
+  /** The talk began with this press: too short an one was a press on Start. */
+  #began = false;
+
+  /**
+   * @param {import("./page.js").Page} page
+   * @param {(atMs: number) => Promise<void>} heardUntil what was said up to then has been sent
+   */
+  constructor(page, heardUntil) {
+    this.page = page;
+    this.heardUntil = heardUntil;
+    this.change = new Change({
+      send: (/** @type {Detection | null} */ detection) => this.#update(detection),
+      settled: () => this.#local({ byHandWanted: null }),
+    });
+  }
+
+  /** Whether a press begins to speak now. */
+  get offered() {
+    const state = this.page.store.get();
+    return state.talk !== null && state.local.kernel === "live" && isByHand(state) && !isElsewhere(state);
+  }
+
+  /**
+   * To be called inside the gesture: it may make the audio context.
+   *
+   * @param {"held" | "toggled"} how
+   */
+  press(how) {
+    const { page } = this;
+    const state = page.store.get();
+    if (!this.offered || state.local.pressed) return;
+    this.#began = state.local.stopping || !isLive(state.talk?.state ?? "idle");
+    if (isMuted(state)) page.mute(false);
+    if (this.#began) page.start();
+    else page.openMicrophone();
+    this.#local({ pressed: how, tooShort: false });
+    // At once, as an interruption.
+    page.audio.playback.silence();
+    this.#released.then(async () => {
+      if (!(await page.ask("press"))) this.#local({ pressed: null });
+    });
+  }
+
+  /** The utterance ends here. */
+  async release() {
+    const { page } = this;
+    if (!page.store.get().local.pressed) return;
+    this.#local({ pressed: null });
+    this.#released = this.heardUntil(nowMs());
+    await this.#released;
+    const answer = await page.ask("release");
+    if (answer?.value?.too_short === true && !this.#began) this.#local({ tooShort: true });
+  }
+
+  toggle() {
+    if (this.page.store.get().local.pressed) this.release();
+    else this.press("toggled");
+  }
+
+  /** @param {boolean} byHand push to talk from now on; else the turn detection that there was before */
+  choose(byHand) {
+    const state = this.page.store.get();
+    if (isByHand(state) === byHand) return;
+    this.release();
+    this.#local({ byHandWanted: byHand });
+    const kept = Object.entries(state.local.detection ?? {}).filter(([, value]) => value !== null);
+    this.change.ask(byHand ? null : { type: "server_vad", ...Object.fromEntries(kept) }, () => {});
+  }
+
+  /** @param {Detection | null} detection */
+  async #update(detection) {
+    await this.#released;
+    const answer = await this.page.ask("update", { fields: detectionFields(detection) });
+    return answer ? fateOf(answer.value) : NO_FATE;
+  }
+
+  /** @param {Partial<import("./store.js").Local>} patch */
+  #local(patch) {
+    this.page.store.dispatch({ kind: "local", patch });
+  }
+}
