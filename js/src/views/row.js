@@ -46,12 +46,13 @@ function message() {
   const caret = make("span", "gip-caret", { "aria-hidden": "true" });
   // What the page itself says does not turn a line round.
   const note = make("span", "gip-note", { dir: "ltr" });
-  const element = make("div", "gip-said", { dir: "auto" }, heard, lost, awaited, caret, note);
+  // Spaces, and no margin: they are none where the note begins a line.
+  const gap = document.createTextNode("");
+  const element = make("div", "gip-said", { dir: "auto" }, heard, lost, awaited, caret, gap, note);
   return {
     element,
     draw(item) {
       const cut = item.status === "interrupted" ? heardLength(item) : item.text.length;
-      setAttribute(element, "data-wordless", item.text === "" ? "" : null);
       growText(heard, item.text.slice(0, cut));
       growText(unheard, item.text.slice(cut));
       show(lost, cut < item.text.length);
@@ -63,6 +64,7 @@ function message() {
       setAttribute(awaited, "aria-label", waits ? "The transcript is awaited" : null);
       show(caret, item.role === "assistant" && item.status === "in_progress");
       const remark = remarkOf(item);
+      growText(gap, remark !== "" && item.text !== "" ? "  " : "");
       show(note, remark !== "");
       setText(note, remark);
     },
