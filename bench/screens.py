@@ -8,6 +8,7 @@ Everything is real: the embedded server, a spoken question, a tool, an interrupt
 from __future__ import annotations
 
 import argparse
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -65,9 +66,9 @@ def _opened(running: Bench, talk: str = "talk(tools=[get_weather])") -> Notebook
     return notebook
 
 
-def _start(notebook: Notebook, state: str = "listening") -> None:
+def _start(notebook: Notebook, states: str = "listening|hearing|thinking|speaking") -> None:
     notebook.widget().get_by_test_id("gip-start").click()
-    expect(notebook.widget()).to_have_attribute("data-gip-state", state)
+    expect(notebook.widget()).to_have_attribute("data-gip-state", re.compile(states), timeout=20_000)
 
 
 def idle(running: Bench, out: Path) -> None:
