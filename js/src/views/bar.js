@@ -75,10 +75,10 @@ export function bar(page, signal) {
 
   interrupt.addEventListener("click", () => page.interrupt());
   mute.addEventListener("click", () => page.mute(!isMuted(store.get())));
-  stop.addEventListener("click", () => page.stop());
-  verbs.addEventListener("click", (event) => {
-    // The button may go: the focus must not go with it. And Space, after a click, is to talk.
-    if (event.detail > 0 || event.target === stop) talk.element.focus({ preventScroll: true });
+  stop.addEventListener("click", () => {
+    page.stop();
+    // The button goes; the focus must not go with it.
+    talk.element.focus();
   });
 
   return {

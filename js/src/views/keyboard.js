@@ -63,6 +63,11 @@ export function listenToKeys(root, page, { talk, act, toggleKeys }, signal) {
     const [target] = event.composedPath();
     if (event.code === "Space" && target === talk) event.preventDefault();
   });
+  root.addEventListener("click", ({ detail, target }) => {
+    // Space, after a click, is to talk, and not to press the same button again.
+    const isPressed = target instanceof Element && target.closest(".gip-turns, .gip-verbs") !== null;
+    if (detail > 0 && isPressed) talk.focus({ preventScroll: true });
+  });
   // Wherever the key comes up.
   globalThis.addEventListener("keyup", ({ code }) => code === "Space" && letGo(), { signal, capture: true });
   globalThis.addEventListener("blur", letGo, { signal });

@@ -21,7 +21,7 @@ from gip_nb.errors import (
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
 from gip_nb.protocol import outputs
-from gip_nb.protocol.client import ClientProtocol
+from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.requests import ignored_settings
@@ -267,8 +267,13 @@ class Talking:
         Args:
             instructions: of this one response.
         """
-        if self._at == "open" and not self._early_press and not self.protocol.conversation.items:
-            self.protocol.respond({"instructions": instructions})
+        protocol = self.protocol
+        # A key that was only hit, as one presses Start, has said nothing.
+        spoken = self._early_press and (
+            self._early_held or protocol.uncommitted_samples >= LEAST_COMMIT_SAMPLES
+        )
+        if self._at == "open" and not spoken and not protocol.conversation.items:
+            protocol.respond({"instructions": instructions})
             self._pump()
 
     def note(self, kind: str, **fields: Any) -> None:
