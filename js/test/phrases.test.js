@@ -77,7 +77,8 @@ test("with a kernel that is gone nothing can be pressed", () => {
 });
 
 test("manual turns are explained as such", () => {
-  expect(hintOf(state({ state: "listening", turn_detection: "none" }))).toContain("commits");
+  expect(labelOf(state({ state: "listening", turn_detection: "none" }))).toBe("Hold to talk");
+  expect(hintOf(state({ state: "listening", turn_detection: "none" }))).toBe("Press, speak, and let go.");
 });
 
 test.each([
