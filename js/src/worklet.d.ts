@@ -5,7 +5,7 @@ declare module "*?worklet" {
 }
 
 /** A stylesheet's text; used by tests only. */
-declare module "*.css?raw" {
+declare module "*.css?inline" {
   const source: string;
   export default source;
 }

@@ -5,7 +5,7 @@ import { userEvent } from "vitest/browser";
 import { AudioGraph } from "../src/audio.js";
 import { Replay } from "../src/replay.js";
 import { MOST_ROWS } from "../src/row-window.js";
-import css from "../src/widget.css?raw";
+import css from "../src/widget.css?inline";
 import widget from "../src/widget.js";
 import { FakeModel } from "./fake-model.js";
 import { item, talk } from "./views-of.js";
