@@ -209,6 +209,25 @@ class ClientProtocol:
         self._drain()
         return wish
 
+    @property
+    def asked_event_id(self) -> str | None:
+        """Of the `response.create` that was sent and whose response has not begun."""
+        return self._asked.event_id if self._asked is not None else None
+
+    def begin_overdue(self, event_id: str) -> None:
+        """No response has come of this `response.create`, and it is waited for no longer.
+
+        What waits behind it goes out. Should a response begin after all, it is its answer.
+        """
+        wish = self._asked
+        if wish is None or wish.event_id != event_id or wish.overdue:
+            return
+        wish.overdue = True
+        if not wish.awaited:
+            self._outputs.append(Failed("the response did not begin", None, None))
+        self._drain()
+        self._report_turn()
+
     def update(self, session: dict[str, Any]) -> Request:
         """Change the session; canonical fields, only those that change."""
         told = format_told(session, "input")

@@ -283,6 +283,25 @@ def test_a_response_that_ends_early_ends_the_wish_without_failure(line: Line, st
     assert (wish.done, wish.failure) == (True, None)
 
 
+def test_a_response_that_never_begins_is_told_and_lets_the_next_go(line: Line) -> None:
+    first, second = line.ask("first"), line.ask("second")
+    line.do(lambda p: p.begin_overdue(first.event_id))
+    line.do(lambda p: p.begin_overdue(first.event_id))
+    assert line.types() == [ITEM, CREATE, ITEM, CREATE]
+    assert len(line.outputs_of(Failed)) == 1
+    line.answer("r")
+    assert second.done
+
+
+def test_a_response_that_has_begun_is_never_overdue(line: Line) -> None:
+    first = line.ask()
+    line.created("r")
+    line.ask()
+    line.do(lambda p: p.begin_overdue(first.event_id))
+    assert line.types() == [ITEM, CREATE]
+    assert not line.outputs_of(Failed)
+
+
 def test_an_error_about_our_create_fails_the_wish(line: Line) -> None:
     wish = line.ask()
     line.ask("next")
