@@ -60,6 +60,8 @@ class ClientProtocol:
         self._active: str | None = None
         self._ended: set[str] = set()
         self._cancelled: set[str] = set()
+        # By event id, the active response that a `response.cancel` was sent for.
+        self._cancels: dict[str, str] = {}
         # Asked for beside the conversation, and not begun yet.
         self._asked_beside: list[Wish] = []
         self._awaiting_auto = False
@@ -362,6 +364,7 @@ class ClientProtocol:
         self._awaiting_auto = self._hearing = self._pressed = False
         self._wish_of.clear()
         self._asked_beside.clear()
+        self._cancels.clear()
         for call_id in [c for calls in self._open_calls.values() for c in calls]:
             self._calls[call_id] = None
         self._open_calls.clear()
@@ -422,7 +425,7 @@ class ClientProtocol:
         audible = self._playback.cut(active)
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
-            self._send({"type": "response.cancel"})
+            self._cancels[self._send({"type": "response.cancel"}).event_id] = active
         if asked is not None and not asked.cancelled:
             asked.cancelled = True
             self._send({"type": "response.cancel"})

@@ -108,6 +108,7 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
     if response is None or response.response_id in p._ended:
         return
     p._ended.add(response.response_id)
+    p._cancels = {cancel: r for cancel, r in p._cancels.items() if r != response.response_id}
     if response.created_s is None:
         # Some servers never said that it began.
         p._awaiting_auto = False
@@ -191,17 +192,30 @@ def _told(e: Event) -> dict[str, Any]:
     return error or {"message": e.text("error") or e.text("message"), "code": e.fields.get("code")}
 
 
+def _over_already(p: ClientProtocol, response_id: str | None) -> None:
+    """The server has no such response any more: where its `response.done` got lost, nothing waits for it."""
+    if response_id is None or p._active != response_id:
+        return
+    p._active = None
+    wish = p._wish_of.get(response_id)
+    if wish is not None:
+        p._finish(wish)
+    p._drain()
+    p._report_turn()
+
+
 def _on_error(p: ClientProtocol, e: Event) -> None:
     error = _told(e)
     code = error.get("code")
     code = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None
     if code is None and error.get("type") in {"authentication_error", "permission_error"}:
         code = error["type"]
-    if code in _LOST_RACES:
-        return
-    message = error.get("message")
     caused_by = error.get("event_id")
     caused_by = caused_by if isinstance(caused_by, str) else None
+    if code in _LOST_RACES:
+        _over_already(p, p._cancels.get(caused_by or ""))
+        return
+    message = error.get("message")
     wish = p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:

@@ -621,6 +621,21 @@ def test_a_lost_race_of_cancelling_is_no_error(line: Line) -> None:
     assert line.outputs_of(Failed) == []
 
 
+def test_a_response_whose_end_got_lost_is_over_when_the_server_has_none_to_cancel(line: Line) -> None:
+    first = line.ask()
+    line.created("r")
+    line.ask("next")
+    line.do(lambda p: p.interrupt())
+    assert line.types() == [ITEM, CREATE, CANCEL]
+    line.error("response_cancel_not_active", line.sent[-1]["event_id"])
+    assert first.done
+    assert line.types() == [ITEM, CREATE, CANCEL, ITEM, CREATE]
+    line.answer("r2", "a2")
+    line.done("r", "cancelled")
+    assert line.protocol.phase == "listening"
+    assert not line.outputs_of(Failed)
+
+
 def test_one_response_is_cancelled_once(line: Line) -> None:
     start_answer(line)
     for _ in range(3):
