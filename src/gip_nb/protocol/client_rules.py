@@ -42,9 +42,12 @@ def _on_speech_started(p: ClientProtocol, e: Event) -> None:
 def _on_speech_stopped(p: ClientProtocol, e: Event) -> None:
     p._hearing = False
     detection = p.turn_detection
+    # An answer that may not be interrupted is in the way of one to what was said meanwhile.
+    is_busy = p._active is not None and (detection or {}).get("interrupt_response") is False
     # Some servers say that the speech stopped after they began to answer it.
     p._awaiting_auto = (
         not p._created_since_speech
+        and not is_busy
         and detection is not None
         and detection.get("create_response") is not False
     )

@@ -614,6 +614,17 @@ def test_speech_does_not_interrupt_where_that_is_off() -> None:
     assert len(line.outputs_of(Play)) == 2
 
 
+def test_what_is_said_over_an_answer_that_may_not_be_interrupted_leaves_nothing_awaited() -> None:
+    line = Line(detection={**VAD, "interrupt_response": False, "create_response": True})
+    start_answer(line)
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.got("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    line.got("input_audio_buffer.committed", item_id="u")
+    line.error(ALREADY_ACTIVE)
+    line.done("r")
+    assert line.protocol.phase == "listening"
+
+
 def test_a_lost_race_of_cancelling_is_no_error(line: Line) -> None:
     start_answer(line)
     line.do(lambda p: p.interrupt())
