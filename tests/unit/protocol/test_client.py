@@ -264,6 +264,26 @@ def test_an_end_without_a_name_ends_the_wish(line: Line) -> None:
 # ------------------------------------------------------------------------------------------- wishes that fail
 
 
+def test_after_a_refusal_beside_the_next_response_is_the_conversation_s(line: Line) -> None:
+    line.do(lambda p: p.respond({"conversation": "none"}))
+    line.error("invalid_value", line.sent[-1]["event_id"])
+    wish = line.do(lambda p: p.respond())
+    # There are servers that name no conversation.
+    line.got("response.created", response={"id": "r", "conversation_id": None})
+    line.done("r")
+    assert wish.response_ids == ["r"]
+    assert wish.done
+
+
+def test_a_response_beside_whose_beginning_is_told_twice_stays_beside(line: Line) -> None:
+    line.do(lambda p: p.respond({"conversation": "none"}))
+    told = {"id": "b", "conversation_id": None, "metadata": line.sent[-1]["response"]["metadata"]}
+    line.got("response.created", response=told)
+    line.got("response.created", response=told)
+    assert line.protocol.conversation.responses["b"].beside
+    assert not line.protocol.answering
+
+
 def test_a_failed_response_fails_the_wish_and_says_why(line: Line) -> None:
     wish = line.ask()
     line.created("r")
