@@ -30,7 +30,12 @@ _ACTIVE_RESPONSE = "conversation_already_has_active_response"
 
 
 def _on_speech_started(p: ClientProtocol, e: Event) -> None:
-    p._hearing = True
+    item = p.conversation.items.get(e.item_id or "")
+    if item is not None and item.turn is not None and p.conversation.turns[item.turn - 1].response_ids:
+        # Told late, or again: these words are being answered.
+        return
+    # It may be told after the end.
+    p._hearing = item is None or (item.audio_end_ms is None and not item.spoken)
     p._created_since_speech = False
     detection = p.turn_detection or {}
     if detection.get("interrupt_response") is not False:
@@ -180,6 +185,9 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
+    if p.turn_detection is None and not p._pressed:
+        # Nobody will say any more that the speech has stopped.
+        p._hearing = False
     p._outputs.append(SettingsChanged())
 
 

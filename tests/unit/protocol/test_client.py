@@ -645,6 +645,34 @@ def test_what_is_said_over_an_answer_that_may_not_be_interrupted_leaves_nothing_
     assert line.protocol.phase == "listening"
 
 
+def test_the_beginning_of_speech_told_again_does_not_silence_its_answer(line: Line) -> None:
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.got("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    line.got("input_audio_buffer.committed", item_id="u")
+    line.created("r")
+    line.audio()
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.audio()
+    line.done("r")
+    assert line.outputs_of(Flush) == []
+    assert len(line.outputs_of(Play)) == 2
+    assert line.protocol.phase == "listening"
+
+
+def test_the_beginning_of_speech_told_after_its_end_still_interrupts(line: Line) -> None:
+    start_answer(line)
+    line.got("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    assert len(line.outputs_of(Flush)) == 1
+    assert line.protocol.phase != "hearing"
+
+
+def test_turn_detection_switched_off_while_the_user_speaks_hears_nobody(line: Line) -> None:
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.got("session.updated", session={"id": "s", "audio": {"input": {"turn_detection": None}}})
+    assert line.protocol.phase == "listening"
+
+
 def test_a_lost_race_of_cancelling_is_no_error(line: Line) -> None:
     start_answer(line)
     line.do(lambda p: p.interrupt())
