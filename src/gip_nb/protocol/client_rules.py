@@ -193,8 +193,13 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
 
 def _on_text_delta(p: ClientProtocol, e: Event) -> None:
     delta = e.text("delta")
-    if e.item_id is not None and delta:
-        p._outputs.append(TextAdded(e.item_id, delta))
+    item = p.conversation.items.get(e.item_id or "")
+    index = e.whole("content_index") or 0
+    if item is None or not delta or not item.may_grow(index):
+        # What comes after the whole text is part of it.
+        return
+    is_last = index == max(item.texts, default=index)
+    p._outputs.append(TextAdded(item.item_id, delta) if is_last else ItemChanged(item.item_id))
 
 
 def _told(e: Event) -> dict[str, Any]:

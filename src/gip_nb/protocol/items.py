@@ -72,9 +72,13 @@ class Item(msgspec.Struct, kw_only=True):
         """Text and transcripts of all content parts, in order of their index."""
         return "".join(piece for index in sorted(self.texts) for piece in self.texts[index])
 
+    def may_grow(self, index: int) -> bool:
+        """Whether text of content part `index` is still to come."""
+        return index not in self.whole_texts and not self.transcribed
+
     def add_text(self, index: int, delta: str) -> None:
         """A further piece of content part `index`; one that comes after the whole is part of it."""
-        if delta and index not in self.whole_texts:
+        if delta and self.may_grow(index):
             self.texts.setdefault(index, []).append(delta)
 
     def set_text(self, index: int, text: str) -> None:

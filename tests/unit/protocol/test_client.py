@@ -21,6 +21,7 @@ from gip_nb.protocol.outputs import (
     PlayEnd,
     Send,
     SendAudio,
+    TextAdded,
     ToolCall,
     TurnDone,
 )
@@ -693,6 +694,24 @@ def test_a_response_whose_end_got_lost_is_over_when_the_server_has_none_to_cance
     line.done("r", "cancelled")
     assert line.protocol.phase == "listening"
     assert not line.outputs_of(Failed)
+
+
+def test_text_is_said_to_be_added_only_where_it_was_and_only_at_the_end(line: Line) -> None:
+    line.created("r")
+
+    def piece(index: int, delta: str) -> list[Any]:
+        before = len(line.outputs)
+        kind = "response.output_audio_transcript.delta"
+        line.got(kind, response_id="r", item_id="a", content_index=index, delta=delta)
+        return [type(o) for o in line.outputs[before:]]
+
+    assert piece(0, "one ") == [TextAdded]
+    assert piece(1, "three") == [TextAdded]
+    assert piece(0, "two ") == [ItemChanged]
+    kind = "response.output_audio_transcript.done"
+    line.got(kind, response_id="r", item_id="a", content_index=1, transcript="three")
+    assert piece(1, "three") == []
+    assert line.protocol.conversation.items["a"].text == "one two three"
 
 
 def test_one_response_is_cancelled_once(line: Line) -> None:
