@@ -157,7 +157,9 @@ def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
 def _hand_out(p: ClientProtocol, calls: list[ToolCall]) -> None:
     """Calls with arguments that are none are answered here: the model can mend them, a function cannot."""
     for call in calls:
-        problem = _problem_with(call.arguments)
+        item = p.conversation.call(call.call_id)
+        is_cut = item is not None and item.status == "incomplete" and not call.arguments
+        problem = "the call was cut off" if is_cut else _problem_with(call.arguments)
         if problem is None:
             p._outputs.append(call)
         else:

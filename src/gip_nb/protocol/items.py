@@ -49,6 +49,7 @@ class Item(msgspec.Struct, kw_only=True):
     name: str | None = None
     call_id: str | None = None
     arguments: str = ""
+    arguments_whole: bool = False
     output: str | None = None
     audio_index: int = 0
     audio_bytes: int = 0

@@ -159,7 +159,12 @@ def _on_arguments(c: Conversation, e: Event, at_s: float) -> None:
     item.type, item.role = "function_call", None
     item.call_id = e.call_id or item.call_id
     item.name = e.text("name") or item.name
-    item.arguments = e.text("arguments") if e.type.endswith(".done") else item.arguments + e.text("delta")
+    if e.type.endswith(".done"):
+        item.arguments = e.text("arguments") or item.arguments
+        item.arguments_whole = True
+    elif not item.arguments_whole:
+        # What comes after the whole is part of it.
+        item.arguments += e.text("delta")
 
 
 def told_text(value: object) -> str | None:

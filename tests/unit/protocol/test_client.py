@@ -445,6 +445,27 @@ def test_one_call_told_in_two_items_is_called_once(line: Line) -> None:
     assert len(line.outputs_of(ToolCall)) == 1
 
 
+@pytest.mark.parametrize("told", [["delta", "bare done"], ["delta", "done", "delta"], ["done", "bare done"]])
+def test_arguments_are_whole_however_they_are_told(line: Line, told: list[str]) -> None:
+    line.created("r")
+    place = {"response_id": "r", "item_id": "f", "call_id": "c"}
+    line.got("response.output_item.added", response_id="r", item={"id": "f", "type": "function_call"})
+    arguments = "response.function_call_arguments."
+    for how in told:
+        words = {"delta": {"delta": '{"a": 1}'}, "done": {"arguments": '{"a": 1}'}}.get(how, {})
+        line.got(arguments + how.removeprefix("bare "), **place, name="now", **words)
+    line.done("r")
+    assert [c.arguments for c in line.outputs_of(ToolCall)] == ['{"a": 1}']
+
+
+def test_a_call_that_was_cut_before_its_arguments_is_answered_and_not_called(line: Line) -> None:
+    line.created("r")
+    item = {"id": "f", "type": "function_call", "call_id": "c", "name": "now", "arguments": ""}
+    line.done("r", "incomplete", output=[{**item, "status": "incomplete"}])
+    assert line.outputs_of(ToolCall) == []
+    assert line.sent[0]["item"]["output"] == "error: the call was cut off"
+
+
 def test_outputs_wait_for_a_response_that_took_its_turn_meanwhile(line: Line) -> None:
     line.ask()
     line.created("r")
