@@ -60,6 +60,8 @@ class ClientProtocol:
         self._active: str | None = None
         self._ended: set[str] = set()
         self._cancelled: set[str] = set()
+        # By event id, the active response that a `response.cancel` was sent for.
+        self._cancels: dict[str, str] = {}
         # Asked for beside the conversation, and not begun yet.
         self._asked_beside: list[Wish] = []
         self._awaiting_auto = False
@@ -209,6 +211,25 @@ class ClientProtocol:
         self._drain()
         return wish
 
+    @property
+    def asked_event_id(self) -> str | None:
+        """Of the `response.create` that was sent and whose response has not begun."""
+        return self._asked.event_id if self._asked is not None else None
+
+    def begin_overdue(self, event_id: str) -> None:
+        """No response has come of this `response.create`, and it is waited for no longer.
+
+        What waits behind it goes out. Should a response begin after all, it is its answer.
+        """
+        wish = self._asked
+        if wish is None or wish.event_id != event_id or wish.overdue:
+            return
+        wish.overdue = True
+        if not wish.awaited:
+            self._outputs.append(Failed("the response did not begin", None, None))
+        self._drain()
+        self._report_turn()
+
     def update(self, session: dict[str, Any]) -> Request:
         """Change the session; canonical fields, only those that change."""
         told = format_told(session, "input")
@@ -343,6 +364,7 @@ class ClientProtocol:
         self._awaiting_auto = self._hearing = self._pressed = False
         self._wish_of.clear()
         self._asked_beside.clear()
+        self._cancels.clear()
         for call_id in [c for calls in self._open_calls.values() for c in calls]:
             self._calls[call_id] = None
         self._open_calls.clear()
@@ -403,7 +425,7 @@ class ClientProtocol:
         audible = self._playback.cut(active)
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
-            self._send({"type": "response.cancel"})
+            self._cancels[self._send({"type": "response.cancel"}).event_id] = active
         if asked is not None and not asked.cancelled:
             asked.cancelled = True
             self._send({"type": "response.cancel"})

@@ -30,7 +30,12 @@ _ACTIVE_RESPONSE = "conversation_already_has_active_response"
 
 
 def _on_speech_started(p: ClientProtocol, e: Event) -> None:
-    p._hearing = True
+    item = p.conversation.items.get(e.item_id or "")
+    if item is not None and item.turn is not None and p.conversation.turns[item.turn - 1].response_ids:
+        # Told late, or again: these words are being answered.
+        return
+    # It may be told after the end.
+    p._hearing = item is None or (item.audio_end_ms is None and not item.spoken)
     p._created_since_speech = False
     detection = p.turn_detection or {}
     if detection.get("interrupt_response") is not False:
@@ -42,9 +47,12 @@ def _on_speech_started(p: ClientProtocol, e: Event) -> None:
 def _on_speech_stopped(p: ClientProtocol, e: Event) -> None:
     p._hearing = False
     detection = p.turn_detection
+    # An answer that may not be interrupted is in the way of one to what was said meanwhile.
+    is_busy = p._active is not None and (detection or {}).get("interrupt_response") is False
     # Some servers say that the speech stopped after they began to answer it.
     p._awaiting_auto = (
         not p._created_since_speech
+        and not is_busy
         and detection is not None
         and detection.get("create_response") is not False
     )
@@ -108,6 +116,7 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
     if response is None or response.response_id in p._ended:
         return
     p._ended.add(response.response_id)
+    p._cancels = {cancel: r for cancel, r in p._cancels.items() if r != response.response_id}
     if response.created_s is None:
         # Some servers never said that it began.
         p._awaiting_auto = False
@@ -148,7 +157,9 @@ def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
 def _hand_out(p: ClientProtocol, calls: list[ToolCall]) -> None:
     """Calls with arguments that are none are answered here: the model can mend them, a function cannot."""
     for call in calls:
-        problem = _problem_with(call.arguments)
+        item = p.conversation.call(call.call_id)
+        is_cut = item is not None and item.status == "incomplete" and not call.arguments
+        problem = "the call was cut off" if is_cut else _problem_with(call.arguments)
         if problem is None:
             p._outputs.append(call)
         else:
@@ -176,13 +187,21 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
+    if p.turn_detection is None and not p._pressed:
+        # Nobody will say any more that the speech has stopped.
+        p._hearing = False
     p._outputs.append(SettingsChanged())
 
 
 def _on_text_delta(p: ClientProtocol, e: Event) -> None:
     delta = e.text("delta")
-    if e.item_id is not None and delta:
-        p._outputs.append(TextAdded(e.item_id, delta))
+    item = p.conversation.items.get(e.item_id or "")
+    index = e.whole("content_index") or 0
+    if item is None or not delta or not item.may_grow(index):
+        # What comes after the whole text is part of it.
+        return
+    is_last = index == max(item.texts, default=index)
+    p._outputs.append(TextAdded(item.item_id, delta) if is_last else ItemChanged(item.item_id))
 
 
 def _told(e: Event) -> dict[str, Any]:
@@ -191,17 +210,30 @@ def _told(e: Event) -> dict[str, Any]:
     return error or {"message": e.text("error") or e.text("message"), "code": e.fields.get("code")}
 
 
+def _over_already(p: ClientProtocol, response_id: str | None) -> None:
+    """The server has no such response any more: where its `response.done` got lost, nothing waits for it."""
+    if response_id is None or p._active != response_id:
+        return
+    p._active = None
+    wish = p._wish_of.get(response_id)
+    if wish is not None:
+        p._finish(wish)
+    p._drain()
+    p._report_turn()
+
+
 def _on_error(p: ClientProtocol, e: Event) -> None:
     error = _told(e)
     code = error.get("code")
     code = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None
     if code is None and error.get("type") in {"authentication_error", "permission_error"}:
         code = error["type"]
-    if code in _LOST_RACES:
-        return
-    message = error.get("message")
     caused_by = error.get("event_id")
     caused_by = caused_by if isinstance(caused_by, str) else None
+    if code in _LOST_RACES:
+        _over_already(p, p._cancels.get(caused_by or ""))
+        return
+    message = error.get("message")
     wish = p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:

@@ -49,6 +49,7 @@ class Item(msgspec.Struct, kw_only=True):
     name: str | None = None
     call_id: str | None = None
     arguments: str = ""
+    arguments_whole: bool = False
     output: str | None = None
     audio_index: int = 0
     audio_bytes: int = 0
@@ -72,9 +73,17 @@ class Item(msgspec.Struct, kw_only=True):
         """Text and transcripts of all content parts, in order of their index."""
         return "".join(piece for index in sorted(self.texts) for piece in self.texts[index])
 
+    def text_of(self, index: int) -> str:
+        """Text or transcript of content part `index`."""
+        return "".join(self.texts.get(index, []))
+
+    def may_grow(self, index: int) -> bool:
+        """Whether text of content part `index` is still to come."""
+        return index not in self.whole_texts and not self.transcribed
+
     def add_text(self, index: int, delta: str) -> None:
         """A further piece of content part `index`; one that comes after the whole is part of it."""
-        if delta and index not in self.whole_texts:
+        if delta and self.may_grow(index):
             self.texts.setdefault(index, []).append(delta)
 
     def set_text(self, index: int, text: str) -> None:
@@ -110,7 +119,8 @@ def fill_item(item: Item, source: dict[str, Any]) -> None:
         if str(part.get("type", "")).endswith("audio"):
             item.spoken = True
         text = part.get("text") or part.get("transcript")
-        if isinstance(text, str):
+        # Of an answer that was cut, a server tells what it remembers; what was said stays beside that.
+        if isinstance(text, str) and not (item.interrupted and len(text) < len(item.text_of(index))):
             item.set_text(index, text)
             item.transcribed = item.transcribed or (item.spoken and item.role == "user")
 

@@ -98,6 +98,7 @@ def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
 
 def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.reset_input()
+    c._asked_beside.clear()
     c.connection += 1
     c.model = e.text("model") or c.model
 

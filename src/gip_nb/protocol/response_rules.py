@@ -22,13 +22,24 @@ __all__ = ["RESPONSE_RULES", "told_text"]
 def _on_response_asked(c: Conversation, e: Event, _at_s: float) -> None:
     asked = e.part("response")
     if asked.get("conversation") == "none":
-        c._asked_beside.append(_metadata(asked))
+        metadata = _metadata(asked)
+        c._asked_beside.append(metadata)
+        c._may_undo(e.text("event_id"), lambda: _forget_asked_beside(c, metadata))
+
+
+def _forget_asked_beside(c: Conversation, metadata: dict[str, Any] | None) -> None:
+    """The server refused it: no response is this one."""
+    if metadata in c._asked_beside:
+        c._asked_beside.remove(metadata)
 
 
 def _on_response_created(c: Conversation, e: Event, at_s: float) -> None:
     if e.response_id is None:
         return
     response = c._response(e.response_id, at_s)
+    if response.created_s is not None:
+        # Some servers say it twice.
+        return
     response.created_s = at_s
     source = e.part("response")
     told = format_told(source, "output")
@@ -148,7 +159,12 @@ def _on_arguments(c: Conversation, e: Event, at_s: float) -> None:
     item.type, item.role = "function_call", None
     item.call_id = e.call_id or item.call_id
     item.name = e.text("name") or item.name
-    item.arguments = e.text("arguments") if e.type.endswith(".done") else item.arguments + e.text("delta")
+    if e.type.endswith(".done"):
+        item.arguments = e.text("arguments") or item.arguments
+        item.arguments_whole = True
+    elif not item.arguments_whole:
+        # What comes after the whole is part of it.
+        item.arguments += e.text("delta")
 
 
 def told_text(value: object) -> str | None:

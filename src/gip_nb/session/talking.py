@@ -59,6 +59,7 @@ _At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
 
 _log = logging.getLogger(__name__)
 _FLUSH_TIMEOUT_S = 1.0
+BEGIN_TIMEOUT_S = 15.0
 # 10 s of microphone frames of 40 ms.
 _EARLY_FRAMES = 250
 _AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
@@ -111,6 +112,7 @@ class Talking:
         self._capture_marks = CaptureMarks()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
+        self._begin_timer: asyncio.TimerHandle | None = None
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -341,6 +343,8 @@ class Talking:
         if self._at in {"closed", "error"}:
             return
         self.error = error or self.error
+        if self._begin_timer is not None:
+            self._begin_timer.cancel()
         self._line.abandon()
         self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
         if error is not None and self._listener is not None:
@@ -369,6 +373,8 @@ class Talking:
                 self._line.send(append_frame(audio))
             case outputs.Send(fields):
                 self._line.send(fields)
+                if fields.get("event_id") == self.protocol.asked_event_id:
+                    self._expect_response(fields["event_id"])
             case outputs.Play(item_id, content_index, start_sample, audio):
                 self._speaker.play(item_id, content_index, start_sample, audio)
                 if listener is not None:
@@ -389,6 +395,17 @@ class Talking:
                 listener.settings_changed()
             case outputs.TurnDone(turn) if listener is not None:
                 listener.turn_done(turn)
+
+    def _expect_response(self, event_id: str) -> None:
+        """One that never begins, and for which perhaps nobody waits, does not hold up for ever what follows."""
+
+        def look() -> None:
+            self.protocol.begin_overdue(event_id)
+            self._pump()
+
+        if self._begin_timer is not None:
+            self._begin_timer.cancel()
+        self._begin_timer = loop().call_later(BEGIN_TIMEOUT_S, look)
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         task = loop().create_task(coroutine)

@@ -21,6 +21,7 @@ from gip_nb.protocol.outputs import (
     PlayEnd,
     Send,
     SendAudio,
+    TextAdded,
     ToolCall,
     TurnDone,
 )
@@ -264,6 +265,26 @@ def test_an_end_without_a_name_ends_the_wish(line: Line) -> None:
 # ------------------------------------------------------------------------------------------- wishes that fail
 
 
+def test_after_a_refusal_beside_the_next_response_is_the_conversation_s(line: Line) -> None:
+    line.do(lambda p: p.respond({"conversation": "none"}))
+    line.error("invalid_value", line.sent[-1]["event_id"])
+    wish = line.do(lambda p: p.respond())
+    # There are servers that name no conversation.
+    line.got("response.created", response={"id": "r", "conversation_id": None})
+    line.done("r")
+    assert wish.response_ids == ["r"]
+    assert wish.done
+
+
+def test_a_response_beside_whose_beginning_is_told_twice_stays_beside(line: Line) -> None:
+    line.do(lambda p: p.respond({"conversation": "none"}))
+    told = {"id": "b", "conversation_id": None, "metadata": line.sent[-1]["response"]["metadata"]}
+    line.got("response.created", response=told)
+    line.got("response.created", response=told)
+    assert line.protocol.conversation.responses["b"].beside
+    assert not line.protocol.answering
+
+
 def test_a_failed_response_fails_the_wish_and_says_why(line: Line) -> None:
     wish = line.ask()
     line.created("r")
@@ -281,6 +302,25 @@ def test_a_response_that_ends_early_ends_the_wish_without_failure(line: Line, st
     line.created("r")
     line.done("r", status)
     assert (wish.done, wish.failure) == (True, None)
+
+
+def test_a_response_that_never_begins_is_told_and_lets_the_next_go(line: Line) -> None:
+    first, second = line.ask("first"), line.ask("second")
+    line.do(lambda p: p.begin_overdue(first.event_id))
+    line.do(lambda p: p.begin_overdue(first.event_id))
+    assert line.types() == [ITEM, CREATE, ITEM, CREATE]
+    assert len(line.outputs_of(Failed)) == 1
+    line.answer("r")
+    assert second.done
+
+
+def test_a_response_that_has_begun_is_never_overdue(line: Line) -> None:
+    first = line.ask()
+    line.created("r")
+    line.ask()
+    line.do(lambda p: p.begin_overdue(first.event_id))
+    assert line.types() == [ITEM, CREATE]
+    assert not line.outputs_of(Failed)
 
 
 def test_an_error_about_our_create_fails_the_wish(line: Line) -> None:
@@ -403,6 +443,27 @@ def test_one_call_told_in_two_items_is_called_once(line: Line) -> None:
     item = {"type": "function_call", "call_id": "c", "name": "now"}
     line.done("r", output=[{"id": "f1", **item}, {"id": "f2", **item}])
     assert len(line.outputs_of(ToolCall)) == 1
+
+
+@pytest.mark.parametrize("told", [["delta", "bare done"], ["delta", "done", "delta"], ["done", "bare done"]])
+def test_arguments_are_whole_however_they_are_told(line: Line, told: list[str]) -> None:
+    line.created("r")
+    place = {"response_id": "r", "item_id": "f", "call_id": "c"}
+    line.got("response.output_item.added", response_id="r", item={"id": "f", "type": "function_call"})
+    arguments = "response.function_call_arguments."
+    for how in told:
+        words = {"delta": {"delta": '{"a": 1}'}, "done": {"arguments": '{"a": 1}'}}.get(how, {})
+        line.got(arguments + how.removeprefix("bare "), **place, name="now", **words)
+    line.done("r")
+    assert [c.arguments for c in line.outputs_of(ToolCall)] == ['{"a": 1}']
+
+
+def test_a_call_that_was_cut_before_its_arguments_is_answered_and_not_called(line: Line) -> None:
+    line.created("r")
+    item = {"id": "f", "type": "function_call", "call_id": "c", "name": "now", "arguments": ""}
+    line.done("r", "incomplete", output=[{**item, "status": "incomplete"}])
+    assert line.outputs_of(ToolCall) == []
+    assert line.sent[0]["item"]["output"] == "error: the call was cut off"
 
 
 def test_outputs_wait_for_a_response_that_took_its_turn_meanwhile(line: Line) -> None:
@@ -595,11 +656,83 @@ def test_speech_does_not_interrupt_where_that_is_off() -> None:
     assert len(line.outputs_of(Play)) == 2
 
 
+def test_what_is_said_over_an_answer_that_may_not_be_interrupted_leaves_nothing_awaited() -> None:
+    line = Line(detection={**VAD, "interrupt_response": False, "create_response": True})
+    start_answer(line)
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.got("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    line.got("input_audio_buffer.committed", item_id="u")
+    line.error(ALREADY_ACTIVE)
+    line.done("r")
+    assert line.protocol.phase == "listening"
+
+
+def test_the_beginning_of_speech_told_again_does_not_silence_its_answer(line: Line) -> None:
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.got("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    line.got("input_audio_buffer.committed", item_id="u")
+    line.created("r")
+    line.audio()
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.audio()
+    line.done("r")
+    assert line.outputs_of(Flush) == []
+    assert len(line.outputs_of(Play)) == 2
+    assert line.protocol.phase == "listening"
+
+
+def test_the_beginning_of_speech_told_after_its_end_still_interrupts(line: Line) -> None:
+    start_answer(line)
+    line.got("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    assert len(line.outputs_of(Flush)) == 1
+    assert line.protocol.phase != "hearing"
+
+
+def test_turn_detection_switched_off_while_the_user_speaks_hears_nobody(line: Line) -> None:
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.got("session.updated", session={"id": "s", "audio": {"input": {"turn_detection": None}}})
+    assert line.protocol.phase == "listening"
+
+
 def test_a_lost_race_of_cancelling_is_no_error(line: Line) -> None:
     start_answer(line)
     line.do(lambda p: p.interrupt())
     line.error("response_cancel_not_active", line.sent[-1]["event_id"])
     assert line.outputs_of(Failed) == []
+
+
+def test_a_response_whose_end_got_lost_is_over_when_the_server_has_none_to_cancel(line: Line) -> None:
+    first = line.ask()
+    line.created("r")
+    line.ask("next")
+    line.do(lambda p: p.interrupt())
+    assert line.types() == [ITEM, CREATE, CANCEL]
+    line.error("response_cancel_not_active", line.sent[-1]["event_id"])
+    assert first.done
+    assert line.types() == [ITEM, CREATE, CANCEL, ITEM, CREATE]
+    line.answer("r2", "a2")
+    line.done("r", "cancelled")
+    assert line.protocol.phase == "listening"
+    assert not line.outputs_of(Failed)
+
+
+def test_text_is_said_to_be_added_only_where_it_was_and_only_at_the_end(line: Line) -> None:
+    line.created("r")
+
+    def piece(index: int, delta: str) -> list[Any]:
+        before = len(line.outputs)
+        kind = "response.output_audio_transcript.delta"
+        line.got(kind, response_id="r", item_id="a", content_index=index, delta=delta)
+        return [type(o) for o in line.outputs[before:]]
+
+    assert piece(0, "one ") == [TextAdded]
+    assert piece(1, "three") == [TextAdded]
+    assert piece(0, "two ") == [ItemChanged]
+    kind = "response.output_audio_transcript.done"
+    line.got(kind, response_id="r", item_id="a", content_index=1, transcript="three")
+    assert piece(1, "three") == []
+    assert line.protocol.conversation.items["a"].text == "one two three"
 
 
 def test_one_response_is_cancelled_once(line: Line) -> None:

@@ -466,6 +466,20 @@ def test_truncating_says_what_was_heard(talk: Talk) -> None:
     assert (talk.conversation.items["a"].heard_ms, talk.turns[0].interrupted) == (250.0, True)
 
 
+def test_what_a_server_remembers_of_a_cut_answer_does_not_shorten_what_was_said(talk: Talk) -> None:
+    answer(talk, "r", "a")
+    talk.got(
+        "response.output_audio_transcript.done", response_id="r", item_id="a", transcript="one two three"
+    )
+    talk.sent("conversation.item.truncate", item_id="a", content_index=0, audio_end_ms=1)
+    item = talk.conversation.items["a"]
+    heard = heard_text(item)
+    content = [{"type": "output_audio", "transcript": "one"}]
+    talk.got("conversation.item.retrieved", item={"id": "a", "type": "message", "content": content})
+    assert item.text == "one two three"
+    assert heard_text(item) == heard
+
+
 def test_late_audio_of_a_cut_answer_is_counted_and_not_heard(talk: Talk) -> None:
     talk.answer()
     talk.local("playback.flushed", item_id="a", played_samples=12_000, output_latency_ms=0.0)

@@ -245,6 +245,18 @@ def test_an_answer_stalls_and_the_next_question_still_gets_its_own(dialect: Dial
 
 
 @in_both_dialects
+def test_a_response_that_never_begins_does_not_hold_up_the_next_question(
+    dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gip_nb.session.talking.BEGIN_TIMEOUT_S", 0.3)
+    script = [*asked(dialect), *asked(dialect), *answer("Second", dialect=dialect)]
+    with Stage(script) as stage, connect(stage, dialect) as session:
+        with pytest.raises(TimedOut):
+            session.ask("first", timeout_s=0.1)
+        assert session.ask("second", timeout_s=3).text == "Second"
+
+
+@in_both_dialects
 def test_an_event_that_is_waited_for_never_comes(dialect: Dialect) -> None:
     with Stage(opening(dialect)) as stage, connect(stage, dialect) as session:
         with pytest.raises(GipError) as caught:
