@@ -366,8 +366,9 @@ class Talking:
         self._waits.check()
         self._tell_state()
 
-    def _perform(self, output: Output) -> None:  # noqa: C901 - one arm an output
-        listener = self._listener
+    def _perform(self, output: Output) -> None:
+        if self._listener is not None:
+            _tell(self._listener, output)
         match output:
             case outputs.SendAudio(audio):
                 self._line.send(append_frame(audio))
@@ -377,8 +378,6 @@ class Talking:
                     self._expect_response(fields["event_id"])
             case outputs.Play(item_id, content_index, start_sample, audio):
                 self._speaker.play(item_id, content_index, start_sample, audio)
-                if listener is not None:
-                    listener.audio_added(audio)
             case outputs.PlayEnd(item_id, content_index, samples):
                 self._speaker.end(item_id, content_index, samples)
             case outputs.Flush():
@@ -387,17 +386,9 @@ class Talking:
                 self._start(self._call_tool(call_id, name, arguments))
             case outputs.Failed(message, code):
                 self._on_failed(error_of({"message": message, "code": code}))
-            case outputs.ItemChanged(item_id) if listener is not None:
-                listener.item_changed(item_id)
-            case outputs.TextAdded(item_id, delta) if listener is not None:
-                listener.text_added(item_id, delta)
-            case outputs.SettingsChanged() if listener is not None:
-                listener.settings_changed()
-            case outputs.TurnDone(turn) if listener is not None:
-                listener.turn_done(turn)
 
     def _expect_response(self, event_id: str) -> None:
-        """One that never begins, and for which perhaps nobody waits, does not hold up for ever what follows."""
+        """One that never begins, and for which perhaps nobody waits, holds nothing up for ever."""
 
         def look() -> None:
             self.protocol.begin_overdue(event_id)
@@ -495,3 +486,18 @@ class Talking:
             self._told_state = state
             if self._listener is not None:
                 self._listener.state_changed(state)
+
+
+def _tell(listener: Listener, output: Output) -> None:
+    """What of this is to be shown."""
+    match output:
+        case outputs.Play(_, _, _, audio):
+            listener.audio_added(audio)
+        case outputs.ItemChanged(item_id):
+            listener.item_changed(item_id)
+        case outputs.TextAdded(item_id, delta):
+            listener.text_added(item_id, delta)
+        case outputs.SettingsChanged():
+            listener.settings_changed()
+        case outputs.TurnDone(turn):
+            listener.turn_done(turn)

@@ -12,6 +12,7 @@ from gip_nb.protocol.conversation import SAMPLES_PER_MS, Conversation, Direction
 from gip_nb.protocol.dialects import client_event_to_canonical, server_event_to_canonical
 from gip_nb.protocol.events import BETA, GA
 from gip_nb.protocol.frames import Event
+from gip_nb.protocol.items import heard_text
 from tests.unit.protocol import samples
 
 SECOND = bytes(2 * 1000 * SAMPLES_PER_MS)
@@ -467,7 +468,7 @@ def test_truncating_says_what_was_heard(talk: Talk) -> None:
 
 
 def test_what_a_server_remembers_of_a_cut_answer_does_not_shorten_what_was_said(talk: Talk) -> None:
-    answer(talk, "r", "a")
+    talk.answer()
     talk.got(
         "response.output_audio_transcript.done", response_id="r", item_id="a", transcript="one two three"
     )
