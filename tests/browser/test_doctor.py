@@ -43,6 +43,7 @@ def test_a_live_talk_is_looked_at_from_a_cell(notebook: Notebook) -> None:
     expect(notebook.widget()).to_have_attribute("data-gip-state", "listening")
 
 
+@pytest.mark.soak
 def test_a_page_without_a_microphone_is_told_in_its_own_words(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="denied")
     notebook.run("%load_ext gip_nb\nimport gip_nb")

@@ -71,6 +71,7 @@ def test_cells_run_and_the_kernel_answers_beside_them(notebook: Notebook) -> Non
     assert notebook.cell_ids()[-1] == cell
 
 
+@covered
 def test_a_widget_a_file_two_themes_and_a_restart(notebook: Notebook, tmp_path: Path) -> None:
     notebook.run(COUNTER)
     notebook.page.locator("button.counter").click()

@@ -165,6 +165,7 @@ def test_the_talk_goes_on_while_a_cell_runs(notebook: Notebook, busy: str) -> No
     )
 
 
+@pytest.mark.soak  # tests/sim/notebook/test_widget.py has the same without a page
 def test_state_and_transcripts_are_traits_that_observers_see(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run(
@@ -197,6 +198,7 @@ def test_state_and_transcripts_are_traits_that_observers_see(notebook: Notebook)
     assert notebook.kernel("list(seen['threads'])") == ["gip_nb-callbacks"]
 
 
+@pytest.mark.soak  # test_interruption.py and test_keys.py interrupt too
 def test_the_answer_can_be_interrupted_and_the_model_remembers_what_was_heard(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run("w = talk(); w")

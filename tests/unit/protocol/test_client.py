@@ -306,8 +306,8 @@ def test_a_response_that_ends_early_ends_the_wish_without_failure(line: Line, st
 
 def test_a_response_that_never_begins_is_told_and_lets_the_next_go(line: Line) -> None:
     first, second = line.ask("first"), line.ask("second")
-    line.do(lambda p: p.begin_overdue(first.event_id))
-    line.do(lambda p: p.begin_overdue(first.event_id))
+    line.do(lambda p: p.begin_overdue(str(first.event_id)))
+    line.do(lambda p: p.begin_overdue(str(first.event_id)))
     assert line.types() == [ITEM, CREATE, ITEM, CREATE]
     assert len(line.outputs_of(Failed)) == 1
     line.answer("r")
@@ -318,7 +318,7 @@ def test_a_response_that_has_begun_is_never_overdue(line: Line) -> None:
     first = line.ask()
     line.created("r")
     line.ask()
-    line.do(lambda p: p.begin_overdue(first.event_id))
+    line.do(lambda p: p.begin_overdue(str(first.event_id)))
     assert line.types() == [ITEM, CREATE]
     assert not line.outputs_of(Failed)
 
@@ -453,7 +453,8 @@ def test_arguments_are_whole_however_they_are_told(line: Line, told: list[str]) 
     arguments = "response.function_call_arguments."
     for how in told:
         words = {"delta": {"delta": '{"a": 1}'}, "done": {"arguments": '{"a": 1}'}}.get(how, {})
-        line.got(arguments + how.removeprefix("bare "), **place, name="now", **words)
+        fields: dict[str, Any] = {**place, "name": "now", **words}
+        line.got(arguments + how.removeprefix("bare "), **fields)
     line.done("r")
     assert [c.arguments for c in line.outputs_of(ToolCall)] == ['{"a": 1}']
 

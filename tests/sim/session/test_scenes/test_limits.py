@@ -249,7 +249,8 @@ def test_a_response_that_never_begins_does_not_hold_up_the_next_question(
     dialect: Dialect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gip_nb.session.talking.BEGIN_TIMEOUT_S", 0.3)
-    script = [*asked(dialect), *asked(dialect), *answer("Second", dialect=dialect)]
+    again = [Expect("conversation.item.create"), Expect("response.create")]
+    script = [*asked(dialect), *again, *answer("Second", dialect=dialect)]
     with Stage(script) as stage, connect(stage, dialect) as session:
         with pytest.raises(TimedOut):
             session.ask("first", timeout_s=0.1)
