@@ -371,6 +371,9 @@ export class Page {
     const before = was.talk?.state ?? "idle";
     this.store.dispatch(message);
     const state = this.store.get();
+    // What is played goes with its row, and with it the button that stops it.
+    if (this.replay.playing !== null && !state.conversation.items.has(this.replay.playing))
+      this.replay.stop();
     this.audio.mute(isMuted(state));
     if (isHere(state) && !isHere(was)) {
       // The kernel counts anew, and what was silenced here may go on.

@@ -246,6 +246,18 @@ describe("what can be done with a row", () => {
     expect(model.of("playback").filter(({ item_id }) => item_id === "m")).toEqual([]);
   });
 
+  test("a recording whose row goes is not played on", async () => {
+    await snapshot(said);
+    const stop = vi.spyOn(Replay.prototype, "stop");
+    rowOf("m").focus();
+    one("gip-play", rowOf("m")).click();
+    stop.mockClear();
+    await items([], [{ item_id: "m", delta: "!" }]);
+    expect(stop).not.toHaveBeenCalled();
+    await items([], [], ["m"]);
+    expect(stop).toHaveBeenCalled();
+  });
+
   test("copying works with the clipboard, and without", async () => {
     const write = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
     await snapshot(said);
