@@ -368,6 +368,15 @@ describe("sound files", () => {
     expect([...new Uint8Array(buffers?.[0] ?? new ArrayBuffer(0))]).toEqual([1, 2, 3]);
   });
 
+  test("that cannot be read are named, and nothing is waited for", async () => {
+    await snapshot([], { state: "closed" });
+    vi.spyOn(File.prototype, "arrayBuffer").mockRejectedValue(new DOMException("", "NotFoundError"));
+    drop(new File([], "folder.wav"));
+    await vi.waitFor(() => expect(one("gip-error-message").textContent).toContain("folder.wav"));
+    expect(one("gip").dataset.gipState).toBe("closed");
+    expect(model.of("request")).toEqual([]);
+  });
+
   test("that are none, or too large, are named and not sent", async () => {
     await snapshot([]);
     drop(new File(["dear"], "<img src=x>.txt", { type: "text/plain" }));
