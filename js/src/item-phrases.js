@@ -4,6 +4,7 @@ import { callText, outputText, seconds } from "./phrases.js";
 
 /** @typedef {import("./messages.js").ItemView} ItemView */
 
+/** @type {Record<string, string>} */
 const WHO = { user: "You", assistant: "Model", system: "System" };
 /** Of an output that is folded, so much is shown. */
 const FOLDED_LINES = 6;
@@ -18,7 +19,9 @@ const ANNOUNCED_CHARACTERS = 200;
  */
 export function whoOf({ type, role }) {
   if (type !== "message") return "Tool";
-  return role ? WHO[role] : "Model";
+  if (!role) return "Model";
+  // A server may name another: a developer's words are the system's.
+  return (Object.hasOwn(WHO, role) ? WHO[role] : undefined) ?? "System";
 }
 
 /**

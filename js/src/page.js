@@ -13,7 +13,7 @@ import { isSameCapture, remember, remembered } from "./preferences.js";
 import { PushToTalk } from "./push-to-talk.js";
 import { Replay } from "./replay.js";
 import { createStore, isHere, isLive, isMuted } from "./store.js";
-import { KERNEL_LOST, NO_SOUND, SOUND_BLOCKED } from "./trouble.js";
+import { KERNEL_LOST, NO_SOUND, SOUND_BLOCKED, unreadable } from "./trouble.js";
 
 /** A cell that is run again takes its view away and shows a new one: that is no reason to hang up. */
 const VIEW_GRACE_MS = 800;
@@ -154,7 +154,12 @@ export class Page {
    * @returns {Promise<boolean>} whether the kernel took it
    */
   sendSound(file) {
-    return this.#saying(async () => this.ask("sound", { name: file.name }, [await file.arrayBuffer()]));
+    return this.#saying(async () => {
+      const sound = await file.arrayBuffer().catch(() => null);
+      if (sound) return this.ask("sound", { name: file.name }, [sound]);
+      this.complain(unreadable(file.name));
+      return null;
+    });
   }
 
   /** @param {() => Promise<unknown>} ask */
@@ -371,6 +376,9 @@ export class Page {
     const before = was.talk?.state ?? "idle";
     this.store.dispatch(message);
     const state = this.store.get();
+    // What is played goes with its row, and with it the button that stops it.
+    if (this.replay.playing !== null && !state.conversation.items.has(this.replay.playing))
+      this.replay.stop();
     this.audio.mute(isMuted(state));
     if (isHere(state) && !isHere(was)) {
       // The kernel counts anew, and what was silenced here may go on.

@@ -190,6 +190,18 @@ export const NO_SOUND = {
 };
 
 /**
+ * @param {string} name of a file that was chosen or dropped
+ * @returns {ErrorView}
+ */
+export function unreadable(name) {
+  return {
+    title: "File not readable",
+    message: `${name} could not be read: it is a folder, was moved, or may not be read by this browser.`,
+    next_step: "Choose a WAV file that is there.",
+  };
+}
+
+/**
  * @param {unknown} thrown anything
  * @returns {{ name: string, message: string }}
  */

@@ -246,6 +246,18 @@ describe("what can be done with a row", () => {
     expect(model.of("playback").filter(({ item_id }) => item_id === "m")).toEqual([]);
   });
 
+  test("a recording whose row goes is not played on", async () => {
+    await snapshot(said);
+    const stop = vi.spyOn(Replay.prototype, "stop");
+    rowOf("m").focus();
+    one("gip-play", rowOf("m")).click();
+    stop.mockClear();
+    await items([], [{ item_id: "m", delta: "!" }]);
+    expect(stop).not.toHaveBeenCalled();
+    await items([], [], ["m"]);
+    expect(stop).toHaveBeenCalled();
+  });
+
   test("copying works with the clipboard, and without", async () => {
     const write = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
     await snapshot(said);
@@ -354,6 +366,15 @@ describe("sound files", () => {
     expect(model.of("request")[0]).toMatchObject({ verb: "sound", args: { name: "a.wav" } });
     const { buffers } = model.sent.at(-1) ?? {};
     expect([...new Uint8Array(buffers?.[0] ?? new ArrayBuffer(0))]).toEqual([1, 2, 3]);
+  });
+
+  test("that cannot be read are named, and nothing is waited for", async () => {
+    await snapshot([], { state: "closed" });
+    vi.spyOn(File.prototype, "arrayBuffer").mockRejectedValue(new DOMException("", "NotFoundError"));
+    drop(new File([], "folder.wav"));
+    await vi.waitFor(() => expect(one("gip-error-message").textContent).toContain("folder.wav"));
+    expect(one("gip").dataset.gipState).toBe("closed");
+    expect(model.of("request")).toEqual([]);
   });
 
   test("that are none, or too large, are named and not sent", async () => {

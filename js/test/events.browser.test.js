@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { userEvent } from "vitest/browser";
+import { LOST_MS } from "../src/views/event-asker.js";
 import css from "../src/widget.css?inline";
 import widget from "../src/widget.js";
 import { FakeModel } from "./fake-model.js";
@@ -125,6 +126,21 @@ async function opened(rows_) {
 
 const many = (/** @type {number} */ count) =>
   Array.from({ length: count }, (_, n) => eventRow(n, { type: `event.${n}` }));
+
+test("an answer that was dropped on its way is asked for again", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    one("gip-tab-events").click();
+    await frame();
+    expect(asked()).toHaveLength(1);
+    vi.advanceTimersByTime(LOST_MS);
+    expect(asked()).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
+  }
+  listed = many(2);
+  await until(() => expect(texts()).toEqual(["event.0", "event.1"]));
+});
 
 describe("being seen", () => {
   test("nothing is asked while the tab is hidden; shown, it asks for the end of the list", async () => {

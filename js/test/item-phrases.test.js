@@ -60,6 +60,9 @@ test("who speaks", () => {
   expect(whoOf(item("m", { role: "user" }))).toBe("You");
   expect(whoOf(item("f", { type: "function_call_output", role: null }))).toBe("Tool");
   expect(whoOf(item("r", { role: null }))).toBe("Model");
+  for (const role of /** @type {any[]} */ (["developer", "constructor"])) {
+    expect(whoOf(item("d", { role }))).toBe("System");
+  }
 });
 
 describe("an output", () => {

@@ -335,8 +335,9 @@ class Talk(LiveTraits):
         self.snapshot(page)
 
     def _on_request(self, content: dict[str, Any], sound: bytes) -> None:
-        # At once: what the page tells next, of its microphone, belongs to the new session.
-        if content.get("verb") in {"start", "text", "sound"}:
+        # At once: what the page tells next, of its microphone, belongs to the new session. Not for a sound
+        # file: it may be none, and then what was said before stays.
+        if content.get("verb") in {"start", "text"}:
             self._fresh()
         if content.get("verb") == "start":
             self._forget_error()

@@ -154,6 +154,15 @@ def test_what_is_no_sound_is_said_and_nothing_is_sent(page: Page, sound: bytes, 
     assert page.transports[-1].sent == []
 
 
+def test_a_file_that_is_no_sound_does_not_put_away_the_talk_that_has_ended(page: Page) -> None:
+    assert page.request("text", text="hello")["ok"]
+    until(lambda: page.talk.turn == 1)
+    assert page.request("stop")["ok"]
+    assert not page.request("sound", b"ID3", name="a.wav")["ok"]
+    assert len(page.talk.sessions) == 1
+    assert page.talk.user_transcript == "hello"
+
+
 def test_an_item_is_played_and_deleted_and_one_that_is_not_there_is_named(page: Page, fixtures: Path) -> None:
     page.request("sound", (fixtures / "stop_slt.wav").read_bytes(), name="stop.wav")
     until(lambda: page.talk.turn == 1)
