@@ -132,5 +132,8 @@ export function heardLength({ text, heard_ms, audio_ms }) {
   const exact = Math.round((text.length * Math.max(0, heard_ms)) / audio_ms);
   if (exact === 0 || exact >= text.length) return Math.min(exact, text.length);
   const space = text.lastIndexOf(" ", exact - 1);
-  return space > 0 ? space + 1 : exact;
+  if (space > 0) return space + 1;
+  // Not between the halves of one sign.
+  const after = text.charCodeAt(exact);
+  return after >= 0xdc00 && after <= 0xdfff ? exact + 1 : exact;
 }

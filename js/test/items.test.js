@@ -153,3 +153,8 @@ describe("heardLength", () => {
     expect(heardLength({ text: "今日は良い天気です", heard_ms: 1000, audio_ms: 3000 })).toBe(3);
   });
 });
+
+test("of a sign that is two halves, both were heard", () => {
+  const text = "\u{1F600}".repeat(4);
+  expect(heardLength({ text, heard_ms: 390, audio_ms: 1000 }) % 2).toBe(0);
+});

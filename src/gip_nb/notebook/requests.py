@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Wish", "error_view", "perform"]
 
+_DONE_BY_THE_END = frozenset({"stop", "interrupt", "mute", "release"})
 _RELOAD = "reload the page; if it happens again, the kernel's log has the details."
 _log = logging.getLogger(__name__)
 
@@ -62,9 +63,9 @@ async def perform(
             }
         else:
             answer = await verb(Wish(page, given if isinstance(given, dict) else {}, sound))
-    except AlreadyClosed:
-        # Whatever it was meant for is over: a second click on Stop, Stop while it failed.
-        error = None
+    except AlreadyClosed as problem:
+        # A second click on Stop, Stop while it failed: what they were for is done. Words are not.
+        error = None if name in _DONE_BY_THE_END else error_view(problem)
     except GipError as problem:
         error = error_view(problem)
     except Exception as problem:  # noqa: BLE001 - the page waits for an answer, whatever went wrong
