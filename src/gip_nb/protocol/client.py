@@ -65,6 +65,8 @@ class ClientProtocol:
         # Asked for beside the conversation, and not begun yet.
         self._asked_beside: list[Wish] = []
         self._awaiting_auto = False
+        # The answer that the server begins by itself was interrupted before it began.
+        self._auto_unwanted = False
         self._created_since_speech = False
         self._hearing = False
         # A key is held: the user speaks, and nothing is to begin meanwhile.
@@ -361,7 +363,7 @@ class ClientProtocol:
             if not wish.done:
                 wish.done, wish.failure = True, failure
         self._asked = self._active = None
-        self._awaiting_auto = self._hearing = self._pressed = False
+        self._awaiting_auto = self._auto_unwanted = self._hearing = self._pressed = False
         self._wish_of.clear()
         self._asked_beside.clear()
         self._cancels.clear()
@@ -429,6 +431,9 @@ class ClientProtocol:
         if asked is not None and not asked.cancelled:
             asked.cancelled = True
             self._send({"type": "response.cancel"})
+        if not server_cancels and self._awaiting_auto:
+            self._awaiting_auto, self._auto_unwanted = False, True
+            return True
         return audible or active is not None or asked is not None
 
     def _follow_up(self, response_id: str) -> None:

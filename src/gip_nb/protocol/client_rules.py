@@ -36,7 +36,7 @@ def _on_speech_started(p: ClientProtocol, e: Event) -> None:
         return
     # It may be told after the end.
     p._hearing = item is None or (item.audio_end_ms is None and not item.spoken)
-    p._created_since_speech = False
+    p._created_since_speech = p._auto_unwanted = False
     detection = p.turn_detection or {}
     if detection.get("interrupt_response") is not False:
         p._interrupt(server_cancels=True)
@@ -81,6 +81,10 @@ def _on_response_created(p: ClientProtocol, e: Event) -> None:
         return
     if not response.beside:
         p._active = response_id
+        if p._auto_unwanted and p._asked is None:
+            p._playback.mute(response_id)
+            p._interrupt(server_cancels=False)
+        p._auto_unwanted = False
     _answer_wish(p, response)
 
 
@@ -137,6 +141,7 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
         p._finish(wish, Failed(response.error or "the response failed", None, None) if failed else None)
     if response.status == "failed":
         p._outputs.append(Failed(response.error or "the response failed", None, None))
+    _answer_unmade_calls(p, response)
     p._drain()
     p._report_turn()
 
@@ -152,6 +157,19 @@ def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
         if i.type == "function_call" and i.call_id is not None and i.call_id not in p._calls
     }
     return list(calls.values())
+
+
+def _answer_unmade_calls(p: ClientProtocol, response: Response) -> None:
+    """Whole calls of an answer that was broken off stay in the server's memory: none may stay unanswered."""
+    if response.status not in {"cancelled", "failed"} or response.beside:
+        return
+    for item in [p.conversation.items[i] for i in response.item_ids if i in p.conversation.items]:
+        if item.type != "function_call" or item.call_id is None or item.call_id in p._calls:
+            continue
+        if item.status == "completed":
+            p._calls[item.call_id] = None
+            output = "error: the answer was broken off before this was called"
+            p.add_item({"type": "function_call_output", "call_id": item.call_id, "output": output})
 
 
 def _hand_out(p: ClientProtocol, calls: list[ToolCall]) -> None:

@@ -96,7 +96,8 @@ class ScriptedServer:
         streams: what is to be said; the first of each may come next.
         order: ids of the conversation's items, as this server has them.
         begun: how many responses there were.
-        calls: the `call_id`s of responses that were completed.
+        calls: the `call_id`s to be answered: of responses that were completed, and those that were told whole
+            before theirs was broken off.
         told: what was said so far.
     """
 
@@ -151,10 +152,14 @@ class ScriptedServer:
         self._deliver(msgspec.json.encode(odd))
 
     def tell(self, event: Event) -> None:
-        if event["type"] == "response.done" and event["response"]["id"] == self._active:
-            self._active = None
-            if event["response"]["status"] == "completed":
-                self.calls += self._calls_of.get(event["response"]["id"], [])
+        if event["type"] == "response.done":
+            self._active = None if event["response"]["id"] == self._active else self._active
+            made = self._calls_of.get(event["response"]["id"], [])
+            if event["response"]["status"] != "completed":
+                items = [*(e["item"] for e in self.told if "item" in e), *event["response"]["output"]]
+                whole = {i.get("call_id") for i in items if i.get("status") == "completed"}
+                made = [call_id for call_id in made if call_id in whole]
+            self.calls += [call_id for call_id in made if call_id not in self.calls]
         self.told.append(event)
         self.streams += self._opened_by.pop(id(event), [])
         fields = dict(event)

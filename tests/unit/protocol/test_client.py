@@ -486,6 +486,20 @@ def test_a_response_that_was_broken_off_calls_nothing(line: Line, status: str) -
     assert line.outputs_of(ToolCall) == []
 
 
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_a_whole_call_of_a_broken_answer_is_answered_once(line: Line, status: str) -> None:
+    line.created("r")
+    item = {"id": "f", "type": "function_call", "call_id": "c", "name": "now", "status": "completed"}
+    line.got("response.output_item.done", response_id="r", item={**item, "arguments": "{}"})
+    line.done("r", status, output=[item])
+    line.done("r", status, output=[item])
+    assert line.outputs_of(ToolCall) == []
+    (sent,) = [e["item"] for e in line.sent if e["type"] == ITEM]
+    assert (sent["type"], sent["call_id"]) == ("function_call_output", "c")
+    assert "broken off" in sent["output"]
+    assert line.types() == [ITEM]
+
+
 def test_what_forced_the_call_does_not_force_the_next(line: Line) -> None:
     asked = {"tool_choice": "required", "input": [], "instructions": "be brief", "metadata": {"a": "b"}}
     line.do(lambda p: p.respond(asked))
@@ -1158,3 +1172,20 @@ def test_each_wish_gets_the_response_that_was_made_for_it(told: list[str]) -> No
     assert asked == [wish.event_id for wish in line.wishes]
     assert len(line.types(CREATE)) == len(line.wishes) + line.refused
     assert not line.protocol.answering
+
+
+def test_an_interruption_before_the_servers_own_answer_began_stops_it(line: Line) -> None:
+    line.got("input_audio_buffer.speech_started", item_id="u", audio_start_ms=0)
+    line.got("input_audio_buffer.speech_stopped", item_id="u", audio_end_ms=900)
+    assert line.protocol.interrupt() is True
+    assert line.protocol.interrupt() is False
+    line.created("r")
+    assert line.types() == ["response.cancel"]
+    line.audio("r", "a")
+    line.done("r", "cancelled")
+    assert line.outputs_of(Play) == []
+    # And that one only.
+    line.created("r2")
+    line.audio("r2", "b")
+    assert line.types() == ["response.cancel"]
+    assert len(line.outputs_of(Play)) == 1
