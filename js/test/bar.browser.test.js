@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { userEvent } from "vitest/browser";
-import css from "../src/widget.css?raw";
+import css from "../src/widget.css?inline";
 import widget from "../src/widget.js";
 import { FakeModel } from "./fake-model.js";
 import { talk } from "./views-of.js";
