@@ -83,6 +83,16 @@ export class AudioGraph {
     for (const live of this.#contexts) live.wake();
   }
 
+  /**
+   * The first context that a browser makes takes it tens of milliseconds: one that is thrown away spares the click that.
+   * Not before the page was ever clicked: browsers complain of contexts then.
+   */
+  prepare() {
+    const clicked = navigator.userActivation?.hasBeenActive === true;
+    if (this.#main || !clicked || typeof AudioContext === "undefined") return;
+    new AudioContext().close().catch(() => {});
+  }
+
   /** Lets the context sleep: a running one costs the processor something even in silence. */
   rest() {
     if (this.#capturing.size > 0 || this.#borrowing.size > 0 || this.playback.playing) return;

@@ -88,13 +88,13 @@ function hintByHand(state, phase, keys) {
       return pressed ? "Opening the session; you are heard already." : "Opening the session…";
     case "listening":
       if (tooShort) return "That was too short: hold it while you speak.";
-      return keys ? "Hold `Space` and speak, or `K` to begin and `K` to send." : "Press, speak, and let go.";
+      return keys ? "Hold `Space`, or hit `K`, and speak." : "Press, speak, and let go.";
     case "hearing":
       if (!pressed) return "Your code, or another window, ends the turn.";
       if (pressed === "held") return "Let go to send.";
       return keys ? "Press `K` again to send." : "Press the button to send.";
     case "speaking":
-      return keys ? "Hold `Space` to speak over it; `Esc` stops it." : "Hold the button to speak over it.";
+      return keys ? "Hold `Space` to speak over it." : "Hold the button to speak over it.";
     default:
       return hintOfPhase(state, phase, keys);
   }
@@ -116,24 +116,23 @@ function hintOfPhase(state, phase, keys) {
       return "Opening the session…";
     case "listening":
       if (isSilent(state)) return "The microphone is off. Press to turn it on, or type below.";
-      return keys ? "Speak; a pause ends your turn. `M` mutes." : "Speak; a pause ends your turn.";
+      return keys ? "A pause ends your turn. `M` mutes." : "Speak; a pause ends your turn.";
     case "hearing":
       return "Pause when you are done.";
     case "thinking":
-      return keys ? "The answer is on its way. `Esc` stops it." : "The answer is on its way.";
+      return keys ? "On its way. `Esc` stops it." : "The answer is on its way.";
     case "speaking":
       if (isSilent(state)) return keys ? "Press `Esc` to interrupt." : "Press to interrupt.";
-      return keys ? "Speak over it or press `Esc` to interrupt." : "Speak over it or press to interrupt.";
+      return keys ? "Speak over it, or press `Esc`." : "Speak over it or press to interrupt.";
     case "muted":
-      return keys
-        ? "Nobody hears you. `M` unmutes; or type below."
-        : "Nobody hears you. Unmute, or type below.";
+      return keys ? "Nobody hears you. `M` unmutes." : "Nobody hears you. Unmute, or type below.";
     case "reconnecting":
       return "The connection was lost; trying again.";
     case "closed":
-      return state.local.kernel === "lost" ? "Run the cell again." : "Press for a new talk.";
+      if (state.local.kernel === "lost") return "Run the cell again.";
+      return keys ? "Press `Space` for a new talk." : "Press for a new talk.";
     default:
-      return "Press to try again.";
+      return keys ? "Press `Space` to try again." : "Press to try again.";
   }
 }
 

@@ -13,6 +13,8 @@ export class PushToTalk {
   #released = Promise.resolve();
   /** The talk began with this press: too short an one was a press on Start. */
   #began = false;
+  /** The kernel has been told of a press, and of no release yet. */
+  #down = false;
 
   /**
    * @param {import("./page.js").Page} page
@@ -46,18 +48,22 @@ export class PushToTalk {
     if (isMuted(state)) page.mute(false);
     if (this.#began) page.start();
     else page.openMicrophone();
+    this.#down = true;
     this.#local({ pressed: how, tooShort: false });
     // At once, as an interruption.
     page.audio.playback.silence();
     this.#released.then(async () => {
-      if (!(await page.ask("press"))) this.#local({ pressed: null });
+      if (await page.ask("press")) return;
+      this.#down = false;
+      this.#local({ pressed: null });
     });
   }
 
   /** The utterance ends here. */
   async release() {
     const { page } = this;
-    if (!page.store.get().local.pressed) return;
+    if (!this.#down) return;
+    this.#down = false;
     this.#local({ pressed: null });
     this.#released = this.heardUntil(nowMs());
     await this.#released;

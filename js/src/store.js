@@ -209,7 +209,7 @@ export function isByHand({ talk, local }) {
  * @returns {boolean} whether a key that was pressed here still counts
  */
 function mayBePressed(talk, local) {
-  if (talk.turn_detection !== "none") return false;
+  if (!isByHand({ talk, local })) return false;
   if (!isLive(talk.state)) return local.starting;
   return talk.audio_page === local.page || talk.audio_page === null;
 }

@@ -1,5 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { callText, hintOf, isDeaf, labelOf, outputText, seconds, talkButtonOf } from "../src/phrases.js";
+import {
+  callText,
+  clockText,
+  costText,
+  hintOf,
+  isDeaf,
+  labelOf,
+  outputText,
+  seconds,
+  talkButtonOf,
+} from "../src/phrases.js";
 import { INITIAL } from "../src/store.js";
 import { talk } from "./views-of.js";
 
@@ -76,9 +86,53 @@ test("with a kernel that is gone nothing can be pressed", () => {
   expect(talkButtonOf({ ...INITIAL }).action).toBeNull();
 });
 
-test("manual turns are explained as such", () => {
-  expect(labelOf(state({ state: "listening", turn_detection: "none" }))).toBe("Hold to talk");
-  expect(hintOf(state({ state: "listening", turn_detection: "none" }))).toBe("Press, speak, and let go.");
+describe("push to talk", () => {
+  const byHand = /** @type {const} */ ({ turn_detection: "none" });
+
+  test.each(PHASES)("%s has a hint, with keys where they work", (phase) => {
+    for (const keys of [false, true]) {
+      expect(hintOf(state({ ...byHand, state: phase }), keys)).toMatch(/[.…]$/);
+    }
+    expect(hintOf(state({ ...byHand, state: phase }))).not.toContain("`");
+  });
+
+  test("is a button that is held, whatever else goes on, and opens the microphone itself", () => {
+    for (const phase of /** @type {const} */ (["listening", "hearing", "thinking", "speaking"])) {
+      const off = state({ ...byHand, state: phase }, { microphone: "off" });
+      expect(talkButtonOf(off)).toEqual({ action: "talk", name: "Hold to talk" });
+      expect(isDeaf(off)).toBe(false);
+    }
+    expect(talkButtonOf(state({ ...byHand, state: "idle" })).action).toBe("start");
+  });
+
+  test("says what helps: what to hold, what to let go, and that it was too short", () => {
+    const listening = { ...byHand, state: /** @type {const} */ ("listening") };
+    expect(labelOf(state(listening))).toBe("Hold to talk");
+    expect(hintOf(state(listening), true)).toContain("`Space`");
+    expect(hintOf(state(listening, { pressed: "held" }))).toBe("Let go to send.");
+    expect(hintOf(state(listening, { pressed: "toggled" }), true)).toContain("`K`");
+    expect(hintOf(state(listening, { tooShort: true }))).toContain("too short");
+  });
+});
+
+test.each([
+  [0, "00:00"],
+  [84_900, "01:24"],
+  [3_723_000, "1:02:03"],
+  [360_000_000, "100:00:00"],
+  [-5, "00:00"],
+])("%s ms on the clock: %s", (ms, text) => {
+  expect(clockText(ms)).toBe(text);
+});
+
+test.each([
+  [0, "$0.000"],
+  [0.0004, "< $0.001"],
+  [0.0123, "$0.012"],
+  [1.005, "$1.00"],
+  [12.345, "$12.35"],
+])("%s dollars: %s", (usd, text) => {
+  expect(costText(usd)).toBe(text);
 });
 
 test.each([

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createStore, INITIAL, isMuted, phaseOf, reduce, troublesOf } from "../src/store.js";
+import { createStore, INITIAL, isByHand, isMuted, phaseOf, reduce, troublesOf } from "../src/store.js";
 import { item, REFUSED, talk } from "./views-of.js";
 
 /**
@@ -116,6 +116,48 @@ describe("what was pressed shows at once", () => {
 
   test("muted does not hide that the model speaks", () => {
     expect(phaseOf(replay(snapshot({ state: "speaking", muted: true })))).toBe("speaking");
+  });
+
+  test("Stop counts before the talk has ended, and a Start after it", () => {
+    const stopped = replay(snapshot({ state: "speaking" }), local({ stopping: true }));
+    expect(phaseOf(stopped)).toBe("closed");
+    expect(phaseOf(reduce(stopped, starting))).toBe("connecting");
+    const ended = reduce(stopped, patch({ state: "closed" }));
+    expect(ended.local.stopping).toBe(false);
+    expect(phaseOf(reduce(ended, patch({ state: "listening" })))).toBe("listening");
+  });
+
+  test("a key that is held is heard, until the talk, the sound or the choice is another", () => {
+    const listening = snapshot({ state: "speaking", turn_detection: "none", audio_page: "" });
+    const held = replay(listening, local({ pressed: "held" }));
+    expect(phaseOf(held)).toBe("hearing");
+    expect(reduce(held, patch({ state: "hearing" })).local.pressed).toBe("held");
+    for (const gone of /** @type {const} */ ([
+      { state: "closed" },
+      { audio_page: "another" },
+      { turn_detection: "server_vad" },
+    ])) {
+      expect(reduce(held, patch(gone)).local.pressed).toBeNull();
+    }
+    const opening = replay(snapshot({ turn_detection: "none" }), starting, local({ pressed: "held" }));
+    expect(phaseOf(reduce(opening, patch({ event_count: 1 })))).toBe("connecting");
+    expect(phaseOf(reduce(opening, patch({ state: "listening" })))).toBe("hearing");
+  });
+
+  test("what was chosen holds, and the turn detection of before is kept", () => {
+    const vad = { type: "server_vad", silence_duration_ms: 700 };
+    const settings = { ...talk().settings, turn_detection: vad };
+    const chosen = replay(snapshot({ settings }), local({ byHandWanted: true }));
+    expect(isByHand(chosen)).toBe(true);
+    const told = reduce(chosen, patch({ turn_detection: "none", settings: talk().settings }));
+    expect(told.local.detection).toEqual(vad);
+    expect(isByHand(reduce(told, local({ byHandWanted: null })))).toBe(true);
+  });
+
+  test("a press that was too short is told until something happens", () => {
+    const short = replay(snapshot({ state: "listening" }), local({ tooShort: true }));
+    expect(reduce(short, patch({ event_count: 3 })).local.tooShort).toBe(true);
+    expect(reduce(short, patch({ state: "thinking" })).local.tooShort).toBe(false);
   });
 
   test("a kernel that is gone ends it all", () => {

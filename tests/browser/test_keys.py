@@ -66,7 +66,7 @@ def test_what_is_said_while_a_key_or_the_button_is_held_is_one_utterance(
     view.get_by_role("radio", name="Push to talk").click()
     expect(view).to_have_attribute("data-gip-turns", "manual")
     notebook.wait_for(f"{DETECTION} is None")
-    expect(view.get_by_test_id("gip-hint")).to_have_text("Hold Space and speak, or K to begin and K to send.")
+    expect(view.get_by_test_id("gip-hint")).to_have_text("Hold Space, or hit K, and speak.")
     appended = notebook.kernel(APPENDED)
     notebook.page.wait_for_timeout(200)
     assert notebook.kernel(APPENDED) == appended

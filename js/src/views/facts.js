@@ -58,7 +58,7 @@ export function facts(page, signal) {
   const session = make("span", "gip-session-id", { title: "session id" });
   const figures = make("span", "gip-figures", {}, time.element, firstSound, requests, cost, session);
   const chips = make("span", "gip-chips", {}, model, dialect, rehearsal);
-  const element = make("div", "gip-facts", {}, chips, choice.element, figures);
+  const element = make("div", "gip-facts", {}, choice.element, chips, figures);
 
   return {
     element,

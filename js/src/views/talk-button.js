@@ -48,6 +48,10 @@ export function talkButton(page, signal) {
     pushToTalk.release();
   };
 
+  // The hand is on its way, or the focus is.
+  for (const near of ["pointerenter", "focus"]) {
+    element.addEventListener(near, () => page.audio.prepare(), { once: true });
+  }
   element.addEventListener("pointerdown", ({ isPrimary, button, pointerId }) => {
     done = false;
     const { action } = talkButtonOf(store.get());

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.errors import AlreadyClosed, NothingToDo, UnknownItem
+from gip_nb.errors import AlreadyClosed, GipError, NothingToDo, UnknownItem
 from gip_nb.notebook.event_pages import EventPages
 from gip_nb.notebook.item_view import shown
 from gip_nb.notebook.requests import Answer
-from gip_nb.session.loop import in_thread
+from gip_nb.session.loop import in_thread, start_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,8 @@ class SessionVerbs:
     ) -> None:
         self._running = running
         self._keep = keep
+        # The page where a key is held, as far as pages have said.
+        self._pressed_by: str | None = None
         self._pages = EventPages(lambda: running().log)
 
     def by_name(self) -> dict[str, Verb]:
@@ -54,16 +56,29 @@ class SessionVerbs:
     async def _interrupt(self, _: Wish) -> None:
         await self._running().interrupt()
 
-    async def _press(self, _: Wish) -> None:
+    async def _press(self, wish: Wish) -> None:
+        self._pressed_by = wish.page
         await self._running().press()
 
     async def _release(self, _: Wish) -> Answer:
+        self._pressed_by = None
         try:
             await self._running().release()
         except NothingToDo:
             # A slip of the finger is no trouble.
             return Answer({"too_short": True})
         return Answer({"too_short": False})
+
+    def sound_is_at(self, page: str | None) -> None:
+        """A page that is left, or gave the sound away, holds no key any more: what was said is sent."""
+        if self._pressed_by not in {None, page} and self._running().protocol.pressed:
+            self._pressed_by = None
+            start_task(self._let_go())
+
+    async def _let_go(self) -> None:
+        # One that has ended meanwhile has told so itself.
+        with suppress(GipError):
+            await self._running().release()
 
     async def _update(self, wish: Wish) -> Answer:
         given = wish.args.get("fields")

@@ -97,6 +97,7 @@ class Talk(LiveTraits):
         self._bar = Bar(self._page.tell)
         self._muted = False
         self._microphone = MicrophoneNews()
+        self._session_verbs = SessionVerbs(lambda: self._running, self._keep)
         # What begins, ends or hands over the talk is the widget's; what a session does by itself, verbs.py's.
         self._verbs: dict[str, Verb] = {
             "start": lambda wish: _nothing(self._start(wish.page)),
@@ -105,7 +106,7 @@ class Talk(LiveTraits):
             "mute": lambda wish: _nothing(self._mute(muted=bool(wish.args.get("muted")))),
             "text": lambda wish: _nothing(self._say(wish.page, str(wish.args.get("text", "")))),
             "sound": lambda wish: _nothing(self._speak(wish)),
-            **SessionVerbs(lambda: self._running, self._keep).by_name(),
+            **self._session_verbs.by_name(),
         }
         self._beside = Beside(
             lambda: [session._session for session in self._sessions],  # noqa: SLF001 - a wrapper of our own
@@ -467,6 +468,7 @@ class Talk(LiveTraits):
     def lease_changed(self) -> None:
         """Tell the pages who hears and speaks."""
         self._bar.tell(audio_page=self._page.audio_page)
+        self._session_verbs.sound_is_at(self._page.audio_page)
 
     def routing_changed(self) -> None:
         """Say that cells hold up the talk, and how to change it; or that they no longer do."""

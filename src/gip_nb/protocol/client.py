@@ -71,6 +71,8 @@ class ClientProtocol:
         self._hearing = False
         # A key is held: the user speaks, and nothing is to begin meanwhile.
         self._pressed = False
+        # What the server told last: a key ends the user's turn.
+        self._by_hand = False
         self._calls: dict[str, str | None] = {}
         self._open_calls: dict[str, set[str]] = {}
         self._turn_reported = 0

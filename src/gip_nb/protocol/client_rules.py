@@ -205,9 +205,15 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
-    if p.turn_detection is None and not p._pressed:
+    by_hand = p.turn_detection is None
+    if by_hand and not p._pressed:
         # Nobody will say any more that the speech has stopped.
         p._hearing = False
+    if p._by_hand and not by_hand and p._pressed:
+        # From now on the server finds the end of the turn: whoever holds a key need not let go of it.
+        p._hearing = p._pressed = False
+        p._drain()
+    p._by_hand = by_hand
     p._outputs.append(SettingsChanged())
 
 

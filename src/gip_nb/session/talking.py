@@ -271,10 +271,10 @@ class Talking:
         """
         protocol = self.protocol
         # A key that was only hit, as one presses Start, has said nothing.
-        spoken = self._early_press and (
-            self._early_held or protocol.uncommitted_samples >= LEAST_COMMIT_SAMPLES
-        )
-        if self._at == "open" and not spoken and not protocol.conversation.items:
+        enough = protocol.uncommitted_samples >= LEAST_COMMIT_SAMPLES
+        speaks = self._early_press and (self._early_held or enough)
+        begun = speaks or protocol.answering or bool(protocol.conversation.items)
+        if self._at == "open" and not begun:
             protocol.respond({"instructions": instructions})
             self._pump()
 

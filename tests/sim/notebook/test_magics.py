@@ -119,6 +119,11 @@ def test_the_notebook_keeps_the_talk_or_not(notebook: Notebook) -> None:
         notebook.run("talk('rehearsal', record='no')")
 
 
+def test_the_model_speaks_first_or_not(notebook: Notebook) -> None:
+    assert notebook.run("%talk rehearsal --greet")._greeting._words
+    assert not notebook.run("%talk rehearsal")._greeting._words
+
+
 def test_tools_may_stand_in_one_list_and_variables_in_the_line(notebook: Notebook) -> None:
     notebook.run(WEATHER)
     notebook.run("words = 'Be kind'")

@@ -1,0 +1,74 @@
+"""The axe rules on the widget, in JupyterLab's light and dark theme: names, roles, contrast AA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from tests.browser.lab import Notebook
+
+AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+# What is wrong, as lines that name the rule, the element and the reason.
+RUN = """async view => {
+  const { violations } = await axe.run(view, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  });
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)}: ${failureSummary}`));
+}"""
+TOOL = '''def get_weather(city: str) -> dict:
+    """The weather in a city."""
+    return {"city": city, "temperature_c": 21.3}
+'''
+
+
+def complaints(view: Locator, where: str) -> list[str]:
+    return [f"{where}: {line}" for line in view.evaluate(RUN)]
+
+
+def in_each_tab(view: Locator, when: str) -> list[str]:
+    found = []
+    for tab in view.get_by_role("tab").all():
+        tab.click()
+        found += complaints(view, f"{when}, {tab.text_content()}")
+    view.get_by_role("tab").first.click()
+    return found
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_rule_of_axe_is_broken(notebook: Notebook, theme: Literal["light", "dark"]) -> None:
+    notebook.theme(theme)
+    notebook.run("%load_ext gip_nb")
+    notebook.run(TOOL)
+    notebook.run("w = talk(tools=[get_weather]); w")
+    notebook.page.add_script_tag(path=AXE)
+    view = notebook.widget()
+    expect(view).to_have_attribute("data-gip-state", "idle")
+    found = in_each_tab(view, "idle")
+    view.get_by_role("button", name="Start talking").click()
+    # A spoken question, a tool, the answer.
+    expect(view.locator(".gip-row[data-role=assistant]").first).to_contain_text("21.3")
+    notebook.kernel("w.session.interrupt()")
+    expect(view).to_have_attribute("data-gip-state", "listening")
+    found += in_each_tab(view, "live")
+    view.get_by_role("button", name="Keys").click()
+    found += complaints(view, "the keys")
+    view.get_by_role("button", name="Close").click()
+    view.get_by_role("button", name="Mute").click()
+    expect(view).to_have_attribute("data-gip-state", "muted")
+    found += complaints(view, "muted")
+    view.get_by_role("radio", name="Push to talk").click()
+    expect(view).to_have_attribute("data-gip-turns", "manual")
+    view.get_by_role("button", name="Hold to talk").press("Enter")
+    expect(view).to_have_attribute("data-gip-state", "hearing")
+    found += complaints(view, "pressed")
+    view.get_by_role("button", name="Stop").click()
+    expect(view).to_have_attribute("data-gip-state", "closed")
+    found += complaints(view, "ended")
+    assert not found, "\n\n".join(found)
