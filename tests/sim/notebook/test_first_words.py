@@ -60,20 +60,20 @@ def test_the_model_greets_once_in_each_session(page: Page) -> None:
     assert page.request("update", fields={"instructions": "You are a guide."})["ok"]
     assert page.request("start")["ok"]
     until(lambda: page.talk.turn == 1)
-    page.talk.start()
+    assert page.request("start")["ok"]
     assert [e["response"]["instructions"] for e in sent(page, "response.create")] == [
         "You are a guide.\n\nSay hello in Korean."
     ]
     assert page.request("stop")["ok"]
     until(lambda: page.talk.state == "closed")
-    page.talk.start()
+    assert page.request("start")["ok"]
     until(lambda: page.talk.turn == 1)
     assert [len(sent(page, "response.create", n)) for n in (0, 1)] == [1, 1]
 
 
 def test_true_has_words_of_its_own(page: Page) -> None:
     greets(page, greet=True)
-    page.talk.start()
+    assert page.request("start")["ok"]
     until(lambda: page.talk.turn == 1)
     (asked,) = sent(page, "response.create")
     assert asked["response"]["instructions"].startswith("Greet")
@@ -83,12 +83,12 @@ def test_who_speaks_first_is_not_greeted(page: Page) -> None:
     greets(page, greet=True)
     assert page.request("text", text="hello")["ok"]
     until(lambda: page.talk.turn == 1)
-    page.talk.start()
+    assert page.request("start")["ok"]
     assert [e.get("response") for e in sent(page, "response.create")] == [None]
 
 
 def test_without_the_option_nobody_is_greeted(page: Page) -> None:
-    page.talk.start()
+    assert page.request("start")["ok"]
     assert sent(page, "response.create") == []
 
 
