@@ -33,6 +33,8 @@ export class Page {
   /** @type {Microphone} */
   #microphone;
   #views = 0;
+  /** How often Start was pressed and not answered yet. */
+  #starts = 0;
   /** Nobody looks at this talk here. */
   #left = true;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -103,7 +105,9 @@ export class Page {
     this.store.dispatch({ kind: "trouble", source: "request", error: null });
     this.store.dispatch({ kind: "local", patch: { starting: true } });
     this.openMicrophone();
+    this.#starts += 1;
     this.ask("start").then((done) => {
+      this.#starts -= 1;
       this.store.dispatch({ kind: "local", patch: { starting: false } });
       if (!done) this.#microphone.close();
     });
@@ -318,7 +322,7 @@ export class Page {
         this.audio.playback.flush(message.flush);
         return;
       case "capture":
-        if (!message.on) this.#microphone.close();
+        if (!message.on) this.#closeUnlessStarting();
         else if (this.#views > 0) this.openMicrophone();
         return;
       case "reply":
@@ -390,9 +394,14 @@ export class Page {
     }
     // A talk that is over has no use for the microphone, whoever ended it.
     if (state.talk && isLive(before) && !isLive(state.talk.state)) {
-      this.#microphone.close();
+      this.#closeUnlessStarting();
       this.audio.rest();
     }
+  }
+
+  /** What the kernel says of the talk before is late, once Start was pressed for the next one. */
+  #closeUnlessStarting() {
+    if (this.#starts === 0) this.#microphone.close();
   }
 
   /** @param {string | null} playing */

@@ -404,6 +404,19 @@ describe("start and stop", () => {
     expect(document.activeElement).toBe(one("gip-start"));
   });
 
+  test("who presses Start before the end was told keeps the new microphone", async () => {
+    await started();
+    one("gip-stop").click();
+    one("gip-start").click();
+    expect(model.of("request").at(-1)?.verb).toBe("start");
+    // The end of the talk before comes late.
+    say({ state: "closed" });
+    model.say({ kind: "capture", page: model.page, on: false });
+    say({ audio_page: null });
+    await expect.poll(() => tracks().at(-1)).toBe("live");
+    expect(model.of("mic_state").at(-1)?.state).toBe("on");
+  });
+
   test("a talk that ends by itself lets go of it too", async () => {
     await started();
     say({ state: "error", error: REFUSED });
