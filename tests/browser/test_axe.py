@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from tests.browser.lab import Notebook
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
-# What is wrong, as lines that name the rule, the element and the reason.
+# JupyterLab's body is of no height and hides what overflows it: axe takes all of the page for unseen.
+SEEN = "body { height: 100vh }"
+# What is wrong, as lines that name the rule, the element and the reason; and whether contrast was looked at.
 RUN = """async view => {
-  const { violations } = await axe.run(view, {
+  const { passes, violations } = await axe.run(view, {
     runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
   });
-  return violations.flatMap(({ id, nodes }) =>
+  const measured = passes.find(({ id }) => id === "color-contrast")?.nodes ?? [];
+  const lines = violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)}: ${failureSummary}`));
+  const [ratio] = measured.filter(({ target }) => target[0] === ".gip-state").map(({ any }) => any[0].data);
+  return ratio?.contrastRatio > 1 ? lines : [...lines, "no contrast was measured"];
 }"""
 TOOL = '''def get_weather(city: str) -> dict:
     """The weather in a city."""
@@ -47,6 +52,7 @@ def test_no_rule_of_axe_is_broken(notebook: Notebook, theme: Literal["light", "d
     notebook.run("%load_ext gip_nb")
     notebook.run(TOOL)
     notebook.run("w = talk(tools=[get_weather]); w")
+    notebook.page.add_style_tag(content=SEEN)
     notebook.page.add_script_tag(path=AXE)
     view = notebook.widget()
     expect(view).to_have_attribute("data-gip-state", "idle")
