@@ -5,32 +5,20 @@ import { userEvent } from "vitest/browser";
 import { AudioGraph } from "../src/audio.js";
 import { Replay } from "../src/replay.js";
 import { MOST_ROWS } from "../src/row-window.js";
-import css from "../src/widget.css?inline";
-import widget from "../src/widget.js";
-import { FakeModel } from "./fake-model.js";
+import { mounted } from "./mounted.js";
 import { item, talk } from "./views-of.js";
 
 /** @typedef {import("../src/messages.js").ItemView} ItemView */
 
-/** @type {FakeModel} */
+/** @type {import("./fake-model.js").FakeModel} */
 let model;
 /** @type {AbortController} */
 let life;
 /** @type {HTMLElement} */
 let place;
 
-const style = document.createElement("style");
-style.textContent = css;
-document.head.append(style);
-
 beforeEach(() => {
-  model = new FakeModel();
-  life = new AbortController();
-  place = document.createElement("div");
-  document.body.append(place);
-  const made = widget();
-  made.initialize({ model: /** @type {any} */ (model), signal: life.signal });
-  made.render({ model: /** @type {any} */ (model), el: place, signal: life.signal });
+  ({ model, life, place } = mounted());
 });
 
 afterEach(() => {

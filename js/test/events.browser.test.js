@@ -3,9 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { userEvent } from "vitest/browser";
 import { LOST_MS } from "../src/views/event-asker.js";
-import css from "../src/widget.css?inline";
-import widget from "../src/widget.js";
-import { FakeModel } from "./fake-model.js";
+import { mounted } from "./mounted.js";
 import { eventPage, eventRow, talk } from "./views-of.js";
 
 /**
@@ -17,7 +15,7 @@ import { eventPage, eventRow, talk } from "./views-of.js";
 const LOG = "1763826000000123456";
 const HOSTILE = '<img src=x onerror="globalThis.hit = 1">';
 
-/** @type {FakeModel} */
+/** @type {import("./fake-model.js").FakeModel} */
 let model;
 /** @type {AbortController} */
 let life;
@@ -30,21 +28,11 @@ let also;
 /** How many requests were answered. */
 let answered = 0;
 
-const style = document.createElement("style");
-style.textContent = css;
-document.head.append(style);
-
 beforeEach(() => {
-  model = new FakeModel();
-  life = new AbortController();
-  place = document.createElement("div");
-  document.body.append(place);
+  ({ model, life, place } = mounted());
   listed = [];
   also = () => ({});
   answered = 0;
-  const { initialize, render } = widget();
-  initialize({ model: /** @type {any} */ (model), signal: life.signal });
-  render({ model: /** @type {any} */ (model), el: place, signal: life.signal });
   model.say({
     kind: "snapshot",
     page: model.page,

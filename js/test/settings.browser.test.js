@@ -3,23 +3,17 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { userEvent } from "vitest/browser";
 import { microphoneChoices } from "../src/views/settings-page.js";
-import css from "../src/widget.css?inline";
-import widget from "../src/widget.js";
-import { FakeModel } from "./fake-model.js";
+import { mounted } from "./mounted.js";
 import { talk } from "./views-of.js";
 
 /** @typedef {import("../src/messages.js").SettingsView} SettingsView */
 
-/** @type {FakeModel} */
+/** @type {import("./fake-model.js").FakeModel} */
 let model;
 /** @type {AbortController} */
 let life;
 /** @type {HTMLElement} */
 let place;
-
-const style = document.createElement("style");
-style.textContent = css;
-document.head.append(style);
 
 const VAD = { type: "server_vad", threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: 500 };
 const LIVE = { state: /** @type {const} */ ("listening"), session_id: "sess_1" };
@@ -27,13 +21,7 @@ const REFUSED = { title: "T", message: "Invalid value: 'x'.", next_step: "Try an
 
 beforeEach(() => {
   localStorage.clear();
-  model = new FakeModel();
-  life = new AbortController();
-  place = document.createElement("div");
-  document.body.append(place);
-  const made = widget();
-  made.initialize({ model: /** @type {any} */ (model), signal: life.signal });
-  made.render({ model: /** @type {any} */ (model), el: place, signal: life.signal });
+  ({ model, life, place } = mounted());
   one("gip-tab-settings").click();
 });
 
