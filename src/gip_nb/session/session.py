@@ -18,7 +18,7 @@ from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.session.loop import in_thread, on_loop
 from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
-from gip_nb.session.talking import Talking
+from gip_nb.session.talking import BEGIN_TIMEOUT_S, Talking
 from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRealtimeSession"]
 
 _ANSWER_TIMEOUT_S = 10.0
-_BEGIN_TIMEOUT_S = 15.0
 # A server that confirms no item is not waited for any longer.
 _ITEM_GRACE_S = 1.0
 # Nor one that does not tell the settings of the start.
@@ -343,7 +342,7 @@ class AsyncRealtimeSession(Talking):
         await self.connect()
         wish = self.protocol.respond(overrides)
         self._pump()
-        await self._waits.begun(wish, self.protocol.waits_its_turn, _BEGIN_TIMEOUT_S)
+        await self._waits.begun(wish, self.protocol.waits_its_turn, BEGIN_TIMEOUT_S)
         return wish.response_ids[0] if wish.response_ids else None
 
     @on_loop

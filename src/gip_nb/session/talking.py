@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from gip_nb.session.transport import Transport, TransportClosed
     from gip_nb.tools import Toolbox
 
-__all__ = ["Talking"]
+__all__ = ["BEGIN_TIMEOUT_S", "Talking"]
 
 _At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
 

@@ -46,7 +46,7 @@ ITEM = "conversation.item.create"
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("_ANSWER_TIMEOUT_S", "_BEGIN_TIMEOUT_S", "_ITEM_GRACE_S"):
+    for limit in ("_ANSWER_TIMEOUT_S", "BEGIN_TIMEOUT_S", "_ITEM_GRACE_S"):
         monkeypatch.setattr(f"gip_nb.session.session.{limit}", 0.1)
 
 

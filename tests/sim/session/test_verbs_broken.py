@@ -304,7 +304,7 @@ async def test_an_item_that_was_refused_is_not_in_the_conversation() -> None:
 async def test_after_a_response_that_never_began_the_next_one_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gip_nb.session.session._BEGIN_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("gip_nb.session.session.BEGIN_TIMEOUT_S", 0.1)
     async with talking({CREATE: silent}) as talk:
         with pytest.raises(TimedOut):
             await talk.session.respond()
