@@ -27,7 +27,9 @@ __all__ = [
     "KeyRefused",
     "MicrophoneUnavailable",
     "MissingKey",
+    "MissingPackage",
     "NothingToDo",
+    "PictureFailed",
     "RehearsalFailed",
     "ServerError",
     "SettingIgnored",
@@ -189,6 +191,33 @@ class NothingToDo(GipError):
     """A verb that has nothing to work on: a commit without audio, an interruption of silence."""
 
     title = "Nothing to do"
+
+
+class MissingPackage(GipError, ImportError):
+    """A package of one of the extras is wanted and not installed.
+
+    Args:
+        package: its name for pip.
+        wants: what needs it, in the plural.
+        extra: the extra of this package that brings it.
+    """
+
+    title = "Package missing"
+
+    def __init__(self, package: str, wants: str, extra: str) -> None:
+        super().__init__(
+            f"{wants} need the package {package!r}, which is not installed",
+            f'pip install "gip_nb[{extra}]", then run the cell again.',
+        )
+
+
+class PictureFailed(GipError):
+    """A chart could not be turned into a picture."""
+
+    title = "Picture not drawn"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "save it as .json, or show its `.chart`: those need nothing but Altair.")
 
 
 class UnknownItem(GipError, KeyError):
