@@ -25,8 +25,8 @@ CONVERSATION = (
     (
         "And tomorrow?",
         (
-            "Tomorrow will be cloudy in the morning. In the afternoon expect some rain, so take an umbrella if"
-            " you plan to be out for long."
+            "Tomorrow will be cloudy in the morning. In the afternoon expect some rain, so take an umbrella"
+            " if you plan to be out for long."
         ),
         None,
     ),
@@ -38,8 +38,8 @@ CONVERSATION = (
     (
         "Thanks. Tell me something about the harbour.",
         (
-            "The port of Busan is the largest in the country. It handles about three quarters of all containers,"
-            " and it lies between two mountains, which shelter it from the typhoons of late summer."
+            "The port of Busan is the largest in the country. It handles about three quarters of all"
+            " containers, and it lies between two mountains, which shelter it from typhoons in late summer."
         ),
         None,
     ),

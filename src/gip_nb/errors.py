@@ -28,7 +28,6 @@ __all__ = [
     "MicrophoneUnavailable",
     "MissingExtra",
     "MissingKey",
-    "MissingPackage",
     "NothingToDo",
     "PictureFailed",
     "RehearsalFailed",
@@ -201,24 +200,6 @@ class NothingToDo(GipError):
     """A verb that has nothing to work on: a commit without audio, an interruption of silence."""
 
     title = "Nothing to do"
-
-
-class MissingPackage(GipError, ImportError):
-    """A package of one of the extras is wanted and not installed.
-
-    Args:
-        package: its name for pip.
-        wants: what needs it, in the plural.
-        extra: the extra of this package that brings it.
-    """
-
-    title = "Package missing"
-
-    def __init__(self, package: str, wants: str, extra: str) -> None:
-        super().__init__(
-            f"{wants} need the package {package!r}, which is not installed",
-            f'pip install "gip_nb[{extra}]", then run the cell again.',
-        )
 
 
 class PictureFailed(GipError):

@@ -52,7 +52,7 @@ def timeline(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: i
         width: of the whole, pixels.
 
     Raises:
-        MissingPackage: altair is not installed.
+        MissingExtra: altair is not installed.
         BadSetting: there are no such turns, or no such theme.
     """
     look, chosen = _prepared(x, turns, theme)
@@ -87,7 +87,7 @@ def latency(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: in
         width: as in `timeline`.
 
     Raises:
-        MissingPackage, BadSetting: as `timeline`.
+        MissingExtra, BadSetting: as `timeline`.
     """
     look, chosen = _prepared(x, turns, theme)
     from gip_nb.journal.charts.latency import latency_chart, milliseconds
@@ -124,7 +124,7 @@ def usage(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: int 
         width: as in `timeline`.
 
     Raises:
-        MissingPackage, BadSetting: as `timeline`.
+        MissingExtra, BadSetting: as `timeline`.
     """
     look, chosen = _prepared(x, turns, theme)
     from gip_nb.journal.charts.usage import dollars, usage_chart
@@ -158,7 +158,7 @@ def item(x: HasTables, item_id: str, *, theme: str = "auto", width: int = WIDTH)
 
     Raises:
         UnknownItem: there is none with this id.
-        MissingPackage, BadSetting: as `timeline`.
+        MissingExtra, BadSetting: as `timeline`.
     """
     need_altair()
     from gip_nb.journal.charts.item import item_chart, item_data, letters

@@ -93,7 +93,7 @@ def item_chart(data: ItemData, colour: str, frame: Frame) -> alt.TopLevelMixin:
         parts.append(_words(lines or [("no words", 0)], width, look))
     rows = ((f"{t:.3f}", f"{low:.3f}", f"{high:.3f}", heard) for t, low, high, heard in data.waves)
     chart = alt.vconcat(*parts, spacing=10).resolve_scale(opacity="independent")
-    return finished(chart, frame, {"waves": csv_text(_TYPES, rows)}, title_px=20)
+    return finished(chart, frame, {"waves": csv_text(_TYPES, rows)}, title_px=20 if _is_cut(data) else 8)
 
 
 def _wave(data: ItemData, colour: str, look: Look, width: int) -> Layers:
@@ -119,7 +119,7 @@ def _wave(data: ItemData, colour: str, look: Look, width: int) -> Layers:
         )
         .add_params(alt.selection_interval(name="seen", encodings=["x"], bind="scales"))
     ]
-    if data.heard_s is not None and data.heard_s < data.duration_s:
+    if data.heard_s is not None and _is_cut(data):
         here = alt.Chart(
             alt.InlineData(
                 values=[{"t": round(data.heard_s, 3), "says": f"heard until {data.heard_s:.2f} s"}]
@@ -139,6 +139,10 @@ def _wave(data: ItemData, colour: str, look: Look, width: int) -> Layers:
             ).encode(x=x, y=alt.YValue(-16), text="says:N"),
         ]
     return alt.layer(*layers).properties(width=width, height=_HEIGHT)
+
+
+def _is_cut(data: ItemData) -> bool:
+    return data.heard_s is not None and data.heard_s < data.duration_s
 
 
 def _words(lines: list[tuple[str, int]], width: int, look: Look) -> alt.Chart:

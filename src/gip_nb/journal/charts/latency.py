@@ -93,13 +93,16 @@ def _time_axis(data: Latency, **more: Any) -> alt.Axis:
     return alt.Axis(labelExpr=label, tickCount=6, domain=False, **more)
 
 
-def _colour(*, legend: bool) -> alt.Color:
+def _colour(data: Latency | None) -> alt.Color:
+    """By step; with a legend of those that there are, where it is told the data."""
+    there = set() if data is None else set(data.waits["step"])
+    steps = [step for step in STEP_COLOURS if step in there]
     return alt.Color(
         "step:N",
         title=None,
         scale=alt.Scale(domain=list(STEP_COLOURS), range=list(STEP_COLOURS.values())),
-        legend=alt.Legend(orient="top", symbolType="square", columnPadding=14, labelLimit=220)
-        if legend
+        legend=alt.Legend(values=steps, orient="top", symbolType="square", columnPadding=14, labelLimit=220)
+        if steps
         else None,
     )
 
@@ -125,7 +128,7 @@ def _stairs(data: Latency, look: Look, width: int) -> Layers:
         axis=alt.Axis(ticks=False, domain=False, labelPadding=10, labelLimit=220),
     )
     x = _time(data, "after the end of speech")
-    bars = _bars().encode(x=x, x2="end_ms:Q", y=y, color=_colour(legend=False), stroke=_stroke())
+    bars = _bars().encode(x=x, x2="end_ms:Q", y=y, color=_colour(None), stroke=_stroke())
     figures = (
         alt.Chart(named("waits", _TYPES))
         .transform_calculate(
@@ -157,7 +160,7 @@ def _rows(data: Latency, look: Look, width: int) -> Layers:
         scale=alt.Scale(domain=turns, paddingInner=0.28),
         axis=alt.Axis(ticks=False, domain=False, labelPadding=10, labelExpr="'turn ' + datum.value"),
     )
-    bars = _bars().encode(x=_time(data, None), x2="end_ms:Q", y=y, color=_colour(legend=True))
+    bars = _bars().encode(x=_time(data, None), x2="end_ms:Q", y=y, color=_colour(data))
     figures = (
         alt.Chart(named("totals", _TOTAL_TYPES))
         .mark_text(align="left", dx=7, color=look.text, aria=False)
@@ -184,7 +187,7 @@ def _columns(data: Latency, width: int) -> Layers:
     bars = (
         _bars()
         .transform_calculate(left=f"datum.turn - 0.5 + {gap}", right=f"datum.turn + 0.5 - {gap}")
-        .encode(x=x, x2="right:Q", y=y, y2="end_ms:Q", color=_colour(legend=True))
+        .encode(x=x, x2="right:Q", y=y, y2="end_ms:Q", color=_colour(data))
     )
     layers = [bars]
     if data.beyond:
@@ -230,7 +233,7 @@ def _distribution(data: Latency, look: Look, width: int) -> Layers:
         "{title: datum.step, turns: datum.turns, median: datum.p50, " + f"{data.high}: datum.high, "
         "'middle half': format(datum.start_ms, ',.0f') + ' to ' + format(datum.end_ms, ',.0f') + ' ms'}"
     )
-    colour = _colour(legend=False)
+    colour = _colour(None)
     ticks = (
         alt.Chart(named("waits", _TYPES))
         .mark_tick(

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.errors import BadSetting, MissingPackage, PictureFailed
+from gip_nb.errors import BadSetting, MissingExtra, PictureFailed
 from gip_nb.journal.charts import png
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def need_altair() -> None:
     """Before a module of this room is imported that imports Altair.
 
     Raises:
-        MissingPackage: it is not installed.
+        MissingExtra: it is not installed.
     """
     if find_spec("altair") is None:
-        raise MissingPackage("altair", "charts", "plots")
+        raise MissingExtra("charts", "altair", "plots")
 
 
 class Picture:
@@ -122,7 +122,7 @@ class Picture:
         """The chart as PNG, two pixels to the point.
 
         Raises:
-            MissingPackage: vl-convert-python is not installed.
+            MissingExtra: vl-convert-python is not installed.
             PictureFailed: it could not draw.
         """
         spec = json.dumps(self.spec())
@@ -160,7 +160,7 @@ class Picture:
 
         Raises:
             BadSetting: another ending.
-            MissingPackage, PictureFailed: as `png`.
+            MissingExtra, PictureFailed: as `png`.
         """
         path = Path(path)
         kind = path.suffix.lower()
@@ -183,7 +183,7 @@ class Picture:
         metadata: dict[str, Any] = {LIVE_TYPE: {"embed_options": {"actions": False, "renderer": "canvas"}}}
         try:
             still = self.png()
-        except MissingPackage:
+        except MissingExtra:
             # JupyterLab makes its own of the live chart, and saves it.
             return bundle, metadata
         bundle["image/png"] = base64.b64encode(still).decode("ascii")
@@ -203,7 +203,7 @@ def _drawn(what: str, spec: str, grounds: tuple[str, ...] = ()) -> list[bytes]:
     """What vl-convert makes of it, in a process of its own."""
     found = find_spec("vl_convert")
     if found is None or found.origin is None:
-        raise MissingPackage("vl-convert-python", "pictures in files", "plots")
+        raise MissingExtra("pictures in files", "vl-convert-python", "plots")
     about = json.dumps({"what": what, "scale": SCALE, "grounds": grounds})
     job = f'{about[:-1]}, "spec": {spec}}}'
     # -P: what lies in the notebook's folder is not what is imported.

@@ -53,6 +53,8 @@ _TEXT_CHARS = 60_000
 _MOST_TEXT_CHARS, _LEAST_TEXT_CHARS = 280, 60
 # Chunks that follow one another sooner than this are one delivery.
 _DELIVERY_GAP_S = 0.5
+# Sound that was sent in less than this part of its length was not spoken then.
+_AT_ONCE = 0.5
 # How much longer the picture may be for what nobody heard.
 _UNHEARD = 0.1
 SPAN_COLUMNS = (
@@ -167,13 +169,15 @@ def _speech(said: pd.DataFrame, chars: int) -> list[Row]:
             continue
         spoken_s = sound_ms / 1000
         end_s = end_s if known(end_s) else start_s + spoken_s
-        if end_s - start_s < spoken_s / 2:
-            what = f"{_seconds(sound_ms)} of sound, sent in {_duration(end_s - start_s)}"
+        if end_s - start_s < spoken_s * _AT_ONCE:
+            # A file, not a voice: its samples have no times of their own.
+            what = f"{_seconds(sound_ms)} of sound, sent at once"
+            rows.append(_span(SPEECH, end_s, end_s, item, what, item_id=item_id, text=text))
         else:
             # What was recorded goes on after the last word, for as long as the server waited.
-            end_s = start_s + spoken_s
             what = f"spoke for {_seconds(sound_ms)}"
-        rows.append(_span(SPEECH, start_s, end_s, item, what, item_id=item_id, text=text, waveform=True))
+            end_s = start_s + spoken_s
+            rows.append(_span(SPEECH, start_s, end_s, item, what, item_id=item_id, text=text, waveform=True))
     return rows
 
 

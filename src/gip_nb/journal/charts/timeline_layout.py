@@ -145,12 +145,11 @@ def _wave(wave: Row, middle: float) -> tuple[object, ...]:
 
 def _labels(data: Timeline, pixels_per_s: float, window_start_s: float) -> Iterator[tuple[str, float, str]]:
     """The first words of what was said, as far as they fit before the next: lane, start, words."""
-    for lane in (SPEECH, HEARD):
+    for lane in (SPEECH, HEARD if HEARD in data.lanes else GENERATED):
         heard = data.spans[(data.spans["lane"] == lane) & data.spans["heard"].astype(bool)]
         spans = records(heard.sort_values("start_s", kind="stable"))
-        ends = [*(span["start_s"] for span in spans[1:]), data.end_s]
-        for span, next_s in zip(spans, ends, strict=True):
-            start_s = span["start_s"]
+        starts = [span["start_s"] for span in spans]
+        for span, start_s, next_s in zip(spans, starts, [*starts[1:], data.end_s], strict=False):
             # No half of a label at the frame's left edge.
             end_s = min(next_s, window_start_s) if start_s < window_start_s else next_s
             room = int((end_s - start_s) * pixels_per_s / _COLUMN_PX) - 1
