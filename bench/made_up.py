@@ -226,7 +226,9 @@ class MadeUp:
         user, answer = f"item_u{turn:03}", f"item_a{turn:03}"
         self._sounds[user] = self._noise(t.end - t.start, SILENCE_S)
         self._sounds[answer] = self._noise(sound_s)
-        heard_text = answered[: int(len(answered) * heard_s / sound_s)] if self._page else None
+        heard_text = (
+            answered[: int(len(answered) * heard_s / sound_s)].rpartition(" ")[0] if cut else answered
+        )
         self._items += [
             {
                 **nothing,
@@ -245,7 +247,7 @@ class MadeUp:
                 "item_id": answer,
                 "role": "assistant",
                 "text": answered,
-                "heard_text": heard_text,
+                "heard_text": heard_text if self._page else None,
                 "interrupted": cut,
                 "audio_ms": sound_s * 1000,
                 "heard_ms": heard_s * 1000 if self._page else np.nan,

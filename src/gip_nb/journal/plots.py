@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HasTables", "Picture", "item", "latency", "timeline", "usage"]
 
-WIDTH = 880
+WIDTH = 840
 """Of a whole picture, pixels: as wide as JupyterLab's cells are on a small screen with its side bar open."""
 
 _A_WHILE_S = 120
-# What stands beside the plot: names of lanes; names of steps and figures; figures and names of kinds.
-_LANE_NAMES, _STEPS, _KINDS = 112, 300, 180
+# What stands beside the plot: names of lanes; of steps, with figures; of kinds, with figures; nothing.
+_LANE_NAMES, _STEPS, _KINDS, _EDGES = 112, 300, 180, 16
 
 
 def timeline(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: int = WIDTH) -> Picture:
@@ -175,7 +175,7 @@ def item(x: HasTables, item_id: str, *, theme: str = "auto", width: int = WIDTH)
     summary = f"{data.duration_s:.2f} s of sound" if data.waves else "no sound"
     if data.heard_s is not None and not mine:
         summary += f", heard {data.heard_s:.2f} s of it"
-    frame = Frame(look, width, title, f"{clean(item_id)} · {summary}")
+    frame = Frame(look, width - _EDGES, title, f"{clean(item_id)} · {summary}")
     return _picture(item_chart(data, style.BLUE if mine else style.GREEN, frame), frame)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gip_nb.journal.charts.style import Frame
 
-__all__ = ["Layers", "csv_text", "finished", "named"]
+__all__ = ["Layers", "csv_text", "finished", "hover", "named"]
 
 Layers = alt.LayerChart | alt.FacetChart
 """What `properties()` of layers is typed to give."""
@@ -44,8 +44,18 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return out.getvalue()
 
 
+def hover(expression: str) -> Any:  # noqa: ANN401 - Altair's own type for it is private
+    """What is told of a mark under the pointer.
+
+    Args:
+        expression: of Vega, an object: `title` is its heading, what is undefined is left out.
+    """
+    # As an encoding: Vega-Lite 5 lets a mark whose tooltip is its property not feel the pointer.
+    return alt.value(alt.expr(expression))
+
+
 def finished(
-    chart: alt.Chart | Layers | alt.VConcatChart, frame: Frame, datasets: Mapping[str, str], title_px: int = 8
+    chart: alt.Chart | Layers | alt.VConcatChart, frame: Frame, datasets: Mapping[str, str]
 ) -> alt.TopLevelMixin:
     """A chart in its frame, with its data.
 
@@ -53,7 +63,6 @@ def finished(
         chart: without title, look and data.
         frame: see there.
         datasets: name -> `csv_text`.
-        title_px: room under the title.
     """
-    titled = alt.TitleParams(frame.title, subtitle=frame.subtitle, offset=title_px)
+    titled = alt.TitleParams(frame.title, subtitle=frame.subtitle)
     return chart.properties(title=titled, datasets=dict(datasets)).configure(**style.config(frame.look))

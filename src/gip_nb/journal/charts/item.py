@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ItemData", "item_chart", "item_data"]
 
 _COLUMNS = 1000
-_HEIGHT = 110
+_HEIGHT, _MARK_PX = 110, 18
 _LINE, _FONT, _LETTER = 19, 13, 6.9
 _MOST_LINES = 8
 _TYPES = {"t": "number", "low": "number", "high": "number", "heard": "number"}
@@ -93,7 +93,7 @@ def item_chart(data: ItemData, colour: str, frame: Frame) -> alt.TopLevelMixin:
         parts.append(_words(lines or [("no words", 0)], width, look))
     rows = ((f"{t:.3f}", f"{low:.3f}", f"{high:.3f}", heard) for t, low, high, heard in data.waves)
     chart = alt.vconcat(*parts, spacing=10).resolve_scale(opacity="independent")
-    return finished(chart, frame, {"waves": csv_text(_TYPES, rows)}, title_px=20 if _is_cut(data) else 8)
+    return finished(chart, frame, {"waves": csv_text(_TYPES, rows)})
 
 
 def _wave(data: ItemData, colour: str, look: Look, width: int) -> Layers:
@@ -103,7 +103,8 @@ def _wave(data: ItemData, colour: str, look: Look, width: int) -> Layers:
         scale=alt.Scale(domain=[0, data.duration_s], nice=False, zero=False),
         axis=alt.Axis(labelExpr="format(datum.value, '~r') + ' s'", grid=False, tickCount=10),
     )
-    y_scale = alt.Scale(domain=[-1, 1])
+    # A chart that can be zoomed shows nothing outside of itself: the mark's words stand above the wave.
+    y_scale = alt.Scale(domain=[-1, 1 + 2 * _MARK_PX / _HEIGHT if _is_cut(data) else 1], nice=False)
     layers = [
         alt.Chart(named("waves", _TYPES))
         .transform_calculate(top="max(datum.high, 0.008)", bottom="min(datum.low, -0.008)")
@@ -136,9 +137,10 @@ def _wave(data: ItemData, colour: str, look: Look, width: int) -> Layers:
                 baseline="top",
                 color=look.text,
                 aria=False,
-            ).encode(x=x, y=alt.YValue(-16), text="says:N"),
+            ).encode(x=x, y=alt.YValue(1), text="says:N"),
         ]
-    return alt.layer(*layers).properties(width=width, height=_HEIGHT)
+    height = _HEIGHT + (_MARK_PX if _is_cut(data) else 0)
+    return alt.layer(*layers).properties(width=width, height=height)
 
 
 def _is_cut(data: ItemData) -> bool:

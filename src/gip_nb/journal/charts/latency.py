@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from gip_nb.journal.charts import style
-from gip_nb.journal.charts.data import Layers, csv_text, finished, named
+from gip_nb.journal.charts.data import Layers, csv_text, finished, hover, named
 from gip_nb.journal.charts.latency_frames import STEPS
 from gip_nb.journal.charts.source import records
 
@@ -61,7 +61,9 @@ def latency_chart(data: Latency, frame: Frame) -> alt.TopLevelMixin:
         chart = _stairs(data, look, width)
     else:
         waterfall = _rows(data, look, width) if turns <= MOST_ROWS else _columns(data, width)
-        chart = alt.vconcat(waterfall, _distribution(data, look, width), spacing=22)
+        chart = alt.vconcat(waterfall, _distribution(data, look, width), spacing=22).resolve_scale(
+            color="independent"
+        )
     waits = (
         (w["turn"], w["step"], *(f"{w[c]:.1f}" for c in ("start_ms", "end_ms", "from_ms")), _waited(w))
         for w in records(data.waits)
@@ -114,7 +116,7 @@ _HOVER = (
 
 
 def _bars() -> alt.Chart:
-    return alt.Chart(named("waits", _TYPES)).mark_rect(clip=True, aria=False, tooltip=alt.expr(_HOVER))
+    return alt.Chart(named("waits", _TYPES)).mark_rect(clip=True, aria=False).encode(tooltip=hover(_HOVER))
 
 
 def _stairs(data: Latency, look: Look, width: int) -> Layers:
@@ -229,7 +231,7 @@ def _distribution(data: Latency, look: Look, width: int) -> Layers:
         for s in records(data.spread)
     ]
     spread = alt.Chart(alt.InlineData(values=rows))
-    tooltip = alt.expr(
+    tooltip = hover(
         "{title: datum.step, turns: datum.turns, median: datum.p50, " + f"{data.high}: datum.high, "
         "'middle half': format(datum.start_ms, ',.0f') + ' to ' + format(datum.end_ms, ',.0f') + ' ms'}"
     )
@@ -242,7 +244,6 @@ def _distribution(data: Latency, look: Look, width: int) -> Layers:
             thickness=1.4,
             opacity=0.55,
             bandSize=_SPREAD_ROW * 0.62,
-            tooltip=alt.expr(_HOVER),
         )
         .encode(
             x=alt.X(
@@ -253,11 +254,12 @@ def _distribution(data: Latency, look: Look, width: int) -> Layers:
             ),
             y=y,
             color=colour,
+            tooltip=hover(_HOVER),
         )
     )
-    box = spread.mark_bar(
-        clip=True, aria=False, opacity=0.3, height=_SPREAD_ROW * 0.62, tooltip=tooltip
-    ).encode(x="start_ms:Q", x2="end_ms:Q", y=y, color=colour)
+    box = spread.mark_bar(clip=True, aria=False, opacity=0.3, height=_SPREAD_ROW * 0.62).encode(
+        x="start_ms:Q", x2="end_ms:Q", y=y, color=colour, tooltip=tooltip
+    )
     median = spread.mark_tick(
         clip=True,
         aria=False,
@@ -265,8 +267,7 @@ def _distribution(data: Latency, look: Look, width: int) -> Layers:
         color=look.text,
         opacity=1,
         bandSize=_SPREAD_ROW * 0.86,
-        tooltip=tooltip,
-    ).encode(x="p50_ms:Q", y=y)
+    ).encode(x="p50_ms:Q", y=y, tooltip=tooltip)
     layers = [ticks, box, median]
     for place, name, heading in ((_FIGURES[0], "p50", "median"), (_FIGURES[1], "high", data.high)):
         text: dict[str, Any] = {"align": "right", "color": look.text, "aria": False}

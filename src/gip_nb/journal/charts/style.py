@@ -32,8 +32,9 @@ VERMILLION = "#D55E00"
 PURPLE = "#C973A3"
 GREY = "#808080"
 
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
-UNHEARD_OPACITY = 0.28
+FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'Noto Sans', sans-serif"
+"""All about as wide as one another, so that what fits here fits there."""
+UNHEARD_OPACITY = 0.38
 """How much is left of the colour of what nobody heard."""
 
 
@@ -123,6 +124,7 @@ def config(style: Look) -> dict[str, Any]:
             "subtitleFontSize": 12,
             "anchor": "start",
             "frame": "group",
+            "offset": 8,
         },
         "text": {"color": text, "font": FONT, "fontSize": 12},
         "style": {"guide-label": {"fill": text}, "guide-title": {"fill": text}},

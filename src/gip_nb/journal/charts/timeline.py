@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from gip_nb.journal.charts import style
-from gip_nb.journal.charts.data import Layers, csv_text, finished, named
+from gip_nb.journal.charts.data import Layers, csv_text, finished, hover, named
 from gip_nb.journal.charts.timeline_frames import (
     DELIVERED,
     GENERATED,
@@ -39,7 +39,7 @@ COLOURS = {
 _OVERVIEW_PX = 44
 _A_WHILE_S = 120
 _TURN_TYPES = {"turn": "number", "start_s": "number"}
-_LABEL_TYPES = {"start_s": "number", "y": "number", "words": "string"}
+_LABEL_TYPES = {"start_s": "number", "y": "number", "px": "number", "words": "string"}
 # What is not there is left out: a row of the table would say "null".
 _TOOLTIP = (
     "{title: datum.lane, turn: datum.turn || datum.none, what: datum.what,"
@@ -88,7 +88,6 @@ def _lanes(
 ) -> Layers:
     y = _place("y", laid.height, laid.middle)
     marks: dict[str, Any] = {"clip": True, "aria": False}
-    hover: dict[str, Any] = {**marks, "tooltip": alt.expr(_TOOLTIP)}
 
     def x(field: str, axis: alt.Axis | None = None) -> alt.X:
         return alt.X(f"{field}:Q", scale=x_scale, axis=axis, title=None)
@@ -96,11 +95,13 @@ def _lanes(
     spans, cuts = alt.Chart(named("spans", SPAN_TYPES)), alt.Chart(named("cuts", SPAN_TYPES))
     if zoom is None:
         spans, cuts = spans.transform_filter(_IN_FRAME), cuts.transform_filter(_IN_FRAME)
-    across: dict[str, Any] = {"x2": "end_s:Q", "y": y, "y2": "y2:Q"}
-    bars = spans.transform_filter("!datum.wave").mark_rect(strokeWidth=1.5, cornerRadius=1, **hover)
+    tooltip = hover(_TOOLTIP)
+    across: dict[str, Any] = {"x2": "end_s:Q", "y": y, "y2": "y2:Q", "tooltip": tooltip}
+    colour = alt.Color("lane:N", scale=_COLOUR_SCALE, legend=None)
+    bars = spans.transform_filter("!datum.wave").mark_rect(strokeWidth=1.5, cornerRadius=1, **marks)
     bars = bars.encode(
         x=x("start_s", _time_axis(data)),
-        color=alt.Color("lane:N", scale=_COLOUR_SCALE, legend=None),
+        color=colour,
         stroke=alt.Stroke("lane:N", scale=_COLOUR_SCALE, legend=None),
         opacity=_SHADE,
         **across,
@@ -109,21 +110,21 @@ def _lanes(
         alt.Chart(named("turns", _TURN_TYPES))
         .mark_rule(color=style.GREY, opacity=0.28, **marks)
         .encode(x=x("start_s", _turn_axis(laid, frame.look, "turn "))),
-        spans.transform_filter("datum.wave")
-        .mark_rect(opacity=0.1, **hover)
-        .encode(x=x("start_s"), color=alt.Color("lane:N", scale=_COLOUR_SCALE, legend=None), **across),
         bars if zoom is None else bars.add_params(zoom),
     ]
     if laid.waves:
-        waves = alt.Chart(named("waves", WAVE_TYPES)).mark_area(tooltip=None, **marks)
+        # Under the plates, which answer to the pointer.
+        waves = alt.Chart(named("waves", WAVE_TYPES)).mark_area(**marks)
         colour = alt.Color("lane:N", scale=_COLOUR_SCALE, legend=None)
         layers.append(waves.encode(x=x("t"), y=y, y2="y2:Q", color=colour, opacity=_SHADE, detail="group:N"))
+    plates = spans.transform_filter("datum.wave").mark_rect(opacity=0.1, **marks)
+    layers.append(plates.encode(x=x("start_s"), color=colour, **across))
     if laid.cuts:
-        cut: dict[str, Any] = {"color": COLOURS[INTERRUPTED], **hover}
+        cut: dict[str, Any] = {"color": COLOURS[INTERRUPTED], **marks}
         layers += [
-            cuts.mark_rule(strokeDash=[4, 3], strokeWidth=1.3, **cut).encode(x=x("start_s")),
+            cuts.mark_rule(strokeDash=[4, 3], strokeWidth=1.3, **cut).encode(x=x("start_s"), tooltip=tooltip),
             cuts.mark_point(shape="diamond", filled=True, size=110, opacity=1, **cut).encode(
-                x=x("start_s"), y=y
+                x=x("start_s"), y=y, tooltip=tooltip
             ),
         ]
     if laid.labels:
@@ -133,6 +134,7 @@ def _lanes(
         layers.append(
             alt.Chart(named("labels", _LABEL_TYPES))
             .mark_text(
+                limit=alt.expr("datum.px"),
                 align="left",
                 baseline="middle",
                 fontSize=LABEL_PX,
@@ -221,9 +223,7 @@ def _overview(data: Timeline, laid: Layout, frame: Frame, seen: alt.Parameter) -
         strip = alt.Chart(named(name, SPAN_TYPES))
         strip = strip.transform_filter(f"datum.lane === {json.dumps(lane)} && datum.heard")
         colour = COLOURS[lane]
-        strip = strip.mark_rect(
-            aria=False, strokeWidth=0.6, color=colour, stroke=colour, tooltip=None
-        ).encode(
+        strip = strip.mark_rect(aria=False, strokeWidth=0.6, color=colour, stroke=colour).encode(
             x=alt.X("start_s:Q", scale=x_scale, axis=None),
             x2="end_s:Q",
             y=alt.YDatum(top, scale=scale, axis=axis),

@@ -16,7 +16,7 @@ from gip_nb.journal.charts.timeline_frames import (
     TURNS_IN_WINDOW,
     VAD,
 )
-from gip_nb.journal.charts.words import fitted
+from gip_nb.journal.charts.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,7 @@ _HEIGHT = {SPEECH: 44, HEARD: 44, VAD: 12, GENERATED: 12, DELIVERED: 12, TOOLS: 
 _BAR = 18
 """Of speech that is drawn without its waveform."""
 _WORDS, _GAP = 16, 10
-LABEL_PX, _COLUMN_PX = 11.5, 5.8
-_SHORTEST_LABEL = 4
+LABEL_PX, _LABEL_GAP_PX, _LEAST_LABEL_PX, _NARROW_PX = 11.5, 6, 24, 3
 _LANES_WITH_ID = {SPEECH, GENERATED, TOOLS}
 SPAN_TYPES = {
     "lane": "string",
@@ -68,7 +67,7 @@ class Layout(NamedTuple):
         turns: number and start of each, seconds.
         spans, cuts: rows as in `SPAN_TYPES`; `cuts` are the interruptions.
         waves: rows as in `WAVE_TYPES`.
-        labels: start, middle from the top, words.
+        labels: start, middle from the top, room in pixels, words.
     """
 
     window: tuple[float, float]
@@ -79,7 +78,7 @@ class Layout(NamedTuple):
     spans: list[tuple[object, ...]]
     cuts: list[tuple[object, ...]]
     waves: list[tuple[object, ...]]
-    labels: list[tuple[float, float, str]]
+    labels: list[tuple[float, float, int, str]]
 
 
 def layout(data: Timeline, width: int) -> Layout:
@@ -94,7 +93,7 @@ def layout(data: Timeline, width: int) -> Layout:
     margin = max(0.05, 0.015 * (data.end_s - start_s))
     window = round(start_s - margin, 3), round(data.end_s + margin, 3)
     labels = list(_labels(data, width / (window[1] - window[0]), window[0]))
-    worded = {lane for lane, _, _ in labels}
+    worded = {lane for lane, *_ in labels}
     middle: dict[str, float] = {}
     words: dict[str, float] = {}
     y = _GAP / 2
@@ -118,7 +117,7 @@ def layout(data: Timeline, width: int) -> Layout:
         spans=spans,
         cuts=cuts,
         waves=[_wave(wave, middle[wave["lane"]]) for wave in records(data.waves)],
-        labels=[(start_s, words[lane], says) for lane, start_s, says in labels],
+        labels=[(start_s, words[lane], room_px, says) for lane, start_s, room_px, says in labels],
     )
 
 
@@ -143,8 +142,15 @@ def _wave(wave: Row, middle: float) -> tuple[object, ...]:
     return *place, wave["group"], wave["lane"], int(wave["heard"])
 
 
-def _labels(data: Timeline, pixels_per_s: float, window_start_s: float) -> Iterator[tuple[str, float, str]]:
-    """The first words of what was said, as far as they fit before the next: lane, start, words."""
+def _labels(
+    data: Timeline, pixels_per_s: float, window_start_s: float
+) -> Iterator[tuple[str, float, int, str]]:
+    """The first words of what was said, as far as they fit before the next.
+
+    Yields:
+        Lane, start in seconds, room in pixels, words: a few more than fit. Who draws them cuts them to the
+        room, as only he knows how wide they are.
+    """
     for lane in (SPEECH, HEARD if HEARD in data.lanes else GENERATED):
         heard = data.spans[(data.spans["lane"] == lane) & data.spans["heard"].astype(bool)]
         spans = records(heard.sort_values("start_s", kind="stable"))
@@ -152,7 +158,7 @@ def _labels(data: Timeline, pixels_per_s: float, window_start_s: float) -> Itera
         for span, start_s, next_s in zip(spans, starts, [*starts[1:], data.end_s], strict=False):
             # No half of a label at the frame's left edge.
             end_s = min(next_s, window_start_s) if start_s < window_start_s else next_s
-            room = int((end_s - start_s) * pixels_per_s / _COLUMN_PX) - 1
-            words = fitted(span["text"], room) if isinstance(span["text"], str) and room > 0 else ""
-            if words and (len(words) >= _SHORTEST_LABEL or words == span["text"]):
-                yield lane, round(start_s, 3), words
+            room_px = int((end_s - start_s) * pixels_per_s) - _LABEL_GAP_PX
+            words = span["text"] if isinstance(span["text"], str) and room_px >= _LEAST_LABEL_PX else ""
+            if words:
+                yield lane, round(start_s, 3), room_px, shortened(words, 4 + room_px // _NARROW_PX)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import altair as alt
 
 from gip_nb.journal.charts import style
-from gip_nb.journal.charts.data import Layers, csv_text, finished, named
+from gip_nb.journal.charts.data import Layers, csv_text, finished, hover, named
 from gip_nb.journal.charts.source import known, records
 from gip_nb.journal.charts.usage_frames import INPUT_KINDS, OUTPUT_KINDS, STATES, TRANSCRIPTION
 from gip_nb.journal.charts.words import clean
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KIND_COLOURS", "dollars", "usage_chart"]
 
-_CACHED = 0.4
+_CACHED = 0.5
 KIND_COLOURS = {
     "text": style.BLUE,
     "text, cached": style.faded(style.BLUE, _CACHED),
@@ -145,13 +145,11 @@ def _tokens(data: Usage, side: str, heading: str, place: _Place) -> alt.Chart:
             sort=[alt.SortField("stack", order="ascending")],
         )
         .transform_calculate(**place.sides())
-        .mark_rect(
-            aria=False,
-            tooltip=alt.expr(
+        .mark_rect(aria=False)
+        .encode(
+            tooltip=hover(
                 f"{{title: datum.kind, turn: datum.turn, '{heading}': format(datum.tokens, ',') + ' tokens'}}"
             ),
-        )
-        .encode(
             x=place.bare,
             x2="right:Q",
             y=alt.Y("low:Q", axis=_axis(heading, "format(datum.value, '~s')", 4), scale=alt.Scale(zero=True)),
@@ -178,14 +176,12 @@ def _requests(data: Usage, place: _Place) -> alt.Chart:
             sort=[alt.SortField("status", order="descending")],
         )
         .transform_calculate(**place.sides())
-        .mark_rect(
-            aria=False,
-            tooltip=alt.expr(
+        .mark_rect(aria=False)
+        .encode(
+            tooltip=hover(
                 "{title: 'Requests', turn: datum.turn, status: datum.status, billed: datum.requests}"
             ),
-        )
-        .encode(
-            x=place.bare,
+            x=place.bare if known(data.total_usd) else place.x,
             x2="right:Q",
             y=alt.Y(
                 "low:Q",
@@ -217,15 +213,12 @@ def _cost(data: Usage, look: Look, place: _Place) -> Layers:
     stairs = (
         alt.Chart(named("costs", _COST_TYPES))
         .transform_calculate(**place.sides(), zero="0")
-        .mark_rect(
-            aria=False,
-            color=style.GREEN,
-            tooltip=alt.expr(
+        .mark_rect(aria=False, color=style.GREEN)
+        .encode(
+            tooltip=hover(
                 "{title: 'Cost', turn: datum.turn, 'this turn': datum.cost, 'so far': datum.sum,"
                 " 'requests without a price': datum.unpriced || datum.none}"
             ),
-        )
-        .encode(
             x=place.x,
             x2="right:Q",
             y=alt.Y(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["clean", "columns", "shortened", "wrapped"]
+__all__ = ["clean", "columns", "fitted", "shortened", "wrapped"]
 
 ELLIPSIS = "…"
 # Where HTML would see a tag, an end of a script or a comment: a word joiner between, which nobody sees.
