@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.errors import UnknownItem
 from gip_nb.protocol.audio_formats import Decoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS, Conversation
+from gip_nb.protocol.cost import turn_cost
 from gip_nb.protocol.dialects import canonical_type
 from gip_nb.protocol.items import added_audio, heard_text
-from gip_nb.protocol.usage import cost_usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -374,5 +374,5 @@ def _turn_row(conversation: Conversation, turn: Turn, started_unix_ns: int) -> d
         "requests": turn.requests,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
-        "cost_usd": cost_usd(turn.billed_model, usage),
+        "cost_usd": turn_cost(conversation, turn).usd,
     }

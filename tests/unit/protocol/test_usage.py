@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gip_nb.protocol.usage import Usage, cost_usd, prices, usage_of
+from gip_nb.protocol.cost import cost_usd
+from gip_nb.protocol.prices import packaged
+from gip_nb.protocol.usage import Usage, usage_of
 
 
 def response(
@@ -176,7 +178,7 @@ def responses(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-@given(responses(), responses(), st.sampled_from(sorted(prices())))
+@given(responses(), responses(), st.sampled_from(sorted(packaged())))
 def test_costs_add_up(one: dict[str, Any], other: dict[str, Any], model: str) -> None:
     both = usage_of(one) + usage_of(other)
     first, second = cost_usd(model, usage_of(one)), cost_usd(model, usage_of(other))
@@ -186,7 +188,7 @@ def test_costs_add_up(one: dict[str, Any], other: dict[str, Any], model: str) ->
     assert both.input_tokens == usage_of(one).input_tokens + usage_of(other).input_tokens
 
 
-@given(responses(), st.sampled_from(sorted(prices())))
+@given(responses(), st.sampled_from(sorted(packaged())))
 def test_what_beta_leaves_out_never_makes_it_cheaper(seen: dict[str, Any], model: str) -> None:
     exact = cost_usd(model, usage_of(seen))
     del seen["usage"]["input_token_details"]["cached_tokens_details"]
@@ -207,7 +209,7 @@ def test_one_unknown_part_makes_the_sum_an_upper_bound() -> None:
 
 def test_every_price_says_where_and_when_it_was_read() -> None:
     rows = json.loads(resources.files("gip_nb.protocol").joinpath("prices.json").read_bytes())["models"]
-    assert len(rows) == len(prices()) == len({row["model"] for row in rows})
+    assert len(rows) == len(packaged()) == len({row["model"] for row in rows})
     for row in rows:
         assert row["source"]
         assert len(row["date"].split("-")) == 3
