@@ -10,6 +10,7 @@ them for each of fifty events a second would cost more than everything else here
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,8 @@ class Conversation:
         self.last_done: str | None = None
         self.clocks: dict[str, PageClock] = {}
         self.input_format = self.output_format = PCM16
+        # The time of the event that is being folded in.
+        self._now_s = 0.0
         # The newest update that changed them, and what they were.
         self._formats_before = ("", PCM16, PCM16)
         self._undo: dict[str, Callable[[], None]] = {}
@@ -78,14 +81,15 @@ class Conversation:
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
         self._unconfirmed: list[str] = []
-        # Of this connection: samples appended so far, and when (a list of each, ascending), to find real
-        # times of audio positions.
-        self._appended_samples: list[int] = [0]
-        self._appended_s: list[float] = [0.0]
+        # Of this connection: samples appended so far, and when (ascending), to find real times of audio
+        # positions.
+        self._appended_samples = array("q", [0])
+        self._appended_s = array("d", [0.0])
         self._input_rest_bytes = 0
         # Of this connection: the input's sample that was captured then, on that page's clock.
         self._captured: list[tuple[int, str, float]] = []
         self._speech_end: dict[str, tuple[float, SpeechEnd]] = {}
+        self._speech_stopped_s: dict[str, float] = {}
         self._committed: set[str] = set()
         # What was transcribed, and billed for it: item and part.
         self._transcribed: set[tuple[str, int]] = set()
@@ -96,8 +100,8 @@ class Conversation:
 
     def reset_input(self) -> None:
         """A new connection: its audio time starts at zero."""
-        self._appended_samples = [0]
-        self._appended_s = [0.0]
+        self._appended_samples = array("q", [0])
+        self._appended_s = array("d", [0.0])
         self._input_rest_bytes = 0
         self._captured.clear()
         self._committed_samples = 0
@@ -173,17 +177,67 @@ class Conversation:
                 package's own rows.
             at_s: when, in seconds on the log's clock.
         """
+        self._now_s = at_s
         rule = LOCAL_RULES.get(event.type) if direction == "local" else RULES.get((direction, event.type))
         if rule is not None:
             rule(self, event, at_s)
         if direction == "received" and event.type.startswith(("response.", "conversation.item.")):
             self._note_first_event(event, at_s)
 
+    # The three kinds of event that make up nearly all of a log, for whoever folds many at once. Each does
+    # what `apply` would, without an `Event`; where one declines, everything is as it was, for `apply`.
+
+    def append_audio(self, wire_bytes: int, at_s: float) -> None:
+        """So much audio was sent to the input buffer."""
+        if wire_bytes:
+            # A piece may end within a sample: the next one has the rest of it.
+            there = self._input_rest_bytes + wire_bytes
+            self._input_rest_bytes = there % self.input_format.sample_bytes
+            self._appended_samples.append(self._appended_samples[-1] + self.input_format.samples(there))
+            self._appended_s.append(at_s)
+
+    def add_answer_audio(self, response_id: str, item_id: str, wire_bytes: int, at_s: float) -> Item | None:
+        """So much audio of an answer came, in the content part where all of it was before.
+
+        Returns:
+            The item; None for what is not plainly a further piece of a known answer.
+        """
+        item, response = self.items.get(item_id), self.responses.get(response_id)
+        if (
+            item is None
+            or response is None
+            or item.response_id != response_id
+            or item.turn is None
+            or not item.audio_bytes
+            or not wire_bytes
+        ):
+            return None
+        self._now_s = item.last_audio_s = at_s
+        item.audio_bytes += wire_bytes
+        item.generated_samples = response.output_format.samples(item.audio_bytes)
+        self.turns[response.turn - 1].lasts_until(at_s)
+        return item
+
+    def add_answer_text(self, response_id: str, item_id: str, index: int, delta: str, at_s: float) -> bool:
+        """Further text of an answer came. False for what is not plainly that."""
+        item, response = self.items.get(item_id), self.responses.get(response_id)
+        if item is None or response is None or item.response_id != response_id:
+            return False
+        if item.turn is None or index not in item.texts:
+            return False
+        self._now_s = at_s
+        item.add_text(index, delta)
+        self.turns[response.turn - 1].lasts_until(at_s)
+        return True
+
     def _note_first_event(self, event: Event, at_s: float) -> None:
         response = self.responses.get(event.response_id or "")
         turn = self.turns[response.turn - 1] if response is not None else None
-        if turn is not None and turn.first_event_s is None:
+        if turn is None:
+            return
+        if turn.first_event_s is None:
             turn.first_event_s = at_s
+        turn.lasts_until(at_s)
 
     def _open_turn(self, at_s: float) -> Turn:
         turn = Turn(turn=len(self.turns) + 1, started_s=at_s)
@@ -197,7 +251,7 @@ class Conversation:
         """The item with this id; made, empty, where a server speaks of one that it never announced."""
         found = self.items.get(item_id)
         if found is None:
-            found = self.items[item_id] = Item(item_id=item_id)
+            found = self.items[item_id] = Item(item_id=item_id, added_s=self._now_s)
         return found
 
     def _claim(self, item: Item, turn: Turn) -> None:
@@ -319,7 +373,17 @@ class Conversation:
         end = self._appended_samples[index + 1]
         return self._appended_s[index + 1] - (end - samples) / (SAMPLES_PER_MS * 1000)
 
+    def capture_error_ms(self, audio_ms: float) -> float | None:
+        """How wrong `real_time_of` may be there for the page's clock; None where it does not rest on it."""
+        found = self._capture_mark(max(0.0, audio_ms) * SAMPLES_PER_MS)
+        return None if found is None else found[0].error_ms
+
     def _capture_time(self, samples: float) -> float | None:
+        found = self._capture_mark(samples)
+        return None if found is None else found[0].to_log_s(found[1])
+
+    def _capture_mark(self, samples: float) -> tuple[PageClock, float] | None:
+        """Whose microphone took this sample, and when on that page's clock."""
         index = bisect_right(self._captured, samples, key=lambda mark: mark[0]) - 1
         if index < 0:
             return None
@@ -328,7 +392,7 @@ class Conversation:
         # Marks are a second apart at most: what lies further on did not come from that microphone.
         if clock is None or samples - marked > 2 * MARK_SAMPLES:
             return None
-        return clock.to_log_s(page_ms + (samples - marked) / SAMPLES_PER_MS)
+        return clock, page_ms + (samples - marked) / SAMPLES_PER_MS
 
 
 def reduce(conversation: Conversation, event: Event, direction: Direction, at_s: float = 0.0) -> Conversation:

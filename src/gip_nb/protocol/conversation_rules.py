@@ -50,12 +50,7 @@ def _take_formats(c: Conversation, session: dict[str, Any]) -> None:
 
 
 def _on_append(c: Conversation, e: Event, at_s: float) -> None:
-    if e.audio:
-        # A piece may end within a sample: the next one has the rest of it.
-        there = c._input_rest_bytes + len(e.audio)
-        c._input_rest_bytes = there % c.input_format.sample_bytes
-        c._appended_samples.append(c._appended_samples[-1] + c.input_format.samples(there))
-        c._appended_s.append(at_s)
+    c.append_audio(len(e.audio or b""), at_s)
 
 
 def _on_commit_sent(c: Conversation, e: Event, at_s: float) -> None:
@@ -91,6 +86,8 @@ def _on_speech_started(c: Conversation, e: Event, _at_s: float) -> None:
         item = c.item(e.item_id)
         item.role = "user"
         item.audio_start_ms = e.whole("audio_start_ms")
+        if item.audio_start_ms is not None:
+            item.speech_start_s = c.real_time_of(item.audio_start_ms)
 
 
 def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
@@ -98,6 +95,7 @@ def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
         return
     item = c.item(e.item_id)
     item.audio_end_ms = e.whole("audio_end_ms")
+    c._speech_stopped_s[e.item_id] = at_s
     silence_ms = (c.turn_detection or {}).get("silence_duration_ms")
     end_s = None
     if item.audio_end_ms is not None and isinstance(silence_ms, int | float):
@@ -107,7 +105,7 @@ def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
     c._speech_end[e.item_id] = found
     if e.item_id in c._committed and item.turn is not None:
         # Some servers tell the end after the commit.
-        c.turns[item.turn - 1].spoken_until(*found)
+        _end_speech(c, item, *found)
         _measure(c, item)
 
 
@@ -118,14 +116,27 @@ def _on_committed(c: Conversation, e: Event, at_s: float) -> None:
     item = c.item(e.item_id)
     item.role, item.spoken = "user", True
     item.connection = c.connection
-    turn = c._user_turn(item, at_s)
-    turn.spoken_until(*c._speech_end.get(e.item_id, (at_s, "commit")))
+    c._user_turn(item, at_s)
+    end = c._speech_end.get(e.item_id, (at_s, "commit"))
     if item.audio_start_ms is None and c._manual:
         commit = c._manual.pop(0)
         item.audio_start_ms, item.audio_end_ms = commit.start // SAMPLES_PER_MS, commit.end // SAMPLES_PER_MS
-        turn.spoken_until(commit.at_s, "commit")
+        item.speech_start_s = c.real_time_of(item.audio_start_ms)
+        end = (commit.at_s, "commit")
+    _end_speech(c, item, *end)
     _measure(c, item)
     c._place(e.item_id, e.text("previous_item_id") or None)
+
+
+def _end_speech(c: Conversation, item: Item, at_s: float, how: SpeechEnd) -> None:
+    """This utterance, which opened a turn, ended then."""
+    turn = c._user_turn(item, at_s)
+    turn.spoken_until(at_s, how)
+    item.speech_end_s = at_s
+    turn.speech_stopped_s = c._speech_stopped_s.get(item.item_id)
+    turn.lasts_until(at_s)
+    if item.audio_end_ms is not None:
+        turn.rests_on_clock(c.capture_error_ms(item.audio_end_ms))
 
 
 def _on_idle_timeout(c: Conversation, e: Event, at_s: float) -> None:

@@ -30,11 +30,14 @@ def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
     item.heard_ms = max(item.heard_ms or 0.0, min(played, item.generated_samples) / SAMPLES_PER_MS)
 
 
-def _on_delivered(c: Conversation, e: Event, _at_s: float) -> None:
+def _on_delivered(c: Conversation, e: Event, at_s: float) -> None:
     item = c.items.get(e.item_id or "")
-    if item is not None:
-        end = (e.whole("start_sample") or 0) + (e.whole("samples") or 0)
-        item.delivered_samples = max(item.delivered_samples or 0, end)
+    if item is None:
+        return
+    end = (e.whole("start_sample") or 0) + (e.whole("samples") or 0)
+    item.delivered_samples = max(item.delivered_samples or 0, end)
+    if item.turn is not None and c.turns[item.turn - 1].first_delivered_s is None:
+        c.turns[item.turn - 1].first_delivered_s = at_s
 
 
 def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
@@ -52,8 +55,11 @@ def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
     latency_ms = max(0.0, float(latency_ms)) if isinstance(latency_ms, int | float) else 0.0
     sounded_s = clock.to_log_s(page_ms + latency_ms)
     turn = c.turns[item.turn - 1]
+    if item.sound_start_s is None:
+        item.sound_start_s = sounded_s
     if turn.first_sound_s is None:
         turn.first_sound_s = sounded_s
+        turn.rests_on_clock(clock.error_ms)
 
 
 def _on_clock(c: Conversation, e: Event, _at_s: float) -> None:
@@ -95,6 +101,8 @@ def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
     call = c.call(e.call_id)
     if call is not None and call.run_s is not None:
         call.duration_ms = (at_s - call.run_s) * 1000
+        if call.turn is not None:
+            c.turns[call.turn - 1].lasts_until(at_s)
 
 
 def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
