@@ -23,6 +23,8 @@ WARN_SHARE = 0.8
 # By this an answer that was not asked for is told from one that failed at the server.
 OVER_BUDGET = "local.budget"
 
+_ROW = '{"text": {"input": 4, "output": 16}, "audio": {"input": 32, "output": 64}}'
+
 BudgetState = Literal["within", "warned", "spent", "unknown"]
 
 
@@ -171,10 +173,9 @@ def must_have_price(model: str, prices: Prices, budget_usd: float) -> None:
     price: Price | None = prices.of(model)
     if price is None or not price.answers:
         what = "no price is known for" if price is None else "not every price is known of"
-        row = '{"text": {"input": 4, "cached": 0.4, "output": 16}, "audio": {"input": 32, "cached": 0.4, "output": 64}}'
         raise BadSetting(
             f"budget_usd is {budget_usd:g} and {what} {model!r}",
-            f'tell what it costs, USD per million tokens: prices={{"{model}": {row}}}; or leave the budget out.',
+            f'tell it, USD per million tokens: prices={{"{model}": {_ROW}}}; or leave the budget out.',
         )
 
 

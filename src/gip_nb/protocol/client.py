@@ -465,7 +465,7 @@ class ClientProtocol:
         self._hold_server_back()
 
     def _hold_server_back(self) -> None:
-        """The server's own turn detection does not ask on where the budget is spent, and does so again after."""
+        """The server's turn detection asks for no answer while the budget is spent, and does again after."""
         session = self._held_back.change(self.turn_detection, stops=self.budget.verdict.stops)
         if session is not None:
             self.update(session)

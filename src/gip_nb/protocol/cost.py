@@ -122,7 +122,7 @@ def _tokens_usd(price: Price, usage: Usage) -> float | None:
 
 def _unpriced(price: Price, usage: Usage) -> list[str]:
     """The kinds of token that were used and that have no price."""
-    rates = (price.text, price.audio, price.image)
+    rates = [rate for rate in (price.text, price.audio, price.image) if rate is not None]
     used = {
         "text": (price.text, usage.input_text_tokens),
         "audio": (price.audio, usage.input_audio_tokens),
@@ -138,11 +138,9 @@ def _unpriced(price: Price, usage: Usage) -> list[str]:
         for kind, (rate, tokens) in made.items()
         if tokens and (rate is None or rate.output is None)
     ]
-    if usage.unnamed_input_tokens and not any(rate is not None for rate in rates):
-        missing.append("tokens")
-    if usage.unnamed_output_tokens and not any(
-        rate is not None and rate.output is not None for rate in rates
-    ):
+    if usage.unnamed_input_tokens and not rates:
+        missing.append("input tokens")
+    if usage.unnamed_output_tokens and all(rate.output is None for rate in rates):
         missing.append("output tokens")
     return missing
 

@@ -1,4 +1,4 @@
-"""What this side's own rows do to a conversation: clocks, capture times, what the page played, connections, prices.
+"""What this side's own rows do to a conversation: clocks, capture times, playback, connections, prices.
 
 As in conversation_rules.py: one function a row's type, one row in `LOCAL_RULES`, and the fields of
 `Conversation` are theirs too.

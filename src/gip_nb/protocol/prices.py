@@ -145,10 +145,10 @@ def read_prices(source: Mapping[str, Any] | str | Path | None) -> Prices:
     """The packaged table with the user's rows over it.
 
     Args:
-        source: rows by model, each with `text`, `audio`, `image` (`input`, `cached` and `output`, USD per
-            million tokens; without `cached` a cached token costs what any other does), `per_minute` (USD), and
-            if you like `source` and `date`; or the path of a JSON file, in this form or in that of the
-            packaged `prices.json`; None is the packaged table.
+        source: rows by model, each with `text`, `audio` and `image` (of each `input`, `cached` and `output`,
+            USD per million tokens; without `cached` a cached token costs what any other does), `per_minute`
+            (USD), and if you like `source` and `date`; or the path of a JSON file, in this form or in that of
+            the packaged `prices.json`; None is the packaged table.
 
     Raises:
         BadSetting: naming the value, and what would be right.

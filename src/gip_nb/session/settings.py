@@ -33,6 +33,7 @@ __all__ = [
     "conceal",
     "resolve",
     "resolve_gateway",
+    "resolve_prices",
     "with_changes",
 ]
 
@@ -264,7 +265,7 @@ def resolve(
     query = _texts("extra_query", options.get("extra_query"))
     if "model" in query:
         raise BadSetting("extra_query names a model", "the model goes to model=... instead.")
-    known_prices = read_prices(prices if prices is not None else found.environment.get("GIP_PRICES"))
+    known_prices = resolve_prices(prices, found.environment)
     resolved = REHEARSAL if rehearsal else named or DEFAULT_MODEL
     return Settings(
         model=resolved,
@@ -278,6 +279,19 @@ def resolve(
         prices=known_prices,
         budget_usd=_budget(budget_usd, found.environment, resolved, known_prices),
     )
+
+
+def resolve_prices(
+    given: Mapping[str, Any] | str | Path | None, environment: Mapping[str, str] | None = None
+) -> Prices:
+    """The user's prices over the packaged ones, from the argument or the file that `GIP_PRICES` names.
+
+    Raises:
+        BadSetting: they are no prices.
+    """
+    if given is None:
+        given = (_environment() if environment is None else environment).get("GIP_PRICES")
+    return read_prices(given)
 
 
 def _budget(given: object, environment: Mapping[str, str], model: str, prices: Prices) -> float | None:

@@ -416,18 +416,23 @@ class Talking:
                 self._line.send(fields)
                 if fields.get("event_id") == self.protocol.asked_event_id:
                     self._expect_response(fields["event_id"])
-            case outputs.Play(item_id, content_index, start_sample, audio):
-                self._speaker.play(item_id, content_index, start_sample, audio)
-            case outputs.PlayEnd(item_id, content_index, samples):
-                self._speaker.end(item_id, content_index, samples)
-            case outputs.Flush():
-                self._start(self._flush())
+            case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
+                self._play(output)
             case outputs.ToolCall(call_id, name, arguments):
                 self._start(self._call_tool(call_id, name, arguments))
             case outputs.BudgetChanged(verdict):
                 self._on_budget(verdict)
             case outputs.Failed():
                 self._on_failed(error_of_failure(output))
+
+    def _play(self, output: outputs.Play | outputs.PlayEnd | outputs.Flush) -> None:
+        match output:
+            case outputs.Play(item_id, content_index, start_sample, audio):
+                self._speaker.play(item_id, content_index, start_sample, audio)
+            case outputs.PlayEnd(item_id, content_index, samples):
+                self._speaker.end(item_id, content_index, samples)
+            case outputs.Flush():
+                self._start(self._flush())
 
     def _on_budget(self, verdict: Verdict) -> None:
         self.note("budget", **verdict.as_row())
