@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.journal.columns import TOKEN_COLUMNS
 from gip_nb.protocol.cost import cost_of
 from gip_nb.protocol.prices import KINDS
 
@@ -16,42 +17,10 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.prices import Price, Prices
-    from gip_nb.protocol.usage import Billed, Usage
+    from gip_nb.protocol.usage import Billed
 
-__all__ = ["TOKEN_COLUMNS", "USAGE_COLUMNS", "price_table", "response_tokens", "usage_rows"]
+__all__ = ["PRICE_COLUMNS", "price_table", "token_columns", "usage_rows"]
 
-# Shared with `responses`. Counts of tokens; NA where nobody told any.
-TOKEN_COLUMNS = {
-    "input_tokens": "Int64",  # all that went in
-    "output_tokens": "Int64",  # all that came out
-    "text_tokens": "Int64",  # of the input, not cached
-    "cached_text_tokens": "Int64",  # of the input, from the cache; so the four below
-    "audio_tokens": "Int64",
-    "cached_audio_tokens": "Int64",
-    "image_tokens": "Int64",
-    "cached_image_tokens": "Int64",
-    "output_text_tokens": "Int64",  # transcripts included
-    "output_audio_tokens": "Int64",
-}
-# Index `n`, in the order in which the server told them.
-USAGE_COLUMNS = {
-    "at": "datetime64[ns, UTC]",  # when the server told it
-    "kind": "category",  # response, transcription
-    "turn": "Int64",
-    "response_id": "string",  # NA for a transcription
-    "item_id": "string",  # of what was transcribed; NA for a response
-    "model": "string",  # by which it is priced
-    "status": "string",
-    "requests": "Int64",  # billed ones: 1, of a transcription 0
-    **TOKEN_COLUMNS,
-    "unnamed_input_tokens": "Int64",  # of which the server did not say the kind
-    "unnamed_output_tokens": "Int64",
-    "audio_s": "float64",  # seconds, of a transcription that is billed by its length
-    "cost_usd": "float64",  # US dollars; NA where it is not known
-    "cost_is_upper_bound": "bool",  # it is this at the most
-    "note": "string",  # why there is no cost, or why it is a bound
-}
-USAGE_KINDS = ("response", "transcription")
 # One row a model and kind of token, or a minute of audio.
 PRICE_COLUMNS = {
     "model": "string",
@@ -75,10 +44,16 @@ def usage_rows(conversation: Conversation, started_unix_ns: int) -> list[dict[st
     return [_row(conversation, billed, started_unix_ns) for billed in conversation.billed]
 
 
-def response_tokens(usage: Usage | None) -> dict[str, int | None]:
-    """The columns of `TOKEN_COLUMNS`, of a response that has told its usage or (None) has not."""
-    if usage is None:
-        return dict.fromkeys(TOKEN_COLUMNS)
+def token_columns(billed: Billed | None) -> dict[str, int | None]:
+    """`input_tokens`, `output_tokens` and the columns of `TOKEN_COLUMNS`.
+
+    Args:
+        billed: what was; all are NA where nothing was yet, where the server told no usage, and where it told
+            seconds.
+    """
+    if billed is None or not billed.told or billed.audio_s is not None:
+        return dict.fromkeys(("input_tokens", "output_tokens", *TOKEN_COLUMNS))
+    usage = billed.usage
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -96,8 +71,8 @@ def response_tokens(usage: Usage | None) -> dict[str, int | None]:
 def _row(conversation: Conversation, billed: Billed, started_unix_ns: int) -> dict[str, Any]:
     cost = cost_of(billed, conversation.prices)
     item = conversation.items.get(billed.item_id or "")
-    # What is counted in seconds has no tokens, and neither has what was not told.
-    usage = billed.usage if billed.told and billed.audio_s is None else None
+    tokens = token_columns(billed)
+    usage = None if tokens["input_tokens"] is None else billed.usage
     return {
         "at": started_unix_ns + round(billed.at_s * 1e9),
         "kind": billed.kind,
@@ -108,7 +83,7 @@ def _row(conversation: Conversation, billed: Billed, started_unix_ns: int) -> di
         "model": billed.model or None,
         "status": billed.status,
         "requests": int(billed.kind == "response"),
-        **response_tokens(usage),
+        **tokens,
         "unnamed_input_tokens": None if usage is None else usage.unnamed_input_tokens,
         "unnamed_output_tokens": None if usage is None else usage.unnamed_output_tokens,
         "audio_s": billed.audio_s,
