@@ -118,7 +118,7 @@ class Tables:
     def usage(self) -> pd.DataFrame:
         """What was billed, index `n`, in the order in which it was told; see `USAGE_COLUMNS`.
 
-        A row a `response.done`, cancelled and failed ones too, and a row a transcription that tells its usage.
+        One row a `response.done`, cancelled and failed ones too; one a transcription that tells its usage.
         """
         with self._lock:
             self._events.catch_up()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["OVER_BUDGET", "Budget", "BudgetState", "Verdict", "budget_of", "must_have_price"]
 
 WARN_SHARE = 0.8
+# Sums of floats may fall short of what they are by a hair.
+_NEARLY = 1 - 1e-9
 # By this an answer that was not asked for is told from one that failed at the server.
 OVER_BUDGET = "local.budget"
 
@@ -124,7 +126,7 @@ class Budget:
                 "session.budget_usd = None takes the limit away; or begin another session with prices={...} "
                 "for that model. What was said stays in the tables.",
             )
-        if spent >= limit:
+        if spent >= limit * _NEARLY:
             return Verdict(
                 "spent",
                 spent,
@@ -132,7 +134,7 @@ class Budget:
                 f"the budget is spent ({so_far}): no answer is asked for",
                 f"{more} lets it go on; what was said stays in the tables.",
             )
-        if spent >= WARN_SHARE * limit:
+        if spent >= WARN_SHARE * limit * _NEARLY:
             return Verdict(
                 "warned",
                 spent,
@@ -182,6 +184,6 @@ def must_have_price(model: str, prices: Prices, budget_usd: float) -> None:
 def _usd(amount: float) -> str:
     if round(amount, 2) == amount:
         return f"${amount:.2f}"
-    if amount < 0.001:  # noqa: PLR2004 - of which four decimals would show nothing
-        return f"${amount:.2g}"
+    if amount < 0.001:  # noqa: PLR2004 - of which four decimals would show little
+        return f"${amount:.6f}"
     return f"${amount:.4f}" if amount < 1 else f"${amount:.2f}"
