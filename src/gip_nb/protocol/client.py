@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.client_rules import RULES
 from gip_nb.protocol.conversation import Conversation
-from gip_nb.protocol.outputs import Failed, ItemChanged, Output, Send, SendAudio, TurnDone, Wish
+from gip_nb.protocol.outputs import Failed, ItemChanged, Output, Send, SendAudio, TurnDone, TurnLabelled, Wish
 from gip_nb.protocol.playback import Playback
 from gip_nb.protocol.requests import ANSWERS, Request, Requests
 
@@ -347,6 +347,14 @@ class ClientProtocol:
             call = self.conversation.call(event.call_id)
             if call is not None:
                 self._outputs.append(ItemChanged(call.item_id))
+        elif event.type == "local.label":
+            self._report_label(event.whole("turn") or 0)
+
+    def _report_label(self, number: int) -> None:
+        if 1 <= number <= len(self.conversation.turns):
+            turn = self.conversation.turns[number - 1]
+            self._outputs += [ItemChanged(row) for row in (*turn.item_ids, *turn.response_ids)]
+            self._outputs.append(TurnLabelled(number))
 
     def _first_name(self, item_id: str | None) -> str | None:
         """A server may have given another name to an item that we made."""

@@ -20,6 +20,7 @@ __all__ = [
     "TextAdded",
     "ToolCall",
     "TurnDone",
+    "TurnLabelled",
     "Wish",
 ]
 
@@ -87,6 +88,12 @@ class TurnDone(msgspec.Struct, frozen=True):
     turn: int
 
 
+class TurnLabelled(msgspec.Struct, frozen=True):
+    """The user has said something of this turn, or taken it back."""
+
+    turn: int
+
+
 class ToolCall(msgspec.Struct, frozen=True):
     """The model calls a function; answer with `tool_output(call_id, ...)`."""
 
@@ -139,6 +146,7 @@ Output = (
     | TextAdded
     | SettingsChanged
     | TurnDone
+    | TurnLabelled
     | ToolCall
     | Failed
 )

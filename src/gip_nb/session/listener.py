@@ -34,6 +34,9 @@ class Listener(Protocol):
     def turn_done(self, turn: int) -> None:
         """A turn is finished."""
 
+    def turn_labelled(self, turn: int) -> None:
+        """The user has said something of a turn, or taken it back; at any time, after the end too."""
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Entered while a function runs, on its thread: what it displays meanwhile. Must not raise."""
 
