@@ -38,6 +38,7 @@ __all__ = [
     "UnknownItem",
     "UnknownModel",
     "UnknownOption",
+    "UnknownTurn",
 ]
 
 
@@ -220,6 +221,26 @@ class UnknownItem(GipError, KeyError):
     def __init__(self, item_id: str) -> None:
         super().__init__(
             f"no item {item_id!r} in this session", "session.items lists the ids of all items there are."
+        )
+
+
+class UnknownTurn(GipError, KeyError):
+    """A turn that the talk has not, or not yet.
+
+    Args:
+        turn: the one that was asked for; None for the newest.
+        turns: how many there are; they count from 1.
+    """
+
+    title = "No such turn"
+
+    def __init__(self, turn: int | None, turns: int) -> None:
+        there = {0: "there is no turn yet", 1: "there is turn 1 only"}.get(
+            turns, f"there are turns 1 to {turns}"
+        )
+        super().__init__(
+            there if turn is None else f"no turn {turn} in this session: {there}",
+            "session.turns lists the turns that there are.",
         )
 
 

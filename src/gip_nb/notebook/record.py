@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from gip_nb.notebook.item_view import label_places, place_of
 from gip_nb.notebook.static_result import StaticResult
 from gip_nb.protocol.items import heard_text
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
+    from gip_nb.protocol.turns import Turn
 
 __all__ = ["Entry", "Facts", "Talked", "record_html", "record_text", "talked"]
 
@@ -68,6 +70,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         unheard: the end of the text, which nobody heard.
         note: what else there is to say of it, in a few words.
+        verdict: what the user has said of its turn afterwards.
         call: the function that was called, with its arguments; then `text` is its output, None while there
             is none.
         shown: what it showed, beside its text.
@@ -77,13 +80,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None
     unheard: str = ""
     note: str = ""
+    verdict: str = ""
     call: str | None = None
     shown: StaticResult | None = None
 
     @property
     def chars(self) -> int:
         """How much of the record it is, about."""
-        parts = (self.text or "", self.unheard, self.call or "")
+        parts = (self.text or "", self.unheard, self.call or "", self.verdict)
         return sum(min(len(part), MOST_CHARS) for part in parts) + (self.shown.chars if self.shown else 0)
 
 
@@ -126,8 +130,28 @@ def talked(
         latency_s=latency_s,
         latency_to=latency_to,
     )
-    entries = tuple(_entry(item, outputs.get(item.call_id), shown.get(item.call_id or "")) for item in kept)
+    verdicts = _verdicts(conversation, rows)
+    entries = tuple(
+        msgspec.structs.replace(
+            _entry(item, outputs.get(item.call_id), shown.get(item.call_id or "")),
+            verdict=verdicts.get(item.item_id, ""),
+        )
+        for item in kept
+    )
     return Talked(filled, entries, len(rows) - len(kept))
+
+
+def _verdicts(conversation: Conversation, rows: Iterable[Item]) -> dict[str, str]:
+    """By item, what the user has said of a turn: where its label stands in the widget, the rating too."""
+    places = label_places(conversation, map(place_of, rows))
+    return {item_id: _verdict(turn) for item_id, turn in places.items()}
+
+
+def _verdict(turn: Turn) -> str:
+    rated = "thumbs up" if turn.rating == 1 else "thumbs down" if turn.rating == -1 else ""
+    label = f"label: {' '.join(turn.label.split())}" if turn.label else ""
+    tags = f"tags: {', '.join(turn.tags)}" if turn.tags else ""
+    return "; ".join(part for part in (rated, label, tags) if part)
 
 
 def _latency(conversation: Conversation) -> tuple[float | None, Literal["sound", "audio"]]:
@@ -280,6 +304,8 @@ def _count(number: int, what: str) -> str:
 def _row(entry: Entry) -> str:
     who = f"<dt><strong>{_escape(entry.who)}</strong></dt>"
     body = _said(entry) if entry.call is None else _called(entry)
+    if entry.verdict:
+        body += f'<div dir="auto"><small>[{_text(entry.verdict)}]</small></div>'
     # By its own first letters: Arabic runs from the right, whatever stands above it.
     return f'{who}<dd dir="auto" style="margin-bottom:8px">{body}</dd>'
 
@@ -343,5 +369,7 @@ def _plain(entry: Entry) -> str:
         parts.append(f"[not heard: {entry.unheard.strip()}]")
     if entry.note:
         parts.append(f"({entry.note})")
+    if entry.verdict:
+        parts.append(f"[{entry.verdict}]")
     line = _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", " ".join(" ".join(parts).split()))
     return line if len(line) <= _MOST_PLAIN_CHARS else f"{line[:_MOST_PLAIN_CHARS]}…"
