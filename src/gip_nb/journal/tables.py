@@ -137,7 +137,7 @@ class Tables:
         with self._lock:
             n = self._events.catch_up()
             item = self._conversation.items.get(item_id)
-            rows = list(zip(self._log.rows[:n], self._events.formats, strict=False))
+            rows = [(row, self._events.format(n)) for n, row in enumerate(self._log.rows[:n])]
         if item is None:
             raise UnknownItem(item_id)
         if item.role != "user":

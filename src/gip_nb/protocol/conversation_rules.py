@@ -50,7 +50,7 @@ def _take_formats(c: Conversation, session: dict[str, Any]) -> None:
 
 
 def _on_append(c: Conversation, e: Event, at_s: float) -> None:
-    c.append_audio(len(e.audio or b""), at_s)
+    c.append_audio([(len(e.audio or b""), at_s)])
 
 
 def _on_commit_sent(c: Conversation, e: Event, at_s: float) -> None:
