@@ -126,7 +126,7 @@ class EventLog:
 
     @classmethod
     def restored(cls, started_unix_ns: int) -> EventLog:
-        """A log that began then and is over: `restore` fills it. What is added to it has its last row's time."""
+        """A log that began then and is over; `restore` fills it. What is added later has its last row's time."""
         log = cls(lambda: 0, lambda: started_unix_ns)
         log._monotonic_ns = lambda: log.rows[-1].elapsed_ns if log.rows else 0
         return log

@@ -1,7 +1,7 @@
 """The audio of one log, each piece kept once: in memory, and beyond a limit in a private temporary file.
 
-An hour of talk is 173 MB of microphone alone. What has left memory is read back where somebody asks for it; the
-file has no name that anybody else could open, and goes with the log.
+An hour of talk is 173 MB of microphone alone. What has left memory is read back where somebody asks for it;
+the file has no name that anybody else could open, and goes with the log.
 
 Thread: one appends, any thread may read what was appended.
 """

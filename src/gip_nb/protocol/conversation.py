@@ -171,8 +171,8 @@ class Conversation:
         if direction == "received" and event.type.startswith(("response.", "conversation.item.")):
             self._note_first_event(event, at_s)
 
-    # The three kinds of event that make up nearly all of a log, for whoever folds many at once. Each does what
-    # `apply` would, without an `Event`; the two that may decline then leave everything as it was, for `apply`.
+    # The three kinds of event that make up nearly all of a log, for whoever folds many at once. Each does
+    # what `apply` would, without an `Event`; where one declines, everything is as it was, for `apply`.
 
     def append_audio(self, wire_bytes: int, at_s: float) -> None:
         """So much audio was sent to the input buffer."""
