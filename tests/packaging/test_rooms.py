@@ -23,7 +23,7 @@ PURE_FILES = (
     *(
         PACKAGE / name
         for name in (
-            *("errors.py", "audio.py", "resampling.py", "tools.py"),
+            *("errors.py", "audio.py", "html_text.py", "resampling.py", "tools.py"),
             *("notebook/messages.py", "notebook/record.py", "notebook/static_result.py"),
         )
     ),
