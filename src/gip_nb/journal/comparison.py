@@ -53,7 +53,10 @@ SUMMARY_COLUMNS = {
     "cost_usd": "float64",
     **dict.fromkeys(("rated_up", "rated_down"), "Int64"),
 }
-_COUNTED = ("tools", "tool_errors", "requests", "input_tokens", "output_tokens")
+_SUMS = (
+    *("user_words", "words", "user_audio_ms", "assistant_audio_ms", "tools", "tool_errors"),
+    *("requests", "input_tokens", "output_tokens"),
+)
 
 
 def compare(sources: Iterable[Tabled], *, names: Iterable[str] | None = None) -> Comparison:
@@ -240,8 +243,8 @@ def _summed(source: Tabled, turns: pd.DataFrame) -> dict[str, Any]:
         "turns": len(turns),
         **{f"{step}_median": turns[step].median() for step in _STEPS},
         **{f"{step}_p95": turns[step].quantile(0.95) for step in _STEPS},
-        **{name: turns[name].sum(min_count=1) for name in ("user_words", "words")},
-        **{name: turns[name].sum() for name in ("user_audio_ms", "assistant_audio_ms", *_COUNTED)},
+        # Of turns of which nothing is known the sum is not zero; of none it is.
+        **{name: turns[name].sum(min_count=min(1, len(turns))) for name in _SUMS},
         "interrupted": int(turns["interrupted"].sum()),
         "cost_usd": float("nan") if costs.isna().any() else costs.sum(),
         "rated_up": int((turns["rating"] > 0).sum()),

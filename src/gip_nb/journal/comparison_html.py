@@ -27,7 +27,9 @@ MOST_CHARS = 2_000  # of one text
 MOST_TURNS = 200
 # 48 bytes a millisecond, and four characters for three of them.
 _CHARS_PER_MS = 64
-_CELL = 'style="text-align:left;vertical-align:top"'
+_NUMBER = 'style="text-align:left;vertical-align:top;padding:4px 12px 4px 0"'
+# Wide enough for a player; no column is squeezed by another's long words.
+_CELL = f'{_NUMBER[:-1]};min-width:310px;overflow-wrap:anywhere"'
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ def comparison_html(columns: Sequence[Column]) -> str:
     for number in numbers[:MOST_TURNS]:
         before = players.chars
         cells = "".join(_cell(column, column.turns.get(number), players) for column in columns)
-        rows.append(f'<tr><th scope="row" {_CELL}>{number}</th>{cells}</tr>')
+        rows.append(f'<tr><th scope="row" {_NUMBER}>{number}</th>{cells}</tr>')
         text_chars += len(rows[-1]) - (players.chars - before)
         if text_chars > MOST_TEXT_CHARS:
             break
@@ -87,8 +89,8 @@ def comparison_html(columns: Sequence[Column]) -> str:
     foot = "".join(f"<p><em>{escaped(note)}</em></p>" for note in notes)
     # The classes are what MathJax, 2 and later, leaves alone.
     return (
-        '<div class="tex2jax_ignore mathjax_ignore" style="overflow-x:auto;overflow-wrap:anywhere">'
-        f'<table><thead><tr><th scope="col" {_CELL}>turn</th>{head}</tr></thead>'
+        '<div class="tex2jax_ignore mathjax_ignore" style="overflow-x:auto">'
+        f'<table><thead><tr><th scope="col" {_NUMBER}>turn</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>{foot}</div>"
     )
 

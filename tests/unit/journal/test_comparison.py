@@ -89,7 +89,9 @@ def test_an_unknown_cost_is_not_a_small_one() -> None:
 
 def test_where_nothing_was_said_nothing_is_claimed() -> None:
     row = compare([FakeTalk(model="")]).summary.loc["talk 1"]
-    assert (row["turns"], row["requests"], row["words"], row["model"], row["voice"]) == (0, 0, NA, NA, NA)
+    assert (row["turns"], row["requests"], row["words"], row["model"], row["voice"]) == (0, 0, 0, NA, NA)
+    row = compare([FakeTalk(turns=[{}])]).summary.iloc[0]
+    assert (row["turns"], row["requests"], row["words"], row["input_tokens"]) == (1, NA, NA, NA)
     assert math.isnan(row["first_audio_ms_median"])
 
 
