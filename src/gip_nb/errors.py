@@ -26,6 +26,7 @@ __all__ = [
     "HostUnreachable",
     "KeyRefused",
     "MicrophoneUnavailable",
+    "MissingExtra",
     "MissingKey",
     "NothingToDo",
     "RehearsalFailed",
@@ -93,6 +94,15 @@ class MissingKey(GipError):
             "set GIP_API_KEY (in the environment or in a .env beside the notebook), pass api_key=..., "
             'or use talk("rehearsal") to try things without a key.',
         )
+
+
+class MissingExtra(GipError, ImportError):
+    """Something that wants a package which this one does not bring along."""
+
+    title = "Package missing"
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what}: {package} is not installed", f'pip install "gip_nb[{extra}]"')
 
 
 class KeyRefused(GipError):

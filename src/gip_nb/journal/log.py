@@ -92,8 +92,13 @@ def _ids_of(fields: dict[str, Any]) -> tuple[str | None, str | None, str | None,
             # A delta, of which there are most.
             return event_id, _shared(response_id), _shared(item_id), None
     event = Event("", fields)
-    ids = (event.response_id, event.item_id, event.call_id)
-    return event.text("event_id") or None, *(None if one is None else _shared(one) for one in ids)
+    response_id, item_id, call_id = event.response_id, event.item_id, event.call_id
+    return (
+        event.text("event_id") or None,
+        None if response_id is None else _shared(response_id),
+        None if item_id is None else _shared(item_id),
+        None if call_id is None else _shared(call_id),
+    )
 
 
 # A thousand rows name one item, and each frame brings a string of its own.
@@ -126,7 +131,10 @@ class EventLog:
 
     @classmethod
     def restored(cls, started_unix_ns: int) -> EventLog:
-        """A log that began then and is over; `restore` fills it. What is added later has its last row's time."""
+        """A log that began then and is over; `restore` fills it.
+
+        What is added later has the time of its last row.
+        """
         log = cls(lambda: 0, lambda: started_unix_ns)
         log._monotonic_ns = lambda: log.rows[-1].elapsed_ns if log.rows else 0
         return log

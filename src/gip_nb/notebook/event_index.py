@@ -15,7 +15,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gip_nb.journal.tables import audio_ms
+from gip_nb.journal.event_table import audio_ms
 from gip_nb.protocol.conversation import Conversation, Direction
 
 if TYPE_CHECKING:

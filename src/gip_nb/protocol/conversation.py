@@ -194,15 +194,16 @@ class Conversation:
             item is None
             or response is None
             or item.response_id != response_id
-            or item.turn is None
             or not item.audio_bytes
             or not wire_bytes
         ):
             return None
-        self._now_s = item.last_audio_s = at_s
+        turn = self.turns[response.turn - 1]
+        if turn.first_audio_s is None or turn.turn != item.turn:
+            return None
+        self._now_s = item.last_audio_s = turn.ended_s = at_s
         item.audio_bytes += wire_bytes
         item.generated_samples = response.output_format.samples(item.audio_bytes)
-        self.turns[response.turn - 1].lasts_until(at_s)
         return item
 
     def add_answer_text(self, response_id: str, item_id: str, index: int, delta: str, at_s: float) -> bool:
@@ -210,11 +211,17 @@ class Conversation:
         item, response = self.items.get(item_id), self.responses.get(response_id)
         if item is None or response is None or item.response_id != response_id:
             return False
-        if item.turn is None or index not in item.texts:
+        turn = self.turns[response.turn - 1]
+        first_s = turn.first_text_s
+        if (
+            first_s is None
+            or response.first_text_s is None
+            or turn.turn != item.turn
+            or index not in item.texts
+        ):
             return False
-        self._now_s = at_s
+        self._now_s = turn.ended_s = at_s
         item.add_text(index, delta)
-        self.turns[response.turn - 1].lasts_until(at_s)
         return True
 
     def _note_first_event(self, event: Event, at_s: float) -> None:
@@ -224,7 +231,7 @@ class Conversation:
             return
         if turn.first_event_s is None:
             turn.first_event_s = at_s
-        turn.lasts_until(at_s)
+        turn.ended_s = at_s
 
     def _open_turn(self, at_s: float) -> Turn:
         turn = Turn(turn=len(self.turns) + 1, started_s=at_s, billed_model=self.model)

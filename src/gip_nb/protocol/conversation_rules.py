@@ -131,7 +131,6 @@ def _end_speech(c: Conversation, item: Item, at_s: float, how: SpeechEnd) -> Non
     turn.spoken_until(at_s, how)
     item.speech_end_s = at_s
     turn.speech_stopped_s = c._speech_stopped_s.get(item.item_id)
-    turn.lasts_until(at_s)
     if item.audio_end_ms is not None:
         turn.rests_on_clock(c.capture_error_ms(item.audio_end_ms))
 

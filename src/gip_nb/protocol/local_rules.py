@@ -101,7 +101,7 @@ def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
     if call is not None and call.run_s is not None:
         call.duration_ms = (at_s - call.run_s) * 1000
         if call.turn is not None:
-            c.turns[call.turn - 1].lasts_until(at_s)
+            c.turns[call.turn - 1].ended_s = at_s
 
 
 def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:

@@ -84,10 +84,6 @@ class Turn(msgspec.Struct, kw_only=True):
         """The user's speech ended then."""
         self.speech_end_s, self.speech_end_from = at_s, how
 
-    def lasts_until(self, at_s: float) -> None:
-        """Something of it happened then."""
-        self.ended_s = max(self.ended_s or at_s, at_s)
-
     def rests_on_clock(self, error_ms: float | None) -> None:
         """One of its times came from a page's clock."""
         if error_ms is not None:

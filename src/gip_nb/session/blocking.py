@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 from gip_nb.errors import SettingIgnored
+from gip_nb.journal.readable import Readable
 from gip_nb.session.loop import run_blocking
 from gip_nb.session.trouble import offers_nearest
 
@@ -13,28 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pandas as pd
-    from IPython.display import Audio
     from numpy.typing import NDArray
 
     from gip_nb.errors import GipError
-    from gip_nb.journal.log import EventLog
     from gip_nb.session.reply import Reply
     from gip_nb.session.session import AsyncRealtimeSession
 
 __all__ = ["RealtimeSession"]
 
 
-class RealtimeSession:
+class RealtimeSession(Readable):
     """One talk with a realtime model.
 
     Every verb may be called from any cell or thread; the first one connects.
 
+    Its tables (`events`, `turns`, `items`, `responses`, `tool_calls`, `usage`) are complete at any moment.
     Also a context manager: `with gip_nb.connect("rehearsal") as s: print(s.ask("hello").text)`.
     """
 
     def __init__(self, session: AsyncRealtimeSession) -> None:
         self._session = session
+        self.log, self.tables = session.log, session.tables
 
     def __repr__(self) -> str:
         return repr(self._session).replace("Async", "", 1)
@@ -150,39 +150,6 @@ class RealtimeSession:
         return self._session.error
 
     @property
-    def log(self) -> EventLog:
-        """The raw log that the tables are made of."""
-        return self._session.log
-
-    # ---- tables: complete at any moment, after close too ---------------------------------------------------
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """Every event both ways and this side's own rows, one row each; see `journal.tables`."""
-        return self._session.events
-
-    @property
-    def items(self) -> pd.DataFrame:
-        """The conversation's items, one row each; see `journal.tables`."""
-        return self._session.items
-
-    @property
-    def turns(self) -> pd.DataFrame:
-        """The turns, one row each; see `journal.tables`."""
-        return self._session.turns
-
-    def payload(self, n: int) -> dict[str, Any]:
-        """The JSON of event `n`, whole, its audio included.
-
-        Raises:
-            IndexError: there is no such row.
-        """
-        return self._session.log.payload(n)
-
-    def audio(self, item_id: str) -> Audio:
-        """An item's sound as a player for the notebook.
-
-        Raises:
-            UnknownItem: there is none with this id, or it has no sound.
-        """
-        return self._session.audio(item_id)
+    def model(self) -> str:
+        """The model's id, as it was asked for."""
+        return self._session.settings.model
