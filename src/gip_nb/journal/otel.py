@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gip_nb.errors import BadSetting
+from gip_nb.errors import BadSetting, MissingExtra
 from gip_nb.journal.spans import spans_of, started_ns
 from gip_nb.journal.tabled import must_be_tabled
 
@@ -33,7 +33,8 @@ def to_otel(x: Tabled, *, tracer_provider: TracerProvider | None = None, content
         How many spans were made; 0 where the provider samples this trace out.
 
     Raises:
-        BadSetting: OpenTelemetry is not installed, there is no provider, or `x` has no tables.
+        MissingExtra: OpenTelemetry is not installed.
+        BadSetting: there is no provider, or `x` has no tables.
     """
     must_be_tabled(x, "to_otel()")
     return _written(_tracer(tracer_provider), spans_of(x, content=content), started_ns(x))
@@ -43,9 +44,7 @@ def _tracer(provider: TracerProvider | None) -> Tracer:
     try:
         from opentelemetry import trace
     except ImportError as error:
-        raise BadSetting(
-            "OpenTelemetry is not installed", 'run %pip install "gip_nb[otel]", then call this again.'
-        ) from error
+        raise MissingExtra("OpenTelemetry traces", "opentelemetry-api", "otel") from error
     provider = provider if provider is not None else trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
         # Its spans would go nowhere, and this call would seem to have worked.

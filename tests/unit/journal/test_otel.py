@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from gip_nb.errors import BadSetting
+from gip_nb.errors import BadSetting, MissingExtra
 from gip_nb.journal.otel import to_otel
 from tests.unit.journal.tabled import STARTED_NS, FakeTalk
 
@@ -455,7 +455,7 @@ def test_without_a_provider_it_says_so() -> None:
 
 def test_without_opentelemetry_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    with pytest.raises(BadSetting, match=r"gip_nb\[otel\]"):
+    with pytest.raises(MissingExtra, match=r"gip_nb\[otel\]"):
         to_otel(FakeTalk())
 
 
