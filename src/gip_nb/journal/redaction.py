@@ -104,8 +104,8 @@ class _Redaction:
                 return Frame(row.skeleton, row.cut, None, fields)
         sound_field = _SOUND_FIELD.get(canonical_type(read.type), "")
         if sound is not None:
-            fields[sound_field] = _base64(self._silenced(sound))
-        elif read.problem is not None and sound_field in fields:
+            return _with_sound(fields, sound_field, self._silenced(sound))
+        if read.problem is not None and sound_field in fields:
             # It was not base64, and stays so: nobody heard it.
             fields[sound_field] = "x"
         return _encoded(fields)
@@ -207,6 +207,14 @@ def _without_base64(text: str) -> str:
 
 def _base64(sound: bytes) -> str:
     return binascii.b2a_base64(sound, newline=False).decode("ascii")
+
+
+def _with_sound(fields: dict[str, Any], name: str, sound: bytes) -> Frame:
+    """The frame of an event that carries sound, whose field is empty so far."""
+    frame, place = _encoded(fields), f'"{name}":""'.encode()
+    if frame.skeleton.count(place) != 1:
+        return _encoded({**fields, name: _base64(sound)})
+    return Frame(frame.skeleton, frame.skeleton.index(place) + len(place) - 1, sound, fields)
 
 
 def _encoded(fields: dict[str, Any]) -> Frame:

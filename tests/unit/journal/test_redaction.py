@@ -400,6 +400,8 @@ def test_sound_is_silence_of_the_same_length() -> None:
     for before, after in zip(log.rows, found.rows, strict=True):
         assert (after.audio is None) == (before.audio is None)
         assert after.audio is None or after.audio == bytes(len(before.audio or b""))
+    assert base64.b64decode(found.payload(1)["audio"]) == bytes(len(tone(40)))
+    assert base64.b64decode(found.payload(5)["delta"]) == bytes(len(tone(30)))
     for item_id in ("u", "a"):
         sound = Tables(found).sound({"u": "item_1", "a": "item_2"}[item_id])
         assert sound == bytes(len(Tables(log).sound(item_id)))
