@@ -19,6 +19,8 @@ __all__ = [
     "AudioFileNotFound",
     "BadAudio",
     "BadSetting",
+    "BudgetSpent",
+    "BudgetWarning",
     "ConnectionDropped",
     "ConnectionRefused",
     "DialectRefused",
@@ -201,6 +203,15 @@ class NothingToDo(GipError):
     title = "Nothing to do"
 
 
+class BudgetSpent(GipError):
+    """The session has cost what it may, or nobody knows any more what it costs: no answer is asked for.
+
+    The talk stays connected; `session.budget_usd = ...` sets another limit.
+    """
+
+    title = "Stopped by its budget"
+
+
 class UnknownItem(GipError, KeyError):
     """An item id that is in no row of the log."""
 
@@ -220,3 +231,7 @@ class MicrophoneUnavailable(GipError):
 
 class SettingIgnored(UserWarning):
     """The server took an update and kept a setting as it was; the text names both values."""
+
+
+class BudgetWarning(UserWarning):
+    """80 % of a session's budget are spent; the text names what was spent, the limit and what comes next."""

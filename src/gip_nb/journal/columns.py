@@ -210,7 +210,7 @@ def strings(values: Any) -> Any:  # noqa: ANN401 - an array of pandas, imported 
     import numpy as np
     import pandas as pd
 
-    found = np.empty(len(values), dtype="object")
+    found: Any = np.empty(len(values), dtype="object")
     found[:] = values
     found[found == None] = pd.NA  # noqa: E711 - element by element
-    return pd.array(found, dtype=pd.StringDtype("python"))
+    return pd.arrays.StringArray(found, dtype=pd.StringDtype("python"))

@@ -9,17 +9,20 @@ Not thread-safe: `Tables` holds the lock.
 
 from __future__ import annotations
 
-import re
 from array import array
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gip_nb.journal.columns import strings
+from gip_nb.journal.row_columns import DIRECTIONS
+from gip_nb.protocol.audio_formats import FORMATS
 from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.dialects import canonical_type
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -29,17 +32,19 @@ if TYPE_CHECKING:
 
 __all__ = ["EventTable", "audio_ms", "event_text"]
 
-_DIRECTIONS = ("sent", "received", "local")
-_ANSWER_AUDIO = frozenset({"response.audio.delta", "response.output_audio.delta"})
-_ANSWER_TEXT = frozenset(
-    {
-        "response.audio_transcript.delta",
-        "response.output_audio_transcript.delta",
-        "response.text.delta",
-        "response.output_text.delta",
-    }
-)
-_CONTENT_INDEX = re.compile(rb'"content_index"\s*:\s*(\d+)')
+_WHOLE, _MICROPHONE, _ANSWER, _TEXT = range(4)
+_KINDS = {
+    "input_audio_buffer.append": _MICROPHONE,
+    "response.audio.delta": _ANSWER,
+    "response.output_audio.delta": _ANSWER,
+    "response.audio_transcript.delta": _TEXT,
+    "response.output_audio_transcript.delta": _TEXT,
+    "response.text.delta": _TEXT,
+    "response.output_text.delta": _TEXT,
+}
+_CODE = {audio_format: code for code, audio_format in enumerate(FORMATS)}
+# So often in a row a beginning is looked for by what the rows belong to.
+_TRIES = 3
 
 
 class _TextDelta(msgspec.Struct):
@@ -51,91 +56,108 @@ _read_text_delta = msgspec.json.Decoder(_TextDelta).decode
 
 
 class EventTable:
-    """What is known of each row, in columns, and the conversation that the rows make.
+    """What is known of each row, and the conversation that the rows make.
 
     Attributes:
         conversation: of all rows that were caught up with.
-        formats: by row, the audio format that was in force for it.
     """
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self.conversation = Conversation()
-        self.formats: list[AudioFormat] = []
-        # The turn that was open after each row; 0 before the first.
-        self._turn_then = array("l")
-        self._audio_ms = array("d")
+        # By row, the audio format that was in force for it.
+        self._formats = bytearray()
+        # Rows after which another turn was open than before, and which; 0 for none. So for connections.
+        self._turns = _Held()
+        self._connections = _Held()
         # Few rows have words: which, and what they are.
         self._text_rows = array("q")
         self._texts: list[str] = []
-        self._columns = _Columns()
 
     def __len__(self) -> int:
         """How many rows were caught up with."""
-        return len(self.formats)
+        return len(self._formats)
+
+    def format(self, n: int) -> AudioFormat:
+        """The audio format that was in force for row `n`."""
+        return FORMATS[self._formats[n]]
 
     def catch_up(self) -> int:
         """Look at what came since the last time. Returns how many rows the table covers."""
-        begin, rows = len(self), self._log.rows[len(self) :]
-        turns = self.conversation.turns
-        for n, row in enumerate(rows, begin):
-            sound_format = self._fold(n, row)
-            self.formats.append(sound_format)
-            # As `audio_ms`, which costs a call a row.
-            self._audio_ms.append(
-                row.audio_bytes / sound_format.sample_bytes / sound_format.rate_hz * 1000
-                if row.has_audio
-                else _NAN
-            )
-            self._turn_then.append(len(turns))
-        self._columns.add(rows)
-        return len(self)
+        begin, end = len(self), len(self._log)
+        if begin == end:
+            return end
+        batch = _Batch(self._log, begin, end)
+        self._formats += bytes(end - begin)
+        at = begin
+        for whole in batch.whole:
+            self._fold_many(batch, at, whole)
+            self._fold(whole)
+            at = whole + 1
+        self._fold_many(batch, at, end)
+        return end
 
-    def _fold(self, n: int, row: Row) -> AudioFormat:
-        """One row into the conversation. Returns the audio format that holds for it."""
-        conversation, at_s = self.conversation, row.elapsed_ns / 1e9
-        if row.has_audio:
-            if row.direction == "sent" and row.type == "input_audio_buffer.append":
-                conversation.append_audio(row.audio_bytes, at_s)
-                return conversation.input_format
-            if row.response_id and row.item_id and row.type in _ANSWER_AUDIO and self._same_part(row):
-                item = conversation.add_answer_audio(row.response_id, row.item_id, row.audio_bytes, at_s)
-                if item is not None:
-                    return conversation.responses[row.response_id].output_format
-        elif row.type in _ANSWER_TEXT and row.direction == "received" and self._fold_text(n, row, at_s):
-            return conversation.answer_format(row.item_id)
-        event = self._log.event(n)
-        conversation.apply(event, row.direction, at_s)
+    def _fold(self, n: int) -> None:
+        """Any row into the conversation."""
+        row, event = self._log.rows[n], self._log.event(n)
+        conversation = self.conversation
+        conversation.apply(event, row.direction, row.elapsed_ns / 1e9)
         text = event_text(event)
         if text is not None:
             self._text_rows.append(n)
             self._texts.append(text)
-        if row.direction == "sent":
-            return conversation.input_format
-        return conversation.answer_format(event.item_id)
+        is_sent = row.direction == "sent"
+        found = conversation.input_format if is_sent else conversation.answer_format(row.item_id)
+        self._formats[n] = _CODE[found]
+        self._turns.note(n, len(conversation.turns))
+        self._connections.note(n, row.connection)
 
-    def _same_part(self, row: Row) -> bool:
-        """Whether a piece of audio is of the content part in which its item's audio was before."""
-        if row.direction != "received":
-            return False
-        item = self.conversation.items.get(row.item_id or "")
-        found = _CONTENT_INDEX.findall(row.skeleton)
-        return item is not None and len(found) == 1 and int(found[0]) == item.audio_index
+    def _fold_many(self, batch: _Batch, begin: int, end: int) -> None:
+        """Rows of the three frequent kinds; one that begins something is folded whole."""
+        tries = 0
+        while begin < end:
+            stop = batch.first_new(self.conversation, begin, end) if tries < _TRIES else begin
+            self._fold_pieces(batch, begin, stop)
+            if stop < end:
+                self._fold(stop)
+            # A server that speaks of what it never announced: then each row is a beginning.
+            tries = tries + 1 if stop == begin else 0 if tries < _TRIES else tries
+            begin = stop + 1
 
-    def _fold_text(self, n: int, row: Row, at_s: float) -> bool:
-        if row.response_id is None or row.item_id is None:
-            return False
+    def _fold_pieces(self, batch: _Batch, begin: int, end: int) -> None:
+        """Rows of which each is plainly a further piece of something known."""
+        if begin == end:
+            return
+        conversation, formats = self.conversation, self._formats
+        microphone = batch.rows_of(_MICROPHONE, begin, end)
+        if microphone:
+            conversation.append_audio(zip(*batch.sounds(microphone), strict=True))
+            code = _CODE[conversation.input_format]
+            for n in microphone:
+                formats[n] = code
+        for kind, rows, response_id, item_id in batch.answers(begin, end):
+            code = _CODE[conversation.responses[response_id].output_format]
+            for n in rows:
+                formats[n] = code
+            if kind == _TEXT:
+                self._fold_text(batch, rows, response_id, item_id)
+            else:
+                amounts, times = batch.sounds(rows)
+                conversation.add_answer_audio(response_id, item_id, sum(amounts), times[-1])
+
+    def _fold_text(self, batch: _Batch, rows: list[int], response_id: str, item_id: str) -> None:
+        log_rows = self._log.rows
         try:
-            piece = _read_text_delta(row.skeleton)
+            read = [_read_text_delta(log_rows[n].skeleton) for n in rows]
         except (msgspec.MsgspecError, UnicodeError):
-            return False
-        if not piece.delta or not self.conversation.add_answer_text(
-            row.response_id, row.item_id, piece.content_index, piece.delta, at_s
-        ):
-            return False
-        self._text_rows.append(n)
-        self._texts.append(piece.delta)
-        return True
+            read = []
+        last_s = batch.at_s(rows[-1])
+        pieces = [(one.content_index, one.delta) for one in read]
+        taken = self.conversation.add_answer_text(response_id, item_id, pieces, last_s) if pieces else 0
+        self._text_rows.extend(rows[:taken])
+        self._texts += [delta for _, delta in pieces[:taken]]
+        for n in rows[taken:]:
+            self._fold(n)
 
     def frame(self) -> pd.DataFrame:
         """One row an event, index `n`; see `journal.columns.EVENT_COLUMNS`."""
@@ -144,40 +166,43 @@ class EventTable:
 
         from gip_nb.journal.payloads import PayloadArray
 
-        n, columns = len(self), self._columns
-        elapsed_ns = np.array(columns.elapsed_ns, dtype="int64")
+        n, columns = len(self), self._log.columns
+        elapsed_ns = np.frombuffer(columns.elapsed_ns[:n], "int64")
         text = np.full(n, None, dtype="object")
         text[np.array(self._text_rows, dtype="int64")] = self._texts
-        turn = self._turns()
-        connection = np.array(columns.connection, dtype="int64")
-        types = columns.types.names
+        turn = self._turn_of_rows()
+        connection = self._connections.by_row(n)
+        audio_bytes = np.frombuffer(columns.audio_bytes[:n], "int64")
+        per_byte = np.array([1000 / f.sample_bytes / f.rate_hz for f in FORMATS])
+        ms_per_byte = per_byte[np.frombuffer(bytes(self._formats), "uint8")]
+        types, type_codes = columns.types.names, columns.types.read(0, n)
         data: dict[str, Any] = {
             "at": pd.DatetimeIndex((elapsed_ns + self._log.started_unix_ns).view("datetime64[ns]"), tz="UTC"),
             "elapsed_s": elapsed_ns / 1e9,
             "direction": pd.Categorical.from_codes(
-                np.frombuffer(bytes(columns.direction), "int8"), categories=list(_DIRECTIONS)
+                np.frombuffer(columns.direction[:n], "int8"), categories=list(DIRECTIONS)
             ),
-            "type": _categorical(columns.types.codes, types),
-            "event": _categorical(columns.types.codes, [canonical_type(t) for t in types]),
-            "event_id": strings(columns.event_id),
-            "response_id": strings(columns.responses.values()),
-            "item_id": strings(columns.items.values()),
-            "call_id": strings(columns.calls.values()),
+            "type": _categorical(type_codes, types),
+            "event": _categorical(type_codes, [canonical_type(t) for t in types]),
+            "event_id": strings(columns.event_ids[:n]),
+            "response_id": strings(columns.responses.values(n)),
+            "item_id": strings(columns.items.values(n)),
+            "call_id": strings(columns.calls.values(n)),
             "turn": pd.arrays.IntegerArray(turn, turn == 0),
             "connection": pd.arrays.IntegerArray(connection, connection == 0),
-            "audio_ms": np.array(self._audio_ms, dtype="float64"),
+            "audio_ms": np.where(audio_bytes < 0, np.nan, audio_bytes * ms_per_byte),
             "text": strings(text),
-            "wire_bytes": np.array(columns.wire_bytes, dtype="int64"),
+            "wire_bytes": columns.wire_bytes(n),
             "payload": PayloadArray(_Reader(self._log), np.arange(n, dtype="int64")),
         }
         return pd.DataFrame(data, index=pd.RangeIndex(n, name="n"))
 
-    def _turns(self) -> NDArray[Any]:
+    def _turn_of_rows(self) -> NDArray[Any]:
         """By row: the turn of its response, else of its item, else the one that was open; 0 for none."""
         import numpy as np
 
-        conversation, columns = self.conversation, self._columns
-        found = np.array(self._turn_then, dtype="int64")
+        n, conversation, columns = len(self), self.conversation, self._log.columns
+        found = self._turns.by_row(n)
         of_item = [
             0 if (i := conversation.items.get(name or "")) is None else i.turn or 0
             for name in columns.items.names
@@ -186,64 +211,116 @@ class EventTable:
             0 if (r := conversation.responses.get(name or "")) is None else r.turn
             for name in columns.responses.names
         ]
-        for codes, turn_of in ((columns.items.codes, of_item), (columns.responses.codes, of_response)):
+        for codes, turn_of in (
+            (columns.items.read(0, n), of_item),
+            (columns.responses.read(0, n), of_response),
+        ):
             if turn_of:
-                told = np.array(turn_of, dtype="int64")[np.array(codes, dtype="int64")]
+                told = np.array(turn_of, dtype="int64")[codes]
                 found = np.where(told > 0, told, found)
         return found
 
 
-class _Names:
-    """A column of which most values come again: each once, and by row which."""
+class _Held:
+    """A value that holds until another is told."""
 
     def __init__(self) -> None:
-        self.names: list[Any] = []
-        self.codes = array("i")
-        self._code_of: dict[Any, int] = {}
+        self._rows = array("q")
+        self._values = array("q")
 
-    def add(self, values: list[Any]) -> None:
-        code_of = self._code_of
-        for value in values:
-            code = code_of.get(value)
-            if code is None:
-                code = code_of[value] = len(self.names)
-                self.names.append(value)
-            self.codes.append(code)
+    def note(self, n: int, value: int) -> None:
+        """It holds from row `n` on."""
+        if not self._values or self._values[-1] != value:
+            self._rows.append(n)
+            self._values.append(value)
 
-    def values(self) -> NDArray[Any]:
+    def by_row(self, n: int) -> NDArray[Any]:
+        """Of each row up to `n`; 0 before the first."""
         import numpy as np
 
-        names = np.empty(len(self.names), dtype="object")
-        names[:] = self.names
-        found: NDArray[Any] = names[np.array(self.codes, dtype="int64")]
-        return found
+        rows = np.array(self._rows, dtype="int64")
+        found = np.repeat(np.array(self._values, dtype="int64"), np.diff(rows, append=n))
+        return np.concatenate([np.zeros(n - len(found), dtype="int64"), found])
 
 
-class _Columns:
-    """What the rows say by themselves."""
+class _Batch:
+    """Rows that are to be folded in, sorted by what they are."""
 
-    def __init__(self) -> None:
-        self.elapsed_ns = array("q")
-        self.direction = bytearray()
-        self.types = _Names()
-        self.event_id: list[str | None] = []
-        self.responses = _Names()
-        self.items = _Names()
-        self.calls = _Names()
-        self.connection = array("i")
-        self.wire_bytes = array("q")
+    def __init__(self, log: EventLog, begin: int, end: int) -> None:
+        import numpy as np
 
-    def add(self, rows: list[Row]) -> None:
-        code = {name: n for n, name in enumerate(_DIRECTIONS)}
-        self.elapsed_ns.extend([r.elapsed_ns for r in rows])
-        self.direction += bytes([code[r.direction] for r in rows])
-        self.types.add([r.type for r in rows])
-        self.event_id += [r.event_id for r in rows]
-        self.responses.add([r.response_id for r in rows])
-        self.items.add([r.item_id for r in rows])
-        self.calls.add([r.call_id for r in rows])
-        self.connection.extend([r.connection for r in rows])
-        self.wire_bytes.extend([r.wire_bytes for r in rows])
+        columns = log.columns
+        self._begin = begin
+        self._items, self._responses = columns.items.names, columns.responses.names
+        item, response = columns.items.read(begin, end), columns.responses.read(begin, end)
+        call = columns.calls.read(begin, end)
+        part = np.frombuffer(columns.part[begin:end], "int8")
+        self._audio_bytes = np.frombuffer(columns.audio_bytes[begin:end], "int64")
+        self._elapsed_ns = np.frombuffer(columns.elapsed_ns[begin:end], "int64")
+        kind_of = np.array([_KINDS.get(name, _WHOLE) for name in columns.types.names], dtype="int8")
+        kind = kind_of[columns.types.read(begin, end)]
+        sent = np.frombuffer(columns.direction[begin:end], "int8")
+        # Odd ones (a frame of the microphone that was received, audio of no item) are folded whole.
+        has_audio = self._audio_bytes >= 0
+        nameless = [names.index(None) if None in names else -1 for names in (self._items, self._responses)]
+        named = (item != nameless[0]) & (response != nameless[1]) & (part >= 0)
+        no_call = call == columns.calls.code_of.get(None, -1)
+        fits = (kind == _MICROPHONE) & has_audio & (sent == 0)
+        fits |= (kind == _ANSWER) & (self._audio_bytes > 0) & (sent == 1) & named
+        fits |= (kind == _TEXT) & ~has_audio & (sent == 1) & named
+        self._kind = np.where(fits & no_call, kind, _WHOLE)
+        # What a piece belongs to: its kind, response, item and content part in one number.
+        wide = response.astype("int64") << 35 | item.astype("int64") << 8 | part
+        self._key = np.where(self._kind == _ANSWER, wide, np.where(self._kind == _TEXT, ~wide, 0))
+        self.whole: list[int] = (np.flatnonzero(self._kind == _WHOLE) + begin).tolist()
+
+    def at_s(self, n: int) -> float:
+        """When row `n` was."""
+        return float(self._elapsed_ns[n - self._begin]) / 1e9
+
+    def sounds(self, rows: list[int]) -> tuple[list[int], list[float]]:
+        """How much audio each of these rows carries, in bytes, and when it was."""
+        import numpy as np
+
+        places = np.array(rows, dtype="int64") - self._begin
+        return self._audio_bytes[places].tolist(), (self._elapsed_ns[places] / 1e9).tolist()
+
+    def rows_of(self, kind: int, begin: int, end: int) -> list[int]:
+        """The rows of one kind, in order."""
+        import numpy as np
+
+        found = np.flatnonzero(self._kind[begin - self._begin : end - self._begin] == kind)
+        rows: list[int] = (found + begin).tolist()
+        return rows
+
+    def first_new(self, conversation: Conversation, begin: int, end: int) -> int:
+        """The first row that is no further piece of something known; `end` where there is none."""
+        import numpy as np
+
+        keys, places = np.unique(self._key[begin - self._begin : end - self._begin], return_index=True)
+        new = [
+            place
+            for key, place in zip(keys.tolist(), places.tolist(), strict=True)
+            if key and not self._known(conversation, key)
+        ]
+        return begin + min(new, default=end - begin)
+
+    def _known(self, conversation: Conversation, key: int) -> bool:
+        if key < 0:
+            return conversation.may_add_text(*self._names(~key))
+        return conversation.may_add_audio(*self._names(key), key & 0xFF)
+
+    def _names(self, wide: int) -> tuple[str, str]:
+        return self._responses[wide >> 35], self._items[wide >> 8 & 0x7FFFFFF]
+
+    def answers(self, begin: int, end: int) -> Iterator[tuple[int, list[int], str, str]]:
+        """Kind, rows, response and item of each answer's sound and text."""
+        import numpy as np
+
+        keys = self._key[begin - self._begin : end - self._begin]
+        for key in np.unique(keys[keys != 0]).tolist():
+            kind, wide = (_TEXT, ~key) if key < 0 else (_ANSWER, key)
+            yield kind, (np.flatnonzero(keys == key) + begin).tolist(), *self._names(wide)
 
 
 class _Reader:
@@ -277,10 +354,13 @@ def event_text(event: Event) -> str | None:
     """The words that an event carries, if any."""
     if event.audio is not None:
         return None
+    fields = event.fields
     for name in ("delta", "transcript", "text", "arguments"):
-        found = event.text(name)
-        if found:
+        found = fields.get(name)
+        if found and isinstance(found, str):
             return found
+    if "error" not in fields and "item" not in fields:
+        return None
     message = event.part("error").get("message")
     if isinstance(message, str):
         return message
@@ -293,7 +373,7 @@ def event_text(event: Event) -> str | None:
     return " ".join(w for w in words if isinstance(w, str) and w) or None
 
 
-def _categorical(codes: array[int], names: list[str]) -> pd.Categorical:
+def _categorical(codes: NDArray[Any], names: list[str]) -> pd.Categorical:
     """Sorted categories, whatever the order in which they came; names may come twice."""
     import numpy as np
     import pandas as pd
@@ -302,7 +382,7 @@ def _categorical(codes: array[int], names: list[str]) -> pd.Categorical:
     place = {name: n for n, name in enumerate(categories)}
     if not names:
         return pd.Categorical([], categories=[])
-    new = np.array([place[name] for name in names], dtype="int64")[np.array(codes, dtype="int64")]
+    new = np.array([place[name] for name in names], dtype="int64")[codes]
     return pd.Categorical.from_codes(new, categories=categories)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gip_nb.journal.row_columns import RowColumns
 from gip_nb.journal.sounds import Sounds
 from gip_nb.protocol import dialects
 from gip_nb.protocol.conversation import Direction
@@ -27,6 +28,7 @@ from gip_nb.protocol.frames import (
     event_of,
     join_wire,
     read_frame,
+    reread_frame,
     wire_size,
 )
 
@@ -122,6 +124,7 @@ class EventLog:
         sounds: Sounds | None = None,
     ) -> None:
         self.rows: list[Row] = []
+        self.columns = RowColumns()
         self.started_unix_ns = unix_ns()
         self.sounds = sounds if sounds is not None else Sounds()
         self._monotonic_ns = monotonic_ns
@@ -205,6 +208,8 @@ class EventLog:
             item_id,
             call_id,
         )
+        # Before the row: who counts rows finds their columns.
+        self.columns.add(row, frame.fields.get("content_index"))
         self.rows.append(row)
         return row
 
@@ -233,7 +238,7 @@ class EventLog:
     def event(self, n: int) -> Event:
         """Row `n` as a canonical event, for the reducer. Audio rows are not decoded again."""
         row = self.rows[n]
-        frame = read_frame(row.skeleton)
+        frame = reread_frame(row.skeleton, row.type)
         if frame.problem is not None:
             # Nobody acted on it when it came.
             return Event(row.type, {})

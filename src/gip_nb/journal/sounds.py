@@ -18,8 +18,8 @@ from typing import IO
 __all__ = ["Sounds"]
 
 _log = logging.getLogger(__name__)
-MEMORY_LIMIT_BYTES = 32 * 2**20
-_BLOCK_BYTES = 2**20
+MEMORY_LIMIT_BYTES = 8 * 2**20
+_BLOCK_BYTES = 2**18
 
 
 class Sounds:

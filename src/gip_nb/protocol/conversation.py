@@ -19,13 +19,15 @@ from gip_nb.protocol.clocks import MARK_SAMPLES, PageClock
 from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
 from gip_nb.protocol.local_rules import LOCAL_RULES
+from gip_nb.protocol.prices import PACKAGED
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.usage import Billed
 
 __all__ = ["SAMPLES_PER_MS", "Conversation", "Direction", "Item", "Response", "Turn", "heard_text", "reduce"]
 
@@ -45,6 +47,12 @@ class Conversation:
         renamed: ids that we gave to items, and the ids that the server gave them instead.
         clocks: by page, its clock beside the log's.
         input_format, output_format: of the audio on the wire.
+        model: the session's, as the server told it last; until then as it was asked for.
+        asked_model: the one that this side asked for, by the name that it has for it.
+        transcription_model: the one that writes down the user's words, or did last; empty where none is told.
+        prices: what tokens cost: the packaged table, with the user's rows over it where the log has any.
+        billed: all that the server bills, in the order in which it was told: each `response.done`, once, and
+            each transcription that tells its usage.
         last_done: the response that the newest `response.done` ended, also where that named none.
     """
 
@@ -55,7 +63,9 @@ class Conversation:
         self.turns: list[Turn] = []
         self.session: dict[str, Any] = {}
         self.session_id: str | None = None
-        self.model = ""
+        self.model = self.asked_model = self.transcription_model = ""
+        self.prices = PACKAGED
+        self.billed: list[Billed] = []
         self.requests = 0
         self.connection = 0
         self.renamed: dict[str, str] = {}
@@ -81,6 +91,8 @@ class Conversation:
         self._speech_end: dict[str, tuple[float, SpeechEnd]] = {}
         self._speech_stopped_s: dict[str, float] = {}
         self._committed: set[str] = set()
+        # What was transcribed, and billed for it: item and part.
+        self._transcribed: set[tuple[str, int]] = set()
         # Where the audio of a manual commit begins and ends: what was appended since the commit (or clear)
         # before it, the server's own commits included.
         self._committed_samples = 0
@@ -106,9 +118,12 @@ class Conversation:
     @property
     def turn_detection(self) -> dict[str, Any] | None:
         """The turn detection that the server has in force, None for push to talk (or not told)."""
+        return self._input_setting("turn_detection")
+
+    def _input_setting(self, name: str) -> dict[str, Any] | None:
         found: object = self.session
-        for name in ("audio", "input", "turn_detection"):
-            found = found.get(name) if isinstance(found, dict) else None
+        for part in ("audio", "input", name):
+            found = found.get(part) if isinstance(found, dict) else None
         return found if isinstance(found, dict) else None
 
     def ordered(self) -> list[Item]:
@@ -123,9 +138,7 @@ class Conversation:
     @property
     def transcribes(self) -> bool:
         """Whether the server was asked to write down the user's words."""
-        audio = self.session.get("audio")
-        asked = (audio.get("input") or {}).get("transcription") if isinstance(audio, dict) else None
-        return isinstance(asked, dict)
+        return self._input_setting("transcription") is not None
 
     def turn_of(self, response_id: str | None, item_id: str | None) -> int | None:
         """The turn that an event with these ids belongs to."""
@@ -172,57 +185,71 @@ class Conversation:
             self._note_first_event(event, at_s)
 
     # The three kinds of event that make up nearly all of a log, for whoever folds many at once. Each does
-    # what `apply` would, without an `Event`; where one declines, everything is as it was, for `apply`.
+    # what `apply` would for as many events, without an `Event`; the answers' only where they are asked first.
 
-    def append_audio(self, wire_bytes: int, at_s: float) -> None:
-        """So much audio was sent to the input buffer."""
-        if wire_bytes:
-            # A piece may end within a sample: the next one has the rest of it.
-            there = self._input_rest_bytes + wire_bytes
-            self._input_rest_bytes = there % self.input_format.sample_bytes
-            self._appended_samples.append(self._appended_samples[-1] + self.input_format.samples(there))
-            self._appended_s.append(at_s)
+    def append_audio(self, pieces: Iterable[tuple[int, float]]) -> None:
+        """Audio was sent to the input buffer: bytes of the wire, and when, in seconds."""
+        samples, wire = self._appended_samples[-1], self.input_format
+        for wire_bytes, at_s in pieces:
+            if wire_bytes:
+                # A piece may end within a sample: the next one has the rest of it.
+                there = self._input_rest_bytes + wire_bytes
+                self._input_rest_bytes = there % wire.sample_bytes
+                samples += wire.samples(there)
+                self._appended_samples.append(samples)
+                self._appended_s.append(at_s)
 
-    def add_answer_audio(self, response_id: str, item_id: str, wire_bytes: int, at_s: float) -> Item | None:
-        """So much audio of an answer came, in the content part where all of it was before.
-
-        Returns:
-            The item; None for what is not plainly a further piece of a known answer.
-        """
+    def may_add_audio(self, response_id: str, item_id: str, content_index: int) -> bool:
+        """Whether audio for this content part would plainly be a further piece of a known answer."""
         item, response = self.items.get(item_id), self.responses.get(response_id)
-        if (
-            item is None
-            or response is None
-            or item.response_id != response_id
-            or not item.audio_bytes
-            or not wire_bytes
-        ):
-            return None
+        if item is None or response is None or item.response_id != response_id or not item.audio_bytes:
+            return False
         turn = self.turns[response.turn - 1]
-        if turn.first_audio_s is None or turn.turn != item.turn:
-            return None
-        self._now_s = item.last_audio_s = turn.ended_s = at_s
+        return item.audio_index == content_index and item.turn == turn.turn and turn.first_audio_s is not None
+
+    def add_answer_audio(self, response_id: str, item_id: str, wire_bytes: int, at_s: float) -> None:
+        """So much audio of an answer came, the last of it then. Only where `may_add_audio`."""
+        item, response = self.items[item_id], self.responses[response_id]
+        turn = self.turns[response.turn - 1]
+        item.last_audio_s = at_s
+        turn.ended_s = max(turn.ended_s or at_s, at_s)
         item.audio_bytes += wire_bytes
         item.generated_samples = response.output_format.samples(item.audio_bytes)
-        return item
 
-    def add_answer_text(self, response_id: str, item_id: str, index: int, delta: str, at_s: float) -> bool:
-        """Further text of an answer came. False for what is not plainly that."""
+    def may_add_text(self, response_id: str, item_id: str) -> bool:
+        """Whether text for this item would plainly be a further piece of a known answer."""
         item, response = self.items.get(item_id), self.responses.get(response_id)
-        if item is None or response is None or item.response_id != response_id:
+        if item is None or response is None or item.response_id != response_id or not item.texts:
             return False
         turn = self.turns[response.turn - 1]
-        first_s = turn.first_text_s
-        if (
-            first_s is None
-            or response.first_text_s is None
-            or turn.turn != item.turn
-            or index not in item.texts
-        ):
-            return False
-        self._now_s = turn.ended_s = at_s
-        item.add_text(index, delta)
-        return True
+        begun = turn.first_text_s is not None and response.first_text_s is not None
+        return item.turn == turn.turn and begun
+
+    def add_answer_text(
+        self, response_id: str, item_id: str, pieces: Iterable[tuple[int, str]], last_s: float
+    ) -> int:
+        """Further text of an answer came, the last of it then. Only where `may_add_text`.
+
+        Args:
+            response_id: whose.
+            item_id: whose.
+            pieces: content index and text.
+            last_s: when the last of them came.
+
+        Returns:
+            How many were taken: a piece for a part that has none so far is left, and what follows it.
+        """
+        item, turn = self.items[item_id], self.turns[self.responses[response_id].turn - 1]
+        turn.ended_s = max(turn.ended_s or last_s, last_s)
+        taken = 0
+        for index, delta in pieces:
+            there = item.texts.get(index)
+            if there is None or not delta:
+                break
+            if item.may_grow(index):
+                there.append(delta)
+            taken += 1
+        return taken
 
     def _note_first_event(self, event: Event, at_s: float) -> None:
         response = self.responses.get(event.response_id or "")
@@ -234,7 +261,7 @@ class Conversation:
         turn.ended_s = at_s
 
     def _open_turn(self, at_s: float) -> Turn:
-        turn = Turn(turn=len(self.turns) + 1, started_s=at_s, billed_model=self.model)
+        turn = Turn(turn=len(self.turns) + 1, started_s=at_s)
         self.turns.append(turn)
         return turn
 
@@ -322,7 +349,10 @@ class Conversation:
         if found is None:
             turn = self._the_turn(at_s)
             found = self.responses[response_id] = Response(
-                response_id=response_id, turn=turn.turn, output_format=self.output_format
+                response_id=response_id,
+                turn=turn.turn,
+                model=self.prices.name_of(self.model, self.asked_model),
+                output_format=self.output_format,
             )
             turn.response_ids.append(response_id)
         return found

@@ -12,6 +12,7 @@ from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
 from gip_nb.protocol.turns import Commit
+from gip_nb.protocol.usage import Billed, tells_usage, transcribed_s, transcription_usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ def _on_session(c: Conversation, e: Event, _at_s: float) -> None:
         c.session = session
         c.session_id = told_text(session.get("id")) or c.session_id
         c.model = told_text(session.get("model")) or c.model
+        transcription = c._input_setting("transcription") or {}
+        c.transcription_model = told_text(transcription.get("model")) or c.transcription_model
         _take_formats(c, session)
 
 
@@ -47,7 +50,7 @@ def _take_formats(c: Conversation, session: dict[str, Any]) -> None:
 
 
 def _on_append(c: Conversation, e: Event, at_s: float) -> None:
-    c.append_audio(len(e.audio or b""), at_s)
+    c.append_audio([(len(e.audio or b""), at_s)])
 
 
 def _on_commit_sent(c: Conversation, e: Event, at_s: float) -> None:
@@ -278,11 +281,32 @@ def _on_transcript_delta(c: Conversation, e: Event, _at_s: float) -> None:
         c.item(e.item_id).add_text(e.whole("content_index") or 0, e.text("delta"))
 
 
-def _on_transcript_done(c: Conversation, e: Event, _at_s: float) -> None:
+def _on_transcript_done(c: Conversation, e: Event, at_s: float) -> None:
     if e.item_id is not None:
         item = c.item(e.item_id)
         item.set_text(e.whole("content_index") or 0, e.text("transcript"))
         item.transcribed = True
+        _bill_transcript(c, e, item, at_s)
+
+
+def _bill_transcript(c: Conversation, e: Event, item: Item, at_s: float) -> None:
+    part = (item.item_id, e.whole("content_index") or 0)
+    if not e.part("usage") or part in c._transcribed:
+        # Not every server tells it, and some tell it twice.
+        return
+    c._transcribed.add(part)
+    billed = Billed(
+        kind="transcription",
+        at_s=at_s,
+        turn=item.turn,
+        item_id=item.item_id,
+        model=c.transcription_model,
+        status="completed",
+        usage=transcription_usage_of(e.fields),
+        told=tells_usage(e.fields) or transcribed_s(e.fields) is not None,
+        audio_s=transcribed_s(e.fields),
+    )
+    c.billed.append(billed)
 
 
 def _on_transcript_segment(c: Conversation, e: Event, _at_s: float) -> None:

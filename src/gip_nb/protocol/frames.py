@@ -184,6 +184,21 @@ def read_frame(raw: bytes) -> Frame:
     return _whole_frame(raw, fields)
 
 
+def reread_frame(raw: bytes, kind: str) -> Frame:
+    """As `read_frame`, of a frame that was read before and is kept without its audio.
+
+    Args:
+        raw: its bytes.
+        kind: its type, as it was read then; empty where it had none.
+    """
+    if not kind or kind in _AUDIO_FIELD:
+        return read_frame(raw)
+    try:
+        return Frame(raw, NO_CUT, None, _read_any(raw))
+    except NOT_JSON:
+        return _odd_frame(raw)
+
+
 def _whole_frame(raw: bytes, fields: dict[str, Any]) -> Frame:
     audio = None
     if not isinstance(fields.get("type"), str):

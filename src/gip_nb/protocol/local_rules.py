@@ -1,4 +1,4 @@
-"""What this side's own rows do to a conversation: clocks, capture times, what the page played, connections.
+"""What this side's own rows do to a conversation: clocks, capture times, playback, connections, prices.
 
 As in conversation_rules.py: one function a row's type, one row in `LOCAL_RULES`, and the fields of
 `Conversation` are theirs too.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gip_nb.protocol.clocks import PageClock
 from gip_nb.protocol.items import SAMPLES_PER_MS, heard_samples
+from gip_nb.protocol.prices import told_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,11 +109,17 @@ def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.reset_input()
     c._asked_beside.clear()
     c.connection += 1
-    c.model = e.text("model") or c.model
+    c.asked_model = e.text("model") or c.asked_model
+    c.model = c.asked_model or c.model
+
+
+def _on_prices(c: Conversation, e: Event, _at_s: float) -> None:
+    c.prices = told_prices(e.fields.get("models"))
 
 
 LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
+    "local.prices": _on_prices,
     "local.clock": _on_clock,
     "local.mic.captured": _on_captured,
     "local.page.delivered": _on_delivered,

@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.audio import frames
-from gip_nb.errors import BadSetting, NothingToDo, SettingIgnored, TimedOut, UnknownItem
+from gip_nb.errors import BadSetting, BudgetSpent, NothingToDo, SettingIgnored, TimedOut, UnknownItem
 from gip_nb.journal.readable import Readable
 from gip_nb.protocol import dialects
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
@@ -80,6 +80,7 @@ class AsyncRealtimeSession(Readable, Talking):
         Raises:
             BadAudio, AudioFileNotFound: there is nothing to ask.
             TimedOut: the answer did not come in time.
+            BudgetSpent: the budget allows no answer, or none to what a tool has returned.
             ServerError: the response failed.
             ConnectionDropped: the connection ended.
         """
@@ -300,6 +301,7 @@ class AsyncRealtimeSession(Readable, Talking):
             The response's id; None where it waits for its turn.
 
         Raises:
+            BudgetSpent: the budget allows none.
             ServerError: the server refuses it.
             TimedOut: it does not begin.
         """
@@ -415,12 +417,16 @@ class AsyncRealtimeSession(Readable, Talking):
 
         Raises:
             BadSetting: it is no event, or holds what JSON cannot carry.
+            BudgetSpent: it asks for a response, and the budget allows none.
         """
         given: object = event
         if not isinstance(given, dict) or not isinstance(given.get("type"), str):
             raise BadSetting("an event without a type", "send a dict such as {'type': 'response.create'}.")
         must_be_json(event)
         await self.connect()
+        verdict = self.protocol.budget.verdict
+        if event["type"] == "response.create" and verdict.stops:
+            raise BudgetSpent(verdict.message, verdict.next_step)
         self._line.send(dict(event))
 
     @offers_nearest
