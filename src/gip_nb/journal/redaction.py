@@ -63,10 +63,10 @@ def redacted(log: EventLog, *, audio: bool = True, text: bool = True) -> EventLo
     """
     made = EventLog.restored(log.started_unix_ns)
     table = EventTable(log)
-    n = table.catch_up()
     redaction = _Redaction(audio=audio, text=text)
-    for row, sound_format in zip(log.rows[:n], table.formats, strict=True):
-        made.restore(row.elapsed_ns, row.direction, redaction.frame(row, sound_format))
+    for n in range(table.catch_up()):
+        row = log.rows[n]
+        made.restore(row.elapsed_ns, row.direction, redaction.frame(row, table.format(n)))
     return made
 
 

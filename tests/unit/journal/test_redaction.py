@@ -372,6 +372,21 @@ def test_responses_beside_are_told_apart_as_before() -> None:
     assert list(Tables(redacted(log)).responses()["beside"]) == [False, True]
 
 
+def test_it_costs_what_it_cost() -> None:
+    rate = {"input": 4.0, "cached": 0.4, "output": 16.0}
+    price = {"model": "m", "source": SECRET, "date": "2026-03-01", "text": rate, "audio": rate}
+    log = new_log()
+    log.local("prices", models=[price])
+    log.append("received", encode_event({"type": "response.done", "response": samples.GA_RESPONSE}))
+    log.local("budget", state="warned", spent_usd=0.8, budget_usd=1.0, share=0.8, message=SECRET)
+    found = redacted(log)
+    check_figures(log, found)
+    assert Tables(log).usage()["cost_usd"].notna().all()
+    assert found.payload(1)["models"] == [{**price, "source": "xxxx"}]
+    state = {"state": "warned", "spent_usd": 0.8, "budget_usd": 1.0, "share": 0.8, "message": "xxxx"}
+    assert found.payload(3) == {"type": "local.budget", **state}
+
+
 # ------------------------------------------------------------------------------------------------------ sound
 
 
