@@ -93,8 +93,8 @@ def _names(sources: list[Tabled], names: Iterable[str] | None) -> list[str]:
         found: list[str] = []
         for n, source in enumerate(sources, 1):
             name = source.model or f"talk {n}"
-            alike = sum(f == name or f.startswith(f"{name} (") for f in found)
-            found.append(f"{name} ({alike + 1})" if alike else name)
+            numbered = (f"{name} ({k})" for k in range(2, len(sources) + 2))
+            found.append(next(free for free in (name, *numbered) if free not in found))
         return found
     given = [names] if isinstance(names, str) else [str(name) for name in names]
     # Half of a surrogate pair fits in no table.

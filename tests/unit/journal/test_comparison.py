@@ -127,6 +127,7 @@ def test_the_summary_is_its_text() -> None:
         (["a", "b"], ["a", "b"]),
         (["a", "a", "a"], ["a", "a (2)", "a (3)"]),
         (["", "a", ""], ["talk 1", "a", "talk 3"]),
+        (["a (2)", "a", "a"], ["a (2)", "a", "a (3)"]),
     ],
 )
 def test_talks_are_called_by_their_models(models: list[str], names: list[str]) -> None:
