@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gip_nb.html_text import MOST_CHARS
 from gip_nb.notebook import record
 from gip_nb.notebook.record import Facts, record_html, record_text, talked
 from gip_nb.notebook.static_result import MOST_HTML_CHARS, StaticResult, static_result
@@ -210,7 +211,7 @@ def test_a_talk_in_which_nothing_was_said_takes_no_place() -> None:
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
-    long = "x" * (record.MOST_CHARS + 5)
+    long = "x" * (MOST_CHARS + 5)
     source = html_of(conversation(said("u", "user", long)))
     assert source.count("x") < len(long) + 50
     assert "[cut: 20,005 characters in all]" in source
@@ -228,7 +229,7 @@ def test_only_the_newest_of_a_long_talk_are_kept() -> None:
 
 
 def test_a_record_has_a_size_that_it_never_exceeds() -> None:
-    items = [said(f"i{n}", "user", "&" * record.MOST_CHARS) for n in range(500)]
+    items = [said(f"i{n}", "user", "&" * MOST_CHARS) for n in range(500)]
     first, second = conversation(*items), conversation(*items[:30])
     source = record_html([talked(c, FACTS, {}) for c in (first, second)], "mine")
     assert len(source) < 6 * record.MOST_CHARS_IN_ALL
