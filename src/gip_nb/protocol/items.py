@@ -33,6 +33,7 @@ class Item(msgspec.Struct, kw_only=True):
             says.
         run_s: of a function call, when the function began here, on the log's clock.
         duration_ms: of a function call, how long the function took, None before it has ended.
+        restored: it only restores an earlier talk: it belongs to no turn, and nothing of it is counted.
     """
 
     item_id: str
@@ -67,6 +68,7 @@ class Item(msgspec.Struct, kw_only=True):
     run_s: float | None = None
     duration_ms: float | None = None
     problem: str | None = None
+    restored: bool = False
 
     @property
     def text(self) -> str:
