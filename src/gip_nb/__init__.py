@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
@@ -71,6 +71,7 @@ def talk(
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
+    history: Sequence[Mapping[str, Any]] = (),
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -92,6 +93,9 @@ def talk(
         turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
         transcription: of your words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
+        history: a list of items of an earlier talk, as the API writes them, in either dialect: what the model
+            remembers when the talk begins. They belong to no turn. Each session of this talk begins with
+            them.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -118,6 +122,7 @@ def talk(
         turn_detection=turn_detection,
         transcription=transcription,
         dialect=dialect,
+        history=history,
         record=record,
         greet=greet,
         **session,

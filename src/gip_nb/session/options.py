@@ -64,6 +64,7 @@ NAMED_OPTIONS = frozenset(
         "dialect",
         "extra_headers",
         "extra_query",
+        "history",
         "instructions",
         "model",
         "tools",

@@ -13,6 +13,7 @@ import msgspec
 
 from gip_nb.errors import BadSetting, MissingKey
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
+from gip_nb.session.history_option import read_history
 from gip_nb.session.options import (
     SESSION_OPTIONS,
     canonical_session,
@@ -108,6 +109,7 @@ class Settings:
         rehearsal: talk to the embedded realtime server.
         session: canonical session fields to ask for.
         extra_headers, extra_query: go along with the handshake.
+        history: canonical items of an earlier talk, which each session begins with.
     """
 
     model: str
@@ -118,6 +120,7 @@ class Settings:
     session: dict[str, Any] = field(default_factory=dict)
     extra_headers: dict[str, str] = field(default_factory=dict, repr=False)
     extra_query: dict[str, str] = field(default_factory=dict, repr=False)
+    history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def first_dialect(self) -> Literal["beta", "ga"]:
@@ -206,6 +209,7 @@ def resolve(
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
+    history: object = (),
     environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Settings:
@@ -220,6 +224,7 @@ def resolve(
         turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
         transcription: of the user's words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
+        history: items of an earlier talk, as the API writes them, in either dialect.
         environment: instead of `os.environ` and `.env` (tests).
         **options: further session fields in either dialect's name; `extra_headers`, `extra_query`.
 
@@ -260,6 +265,7 @@ def resolve(
         session=session,
         extra_headers=_headers(options.get("extra_headers")),
         extra_query=query,
+        history=read_history(history),
     )
 
 
