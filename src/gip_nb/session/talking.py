@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
     from gip_nb.session.transport import Transport, TransportClosed
-    from gip_nb.tools import Toolbox
+    from gip_nb.tools import Tools
 
 __all__ = ["BEGIN_TIMEOUT_S", "Talking"]
 
@@ -85,7 +85,7 @@ class Talking:
         self,
         settings: Settings,
         *,
-        tools: Toolbox | None = None,
+        tools: Tools | None = None,
         transport: Callable[[Settings, Dialect], Transport] = OpenAITransport,
         speaker: Speaker | None = None,
         listener: Listener | None = None,
@@ -291,6 +291,10 @@ class Talking:
             protocol.respond({"instructions": instructions})
             self._pump()
 
+    def use_tools(self, tools: Tools) -> None:
+        """From now on these answer the model's calls; `update(tools=...)` tells it of them."""
+        self._tools = tools
+
     def note(self, kind: str, **fields: Any) -> None:
         """Log a local row; the protocol sees it where it is the player's."""
         row, event = self.log.local(kind, **fields)
@@ -469,7 +473,7 @@ class Talking:
             # Last: the model does not wait for a picture to be drawn.
             self._listener.tool_result(call_id, name, called.value)
 
-    def _run_tool(self, tools: Toolbox, call_id: str, name: str, arguments: str) -> Called:
+    def _run_tool(self, tools: Tools, call_id: str, name: str, arguments: str) -> Called:
         """On a worker thread."""
         listener = self._listener
         runs = contextlib.nullcontext() if listener is None else listener.tool_runs(call_id, name)
