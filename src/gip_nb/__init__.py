@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -75,6 +75,7 @@ def talk(
     dialect: str = "auto",
     prices: Mapping[str, Any] | str | Path | None = None,
     budget_usd: float | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -102,6 +103,9 @@ def talk(
         budget_usd: the most that a session of this talk may cost. At 80 % you are warned, at 100 % no more
             answers are asked for; `session.budget_usd = ...` sets another limit meanwhile. What an answer
             costs is known when it is done: the last one may go over. Default: `GIP_BUDGET_USD`.
+        history: a list of items of an earlier talk, as the API writes them, in either dialect: what the model
+            remembers when the talk begins. They belong to no turn. Each session of this talk begins with
+            them.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -130,6 +134,7 @@ def talk(
         dialect=dialect,
         prices=prices,
         budget_usd=budget_usd,
+        history=history,
         record=record,
         greet=greet,
         **session,

@@ -77,6 +77,9 @@ class Conversation:
         # The newest update that changed them, and what they were.
         self._formats_before = ("", PCM16, PCM16)
         self._undo: dict[str, Callable[[], None]] = {}
+        self._most_undone = _MOST_UNDONE
+        # Items that are about to be sent, and only restore an earlier talk.
+        self._history_ids: set[str] = set()
         # Of responses that were asked for beside the conversation: their metadata.
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
@@ -283,7 +286,7 @@ class Conversation:
     def _may_undo(self, event_id: str, undo: Callable[[], None]) -> None:
         """What was sent by this event is folded in at once, and taken back where the server refuses it."""
         self._undo[event_id] = undo
-        if len(self._undo) > _MOST_UNDONE:
+        if len(self._undo) > self._most_undone:
             del self._undo[next(iter(self._undo))]
 
     def _look_for_interruptions(self, item: Item) -> None:

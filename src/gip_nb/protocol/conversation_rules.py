@@ -164,13 +164,14 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
         return
     item = c.item(e.item_id)
     fill_item(item, source)
-    sound = added_audio(source)
+    item.restored = e.item_id in c._history_ids
+    sound = b"" if item.restored else added_audio(source)
     item.audio_ms = c.input_format.samples(len(sound)) / SAMPLES_PER_MS if sound else None
     item.status = "in_progress"
     c._unconfirmed.append(e.item_id)
     if _opens_turn(item):
         c._user_turn(item, at_s).spoken_until(at_s, "text")
-    elif c.turns and item.role != "system":
+    elif _joins_turn(c, item):
         c._claim(item, c.turns[-1])
     _put(c, e.item_id, e.text("previous_item_id"))
     c._may_undo(e.text("event_id"), lambda: _forget_item(c, item))
@@ -208,7 +209,7 @@ def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
         # What was spoken may be told before its commit is.
         how: SpeechEnd = "commit" if item.spoken else "text"
         c._user_turn(item, at_s).spoken_until(*c._speech_end.get(e.item_id, (at_s, how)))
-    elif item.turn is None and c.turns and item.role != "system":
+    elif item.turn is None and _joins_turn(c, item):
         c._claim(item, c.turns[-1])
     # Some servers say `root` back.
     _put(c, e.item_id, e.text("previous_item_id"))
@@ -353,4 +354,8 @@ RULES: dict[tuple[Direction, str], Callable[[Conversation, Event, float], None]]
 
 
 def _opens_turn(item: Item) -> bool:
-    return item.type == "message" and item.role == "user"
+    return item.type == "message" and item.role == "user" and not item.restored
+
+
+def _joins_turn(c: Conversation, item: Item) -> bool:
+    return bool(c.turns) and item.role != "system" and not item.restored

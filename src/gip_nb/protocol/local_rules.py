@@ -1,4 +1,4 @@
-"""What this side's own rows do to a conversation: clocks, capture, playback, labels, connections, prices.
+"""What this side's own rows do to a conversation: clocks, playback, labels, connections, prices, history.
 
 As in conversation_rules.py: one function a row's type, one row in `LOCAL_RULES`, and the fields of
 `Conversation` are theirs too.
@@ -134,10 +134,19 @@ def _on_prices(c: Conversation, e: Event, _at_s: float) -> None:
     c.prices = told_prices(e.fields.get("models"))
 
 
+def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
+    told = e.fields.get("item_ids")
+    ids = [i for i in told if isinstance(i, str)] if isinstance(told, list) else []
+    c._history_ids.update(ids)
+    # They are sent all at once, before the server has said no to any of them.
+    c._most_undone += len(ids)
+
+
 LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
     "local.prices": _on_prices,
     "local.clock": _on_clock,
+    "local.history": _on_history,
     "local.mic.captured": _on_captured,
     "local.page.delivered": _on_delivered,
     "local.playback.started": _on_playback_started,

@@ -65,6 +65,7 @@ NAMED_OPTIONS = frozenset(
         "dialect",
         "extra_headers",
         "extra_query",
+        "history",
         "instructions",
         "model",
         "prices",

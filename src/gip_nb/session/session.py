@@ -24,7 +24,7 @@ from gip_nb.session.talking import BEGIN_TIMEOUT_S, Talking
 from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -129,8 +129,23 @@ class AsyncRealtimeSession(Readable, Talking):
         """
         await self.connect()
         await self.interrupt()
+        await self.utter(pcm, {})
+
+    @on_loop
+    async def utter(self, pcm: bytes, response: Mapping[str, Any] | None) -> None:
+        """As `speak`, and over nothing: an answer that is being given goes on.
+
+        Args:
+            pcm: as there.
+            response: fields of the response that answers it; None: nobody answers.
+
+        Raises:
+            ServerError: the server refuses it.
+        """
+        await self.connect()
         async with self._asking, self._one_utterance(pcm) as commit:
-            self.protocol.respond()
+            if response is not None:
+                self.protocol.respond(response)
             await self._answered(commit)
 
     @contextlib.asynccontextmanager
@@ -140,7 +155,7 @@ class AsyncRealtimeSession(Readable, Talking):
         self._microphone_held = True
         detection = None
         try:
-            await self._first_settings_told()
+            await self.first_settings_told()
             detection = protocol.turn_detection
             if detection is not None:
                 await self._answered(protocol.update({"audio": {"input": {"turn_detection": None}}}))
@@ -154,7 +169,7 @@ class AsyncRealtimeSession(Readable, Talking):
                 self._giving_back = protocol.update({"audio": {"input": {"turn_detection": detection}}})
                 self._pump()
 
-    async def _first_settings_told(self) -> None:
+    async def first_settings_told(self) -> None:
         """Right after connecting the server's defaults are told, and not what it was asked for."""
         asked = self._first_update
         if asked is not None:

@@ -15,6 +15,7 @@ from gip_nb.errors import BadSetting, MissingKey
 from gip_nb.protocol.budget import budget_of, must_have_price
 from gip_nb.protocol.prices import PACKAGED, Prices, read_prices
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
+from gip_nb.session.history_option import read_history
 from gip_nb.session.options import (
     SESSION_OPTIONS,
     canonical_session,
@@ -113,6 +114,7 @@ class Settings:
         extra_headers, extra_query: go along with the handshake.
         prices: of models, the user's own among them.
         budget_usd: the most that a session may cost; None for no limit.
+        history: canonical items of an earlier talk, which each session begins with.
     """
 
     model: str
@@ -125,6 +127,7 @@ class Settings:
     extra_query: dict[str, str] = field(default_factory=dict, repr=False)
     prices: Prices = PACKAGED
     budget_usd: float | None = None
+    history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def first_dialect(self) -> Literal["beta", "ga"]:
@@ -218,6 +221,7 @@ def resolve(
     dialect: str = "auto",
     prices: Mapping[str, Any] | str | Path | None = None,
     budget_usd: float | str | None = None,
+    history: object = (),
     environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Settings:
@@ -234,6 +238,7 @@ def resolve(
         dialect: `auto`, `beta` or `ga`.
         prices: the user's own, see `read_prices`; else the file that `GIP_PRICES` names.
         budget_usd: the most that a session may cost; else `GIP_BUDGET_USD`.
+        history: items of an earlier talk, as the API writes them, in either dialect.
         environment: instead of `os.environ` and `.env` (tests).
         **options: further session fields in either dialect's name; `extra_headers`, `extra_query`.
 
@@ -278,6 +283,7 @@ def resolve(
         extra_query=query,
         prices=known_prices,
         budget_usd=_budget(budget_usd, found.environment, resolved, known_prices),
+        history=read_history(history),
     )
 
 

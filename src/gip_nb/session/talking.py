@@ -42,7 +42,7 @@ from gip_nb.session.waits import Waits
 from gip_nb.tools import Called
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from gip_nb.journal.log import Row
     from gip_nb.protocol.budget import Verdict
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
     from gip_nb.session.transport import Transport, TransportClosed
-    from gip_nb.tools import Toolbox
+    from gip_nb.tools import Tools
 
 __all__ = ["BEGIN_TIMEOUT_S", "Talking"]
 
@@ -89,7 +89,7 @@ class Talking:
         self,
         settings: Settings,
         *,
-        tools: Toolbox | None = None,
+        tools: Tools | None = None,
         transport: Callable[[Settings, Dialect], Transport] = OpenAITransport,
         speaker: Speaker | None = None,
         listener: Listener | None = None,
@@ -241,11 +241,25 @@ class Talking:
         self._raise_if_ended()
         self._move("open")
         self._first_update = self.protocol.update(self.first_settings())
+        self._restore(self.settings.history, "given")
         if self._early_press:
             self.protocol.press()
         while self._early:
             self._append_microphone(*self._early.popleft())
         self._pump()
+
+    def _restore(self, items: Sequence[dict[str, Any]], source: str) -> None:
+        """Send what restores an earlier talk, before anything else is said.
+
+        Args:
+            items: canonical, in order; those without an id are given one.
+            source: where they come from, for the row.
+        """
+        named = [{**item, "id": item.get("id") or new_id("item")} for item in items]
+        if named:
+            self.note("history", item_ids=[item["id"] for item in named], source=source)
+        for item in named:
+            self.protocol.add_item(item)
 
     def first_settings(self) -> dict[str, Any]:
         """What the server is asked for when the connection is open: a canonical session."""
@@ -281,16 +295,14 @@ class Talking:
             captured_ms: when its first sample was captured, on that page's clock; NaN where nobody knows.
         """
         if self._at == "connecting":
-            if self._early_held or not self._by_hand:
+            if self._early_held or not self.by_hand:
                 self._early.append((pcm, page, captured_ms))
-        elif (
-            self._at == "open" and not self._microphone_held and (self.protocol.pressed or not self._by_hand)
-        ):
+        elif self._at == "open" and not self._microphone_held and (self.protocol.pressed or not self.by_hand):
             self._append_microphone(pcm, page, captured_ms)
             self._pump()
 
     @property
-    def _by_hand(self) -> bool:
+    def by_hand(self) -> bool:
         """Whether a key says where the user's turn ends. Until the server has told: as it is asked to."""
         if self._at == "open" and self._first_update is None:
             return self.protocol.turn_detection is None
@@ -313,10 +325,15 @@ class Talking:
         # A key that was only hit, as one presses Start, has said nothing.
         enough = protocol.uncommitted_samples >= LEAST_COMMIT_SAMPLES
         speaks = self._early_press and (self._early_held or enough)
-        begun = speaks or protocol.answering or bool(protocol.conversation.items)
+        said = any(not item.restored for item in protocol.conversation.items.values())
+        begun = speaks or protocol.answering or said
         if self._at == "open" and not begun:
             protocol.respond({"instructions": instructions})
             self._pump()
+
+    def use_tools(self, tools: Tools) -> None:
+        """From now on these answer the model's calls; `update(tools=...)` tells it of them."""
+        self._tools = tools
 
     def note(self, kind: str, **fields: Any) -> None:
         """Log a local row; the protocol sees it where it is the player's."""
@@ -510,7 +527,7 @@ class Talking:
             # Last: the model does not wait for a picture to be drawn.
             self._listener.tool_result(call_id, name, called.value)
 
-    def _run_tool(self, tools: Toolbox, call_id: str, name: str, arguments: str) -> Called:
+    def _run_tool(self, tools: Tools, call_id: str, name: str, arguments: str) -> Called:
         """On a worker thread."""
         listener = self._listener
         runs = contextlib.nullcontext() if listener is None else listener.tool_runs(call_id, name)
