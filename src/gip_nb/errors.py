@@ -31,6 +31,7 @@ __all__ = [
     "MissingExtra",
     "MissingKey",
     "NothingToDo",
+    "PictureFailed",
     "RehearsalFailed",
     "ServerError",
     "SettingIgnored",
@@ -211,6 +212,15 @@ class BudgetSpent(GipError):
     """
 
     title = "Stopped by its budget"
+
+
+class PictureFailed(GipError):
+    """A chart could not be turned into a picture."""
+
+    title = "Picture not drawn"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "save it as .json, or show its `.chart`: those need nothing but Altair.")
 
 
 class UnknownItem(GipError, KeyError):
