@@ -12,7 +12,7 @@
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
  * @typedef {"start" | "stop" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update" | "delete"
- *   | "play" | "events" | "event"} Verb
+ *   | "label" | "play" | "events" | "event"} Verb
  */
 
 /**
@@ -57,11 +57,14 @@
  * @property {TurnDetection} turn_detection
  * @property {number | null} first_sound_ms from the end of the last turn's speech to the first sound of the answer
  * @property {number} requests responses that were finished, each of them billed
- * @property {number | null} cost_usd so far; null: no price is known for this model
+ * @property {number | null} cost_usd so far, transcriptions included where their price is known; null: not known
+ * @property {boolean} cost_is_upper_bound whether it is that at the most: the server left out the kind of some tokens
+ * @property {string | null} cost_note why it is not known, or only a bound, or what is not in it
  * @property {number | null} connected_at_ms Unix time, by the kernel's clock
  * @property {number | null} ended_at_ms the same; null while it goes on
  * @property {number} event_count rows of the event log
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
+ * @property {ErrorView | null} budget that the budget is nearly spent, or that it stops the talk
  * @property {SettingsView} settings
  */
 
@@ -82,6 +85,10 @@
  * @property {number | null} audio_ms how much sound there is
  * @property {string | null} reason why it failed, or is incomplete
  * @property {number | null} duration_ms how long the function took
+ * @property {number | null} turn that it belongs to
+ * @property {1 | -1 | null} rating of its turn, in each of its answers
+ * @property {string | null} label of its turn, in the last of its answers
+ * @property {string[]} tags of its turn, there too
  */
 
 /**
@@ -117,7 +124,7 @@
 /**
  * Always answered by a `reply` with the same number. Arguments: text `{text}`, mute `{muted}`, update `{fields}` (a part of the
  * API's session, in GA's shape; answered by `{ignored, next}`: a line each, and whether it is the next session that changes),
- * delete and play `{item_id}`, sound `{name}` and a WAV file as its buffer; events and event as their views say; the others
+ * delete and play `{item_id}`, label `{item_id, rating}` (of the item's turn: 1, -1, or 0 for none any more), sound `{name}` and a WAV file as its buffer; events and event as their views say; the others
  * none.
  *
  * @typedef {{ kind: "request", page: string, request: number, verb: Verb, args: Record<string, unknown> }} Request
@@ -386,10 +393,13 @@ const TALK = {
   first_sound_ms: orNull(number),
   requests: count,
   cost_usd: orNull(number),
+  cost_is_upper_bound: flag,
+  cost_note: orNull(text),
   connected_at_ms: orNull(number),
   ended_at_ms: orNull(number),
   event_count: count,
   notice: orNull(object(ERROR)),
+  budget: orNull(object(ERROR)),
   settings: object(SETTINGS),
 };
 
@@ -408,6 +418,10 @@ const ITEM = {
   audio_ms: orNull(number),
   reason: orNull(text),
   duration_ms: orNull(number),
+  turn: orNull(count),
+  rating: oneOf(1, -1, null),
+  label: orNull(text),
+  tags: listOf(text),
 };
 
 /** @type {Record<keyof PlayedPosition, Check>} */
@@ -430,7 +444,7 @@ export const PAGE_MESSAGES = {
     request: count,
     verb: oneOf(
       ...["start", "stop", "text", "sound", "interrupt", "mute", "take", "press", "release", "update"],
-      ...["delete", "play", "events", "event"],
+      ...["delete", "label", "play", "events", "event"],
     ),
     args: record,
   },

@@ -19,6 +19,10 @@ export const item = (item_id, rest = {}) => ({
   audio_ms: null,
   reason: null,
   duration_ms: null,
+  turn: null,
+  rating: null,
+  label: null,
+  tags: [],
   ...rest,
 });
 
@@ -39,10 +43,13 @@ export const talk = (rest = {}) => ({
   first_sound_ms: null,
   requests: 0,
   cost_usd: null,
+  cost_is_upper_bound: false,
+  cost_note: null,
   connected_at_ms: null,
   ended_at_ms: null,
   event_count: 0,
   notice: null,
+  budget: null,
   settings: {
     instructions: null,
     voice: null,

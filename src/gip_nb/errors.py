@@ -19,6 +19,8 @@ __all__ = [
     "AudioFileNotFound",
     "BadAudio",
     "BadSetting",
+    "BudgetSpent",
+    "BudgetWarning",
     "ConnectionDropped",
     "ConnectionRefused",
     "DialectRefused",
@@ -37,6 +39,7 @@ __all__ = [
     "UnknownItem",
     "UnknownModel",
     "UnknownOption",
+    "UnknownTurn",
 ]
 
 
@@ -202,6 +205,15 @@ class NothingToDo(GipError):
     title = "Nothing to do"
 
 
+class BudgetSpent(GipError):
+    """The session has cost what it may, or nobody knows any more what it costs: no answer is asked for.
+
+    The talk stays connected; `session.budget_usd = ...` sets another limit.
+    """
+
+    title = "Stopped by its budget"
+
+
 class PictureFailed(GipError):
     """A chart could not be turned into a picture."""
 
@@ -222,6 +234,26 @@ class UnknownItem(GipError, KeyError):
         )
 
 
+class UnknownTurn(GipError, KeyError):
+    """A turn that the talk has not, or not yet.
+
+    Args:
+        turn: the one that was asked for; None for the newest.
+        turns: how many there are; they count from 1.
+    """
+
+    title = "No such turn"
+
+    def __init__(self, turn: int | None, turns: int) -> None:
+        there = {0: "there is no turn yet", 1: "there is turn 1 only"}.get(
+            turns, f"there are turns 1 to {turns}"
+        )
+        super().__init__(
+            there if turn is None else f"no turn {turn} in this session: {there}",
+            "session.turns lists the turns that there are.",
+        )
+
+
 class MicrophoneUnavailable(GipError):
     """The page got no microphone."""
 
@@ -230,3 +262,7 @@ class MicrophoneUnavailable(GipError):
 
 class SettingIgnored(UserWarning):
     """The server took an update and kept a setting as it was; the text names both values."""
+
+
+class BudgetWarning(UserWarning):
+    """80 % of a session's budget are spent; the text names what was spent, the limit and what comes next."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from gip_nb.errors import BadSetting
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pydantic
 
-__all__ = ["Called", "Toolbox", "result_text", "tool"]
+__all__ = ["Called", "Toolbox", "Tools", "result_text", "tool"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 MAX_RESULT_CHARS = 16_000
@@ -42,6 +42,16 @@ class Called(NamedTuple):
 
     text: str
     value: object = None
+
+
+class Tools(Protocol):
+    """What answers the model's calls: functions of the notebook, or a recording."""
+
+    def schemas(self) -> list[dict[str, Any]]:
+        """What goes under `tools` in the session, canonical shape."""
+
+    def run(self, name: str, arguments: str) -> Called:
+        """Answer a call, on a worker thread; never raises."""
 
 
 class Toolbox:

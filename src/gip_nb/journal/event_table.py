@@ -266,7 +266,7 @@ class _Batch:
         named = (item != nameless[0]) & (response != nameless[1]) & (part >= 0)
         no_call = call == columns.calls.code_of.get(None, -1)
         fits = (kind == _MICROPHONE) & has_audio & (sent == 0)
-        fits |= (kind == _ANSWER) & has_audio & (sent == 1) & named
+        fits |= (kind == _ANSWER) & (self._audio_bytes > 0) & (sent == 1) & named
         fits |= (kind == _TEXT) & ~has_audio & (sent == 1) & named
         self._kind = np.where(fits & no_call, kind, _WHOLE)
         # What a piece belongs to: its kind, response, item and content part in one number.

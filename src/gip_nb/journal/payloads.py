@@ -68,7 +68,13 @@ class PayloadArray(ExtensionArray):  # type: ignore[misc]  # pandas has no types
 
     @classmethod
     def _from_sequence(cls, scalars: Any, *, dtype: object = None, copy: bool = False) -> Self:  # noqa: ANN401, ARG003 - pandas's signature
-        return cls.of(list(scalars))
+        held = list(scalars)
+        for one in held:
+            if not isinstance(one, dict) and not (pd.api.types.is_scalar(one) and pd.isna(one)):
+                # What was computed from payloads is none: pandas then takes another dtype.
+                message = f"a payload is a dict, not a {type(one).__name__}"
+                raise TypeError(message)
+        return cls.of(held)
 
     @classmethod
     def _concat_same_type(cls, to_concat: Sequence[PayloadArray]) -> PayloadArray:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.journal.usage_table import token_columns
+from gip_nb.protocol.cost import cost_of, turn_cost
 from gip_nb.protocol.items import SAMPLES_PER_MS, heard_text
-from gip_nb.protocol.usage import cost_usd
 
 if TYPE_CHECKING:
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
     from gip_nb.protocol.turns import Response, Turn
-    from gip_nb.protocol.usage import Usage
 
-__all__ = ["call_rows", "item_row", "response_row", "turn_row", "usage_rows"]
+__all__ = ["call_rows", "item_row", "response_row", "turn_row"]
 
 # So begins what a tool answers that has failed; see tools.py.
 _FAILED = "error:"
@@ -80,7 +80,7 @@ def turn_row(conversation: Conversation, turn: Turn, started_unix_ns: int) -> di
         "requests": turn.requests,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
-        "cost_usd": cost_usd(turn.billed_model, usage),
+        "cost_usd": turn_cost(conversation, turn).usd,
         "speech_end_s": turn.speech_end_s,
         "speech_stopped_ms": since_end(turn.speech_stopped_s),
         "response_created_ms": since_end(turn.response_created_s),
@@ -98,15 +98,15 @@ def response_row(conversation: Conversation, response: Response) -> dict[str, An
     """See `columns.RESPONSE_COLUMNS`."""
     items = [conversation.items[i] for i in response.item_ids if i in conversation.items]
     created_s, done_s = response.created_s, response.done_s
-    usage = response.usage
-    model = conversation.turns[response.turn - 1].billed_model
+    billed = response.billed
+    cost = None if billed is None else cost_of(billed, conversation.prices)
     return {
         "turn": response.turn,
         "status": response.status,
         "reason": response.reason,
         "error": response.error,
         "beside": response.beside,
-        "model": model or None,
+        "model": response.model or None,
         "created_s": created_s,
         "first_text_s": response.first_text_s,
         "first_audio_s": response.first_audio_s,
@@ -114,32 +114,9 @@ def response_row(conversation: Conversation, response: Response) -> dict[str, An
         "duration_ms": None if created_s is None or done_s is None else (done_s - created_s) * 1000,
         "audio_ms": sum(i.generated_samples for i in items) / SAMPLES_PER_MS,
         "items": len(items),
-        "input_tokens": None if usage is None else usage.input_tokens,
-        "output_tokens": None if usage is None else usage.output_tokens,
-        **token_columns(usage),
-        "cost_usd": None if usage is None else cost_usd(model, usage),
-        "cost_is_upper_bound": usage is not None and usage.cost_is_upper_bound,
-    }
-
-
-def token_columns(usage: Usage | None) -> dict[str, int | None]:
-    """See `columns.TOKEN_COLUMNS`: input without what was cached, and that apart."""
-    if usage is None:
-        usage_of: dict[str, int | None] = dict.fromkeys(
-            ("text_tokens", "cached_text_tokens", "audio_tokens", "cached_audio_tokens")
-        )
-        return usage_of | dict.fromkeys(
-            ("image_tokens", "cached_image_tokens", "output_text_tokens", "output_audio_tokens")
-        )
-    return {
-        "text_tokens": usage.input_text_tokens - usage.cached_text_tokens,
-        "cached_text_tokens": usage.cached_text_tokens,
-        "audio_tokens": usage.input_audio_tokens - usage.cached_audio_tokens,
-        "cached_audio_tokens": usage.cached_audio_tokens,
-        "image_tokens": usage.input_image_tokens - usage.cached_image_tokens,
-        "cached_image_tokens": usage.cached_image_tokens,
-        "output_text_tokens": usage.output_text_tokens,
-        "output_audio_tokens": usage.output_audio_tokens,
+        **token_columns(billed),
+        "cost_usd": None if cost is None else cost.usd,
+        "cost_is_upper_bound": cost is not None and cost.usd is not None and cost.is_upper_bound,
     }
 
 
@@ -166,29 +143,4 @@ def _call_row(call: Item, answer: Item | None) -> dict[str, Any]:
         "duration_ms": call.duration_ms,
         "response_id": call.response_id,
         "item_id": call.item_id,
-    }
-
-
-def usage_rows(conversation: Conversation, started_unix_ns: int) -> list[dict[str, Any]]:
-    """What was billed, in order; see `columns.USAGE_COLUMNS`."""
-    ended = [r for r in conversation.responses.values() if r.done_s is not None]
-    return [
-        _usage_row(conversation, r, started_unix_ns) for r in sorted(ended, key=lambda r: r.done_s or 0.0)
-    ]
-
-
-def _usage_row(conversation: Conversation, response: Response, started_unix_ns: int) -> dict[str, Any]:
-    usage = response.usage
-    row = response_row(conversation, response)
-    return {
-        **row,
-        "at": started_unix_ns + round((response.done_s or 0.0) * 1e9),
-        "kind": "response",
-        "response_id": response.response_id,
-        "item_id": None,
-        "requests": 1,
-        "unnamed_input_tokens": None if usage is None else usage.unnamed_input_tokens,
-        "unnamed_output_tokens": None if usage is None else usage.unnamed_output_tokens,
-        "audio_s": None,
-        "note": None,
     }

@@ -22,7 +22,8 @@ from gip_nb.journal.columns import (
     frame_of,
 )
 from gip_nb.journal.event_table import EventTable
-from gip_nb.journal.table_rows import call_rows, item_row, response_row, turn_row, usage_rows
+from gip_nb.journal.table_rows import call_rows, item_row, response_row, turn_row
+from gip_nb.journal.usage_table import usage_rows
 from gip_nb.protocol.audio_formats import Decoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.items import added_audio
@@ -115,7 +116,10 @@ class Tables:
             return frame_of(rows, CALL_COLUMNS, "call_id", ids)
 
     def usage(self) -> pd.DataFrame:
-        """One row a billed request, transcriptions apart; see `USAGE_COLUMNS`."""
+        """What was billed, index `n`, in the order in which it was told; see `USAGE_COLUMNS`.
+
+        One row a `response.done`, cancelled and failed ones too; one a transcription that tells its usage.
+        """
         with self._lock:
             self._events.catch_up()
             rows = usage_rows(self._conversation, self._log.started_unix_ns)

@@ -19,6 +19,7 @@ from gip_nb.protocol.clocks import MARK_SAMPLES, PageClock
 from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
 from gip_nb.protocol.local_rules import LOCAL_RULES
+from gip_nb.protocol.prices import PACKAGED
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.usage import Billed
 
 __all__ = ["SAMPLES_PER_MS", "Conversation", "Direction", "Item", "Response", "Turn", "heard_text", "reduce"]
 
@@ -45,6 +47,12 @@ class Conversation:
         renamed: ids that we gave to items, and the ids that the server gave them instead.
         clocks: by page, its clock beside the log's.
         input_format, output_format: of the audio on the wire.
+        model: the session's, as the server told it last; until then as it was asked for.
+        asked_model: the one that this side asked for, by the name that it has for it.
+        transcription_model: the one that writes down the user's words, or did last; empty where none is told.
+        prices: what tokens cost: the packaged table, with the user's rows over it where the log has any.
+        billed: all that the server bills, in the order in which it was told: each `response.done`, once, and
+            each transcription that tells its usage.
         last_done: the response that the newest `response.done` ended, also where that named none.
     """
 
@@ -55,7 +63,9 @@ class Conversation:
         self.turns: list[Turn] = []
         self.session: dict[str, Any] = {}
         self.session_id: str | None = None
-        self.model = ""
+        self.model = self.asked_model = self.transcription_model = ""
+        self.prices = PACKAGED
+        self.billed: list[Billed] = []
         self.requests = 0
         self.connection = 0
         self.renamed: dict[str, str] = {}
@@ -67,6 +77,9 @@ class Conversation:
         # The newest update that changed them, and what they were.
         self._formats_before = ("", PCM16, PCM16)
         self._undo: dict[str, Callable[[], None]] = {}
+        self._most_undone = _MOST_UNDONE
+        # Items that are about to be sent, and only restore an earlier talk.
+        self._history_ids: set[str] = set()
         # Of responses that were asked for beside the conversation: their metadata.
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
@@ -81,6 +94,8 @@ class Conversation:
         self._speech_end: dict[str, tuple[float, SpeechEnd]] = {}
         self._speech_stopped_s: dict[str, float] = {}
         self._committed: set[str] = set()
+        # What was transcribed, and billed for it: item and part.
+        self._transcribed: set[tuple[str, int]] = set()
         # Where the audio of a manual commit begins and ends: what was appended since the commit (or clear)
         # before it, the server's own commits included.
         self._committed_samples = 0
@@ -106,9 +121,12 @@ class Conversation:
     @property
     def turn_detection(self) -> dict[str, Any] | None:
         """The turn detection that the server has in force, None for push to talk (or not told)."""
+        return self._input_setting("turn_detection")
+
+    def _input_setting(self, name: str) -> dict[str, Any] | None:
         found: object = self.session
-        for name in ("audio", "input", "turn_detection"):
-            found = found.get(name) if isinstance(found, dict) else None
+        for part in ("audio", "input", name):
+            found = found.get(part) if isinstance(found, dict) else None
         return found if isinstance(found, dict) else None
 
     def ordered(self) -> list[Item]:
@@ -123,9 +141,7 @@ class Conversation:
     @property
     def transcribes(self) -> bool:
         """Whether the server was asked to write down the user's words."""
-        audio = self.session.get("audio")
-        asked = (audio.get("input") or {}).get("transcription") if isinstance(audio, dict) else None
-        return isinstance(asked, dict)
+        return self._input_setting("transcription") is not None
 
     def turn_of(self, response_id: str | None, item_id: str | None) -> int | None:
         """The turn that an event with these ids belongs to."""
@@ -248,7 +264,7 @@ class Conversation:
         turn.ended_s = at_s
 
     def _open_turn(self, at_s: float) -> Turn:
-        turn = Turn(turn=len(self.turns) + 1, started_s=at_s, billed_model=self.model)
+        turn = Turn(turn=len(self.turns) + 1, started_s=at_s)
         self.turns.append(turn)
         return turn
 
@@ -270,7 +286,7 @@ class Conversation:
     def _may_undo(self, event_id: str, undo: Callable[[], None]) -> None:
         """What was sent by this event is folded in at once, and taken back where the server refuses it."""
         self._undo[event_id] = undo
-        if len(self._undo) > _MOST_UNDONE:
+        if len(self._undo) > self._most_undone:
             del self._undo[next(iter(self._undo))]
 
     def _look_for_interruptions(self, item: Item) -> None:
@@ -336,7 +352,10 @@ class Conversation:
         if found is None:
             turn = self._the_turn(at_s)
             found = self.responses[response_id] = Response(
-                response_id=response_id, turn=turn.turn, output_format=self.output_format
+                response_id=response_id,
+                turn=turn.turn,
+                model=self.prices.name_of(self.model, self.asked_model),
+                output_format=self.output_format,
             )
             turn.response_ids.append(response_id)
         return found

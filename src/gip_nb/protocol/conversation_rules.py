@@ -12,6 +12,7 @@ from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
 from gip_nb.protocol.turns import Commit
+from gip_nb.protocol.usage import Billed, tells_usage, transcribed_s, transcription_usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ def _on_session(c: Conversation, e: Event, _at_s: float) -> None:
         c.session = session
         c.session_id = told_text(session.get("id")) or c.session_id
         c.model = told_text(session.get("model")) or c.model
+        transcription = c._input_setting("transcription") or {}
+        c.transcription_model = told_text(transcription.get("model")) or c.transcription_model
         _take_formats(c, session)
 
 
@@ -161,13 +164,14 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
         return
     item = c.item(e.item_id)
     fill_item(item, source)
-    sound = added_audio(source)
+    item.restored = e.item_id in c._history_ids
+    sound = b"" if item.restored else added_audio(source)
     item.audio_ms = c.input_format.samples(len(sound)) / SAMPLES_PER_MS if sound else None
     item.status = "in_progress"
     c._unconfirmed.append(e.item_id)
     if _opens_turn(item):
         c._user_turn(item, at_s).spoken_until(at_s, "text")
-    elif c.turns and item.role != "system":
+    elif _joins_turn(c, item):
         c._claim(item, c.turns[-1])
     _put(c, e.item_id, e.text("previous_item_id"))
     c._may_undo(e.text("event_id"), lambda: _forget_item(c, item))
@@ -205,7 +209,7 @@ def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
         # What was spoken may be told before its commit is.
         how: SpeechEnd = "commit" if item.spoken else "text"
         c._user_turn(item, at_s).spoken_until(*c._speech_end.get(e.item_id, (at_s, how)))
-    elif item.turn is None and c.turns and item.role != "system":
+    elif item.turn is None and _joins_turn(c, item):
         c._claim(item, c.turns[-1])
     # Some servers say `root` back.
     _put(c, e.item_id, e.text("previous_item_id"))
@@ -278,11 +282,32 @@ def _on_transcript_delta(c: Conversation, e: Event, _at_s: float) -> None:
         c.item(e.item_id).add_text(e.whole("content_index") or 0, e.text("delta"))
 
 
-def _on_transcript_done(c: Conversation, e: Event, _at_s: float) -> None:
+def _on_transcript_done(c: Conversation, e: Event, at_s: float) -> None:
     if e.item_id is not None:
         item = c.item(e.item_id)
         item.set_text(e.whole("content_index") or 0, e.text("transcript"))
         item.transcribed = True
+        _bill_transcript(c, e, item, at_s)
+
+
+def _bill_transcript(c: Conversation, e: Event, item: Item, at_s: float) -> None:
+    part = (item.item_id, e.whole("content_index") or 0)
+    if not e.part("usage") or part in c._transcribed:
+        # Not every server tells it, and some tell it twice.
+        return
+    c._transcribed.add(part)
+    billed = Billed(
+        kind="transcription",
+        at_s=at_s,
+        turn=item.turn,
+        item_id=item.item_id,
+        model=c.transcription_model,
+        status="completed",
+        usage=transcription_usage_of(e.fields),
+        told=tells_usage(e.fields) or transcribed_s(e.fields) is not None,
+        audio_s=transcribed_s(e.fields),
+    )
+    c.billed.append(billed)
 
 
 def _on_transcript_segment(c: Conversation, e: Event, _at_s: float) -> None:
@@ -329,4 +354,8 @@ RULES: dict[tuple[Direction, str], Callable[[Conversation, Event, float], None]]
 
 
 def _opens_turn(item: Item) -> bool:
-    return item.type == "message" and item.role == "user"
+    return item.type == "message" and item.role == "user" and not item.restored
+
+
+def _joins_turn(c: Conversation, item: Item) -> bool:
+    return bool(c.turns) and item.role != "system" and not item.restored

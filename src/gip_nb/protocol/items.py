@@ -37,6 +37,7 @@ class Item(msgspec.Struct, kw_only=True):
         sound_start_s: when its first sample left the page's loudspeaker.
         run_s: of a function call, when the function began here, on the log's clock.
         duration_ms: of a function call, how long the function took, None before it has ended.
+        restored: it only restores an earlier talk: it belongs to no turn, and nothing of it is counted.
     """
 
     item_id: str
@@ -77,6 +78,7 @@ class Item(msgspec.Struct, kw_only=True):
     run_s: float | None = None
     duration_ms: float | None = None
     problem: str | None = None
+    restored: bool = False
 
     @property
     def text(self) -> str:

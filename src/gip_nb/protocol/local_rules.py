@@ -1,4 +1,4 @@
-"""What this side's own rows do to a conversation: clocks, capture times, what the page played, connections.
+"""What this side's own rows do to a conversation: clocks, playback, labels, connections, prices, history.
 
 As in conversation_rules.py: one function a row's type, one row in `LOCAL_RULES`, and the fields of
 `Conversation` are theirs too.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gip_nb.protocol.clocks import PageClock
 from gip_nb.protocol.items import SAMPLES_PER_MS, heard_samples
+from gip_nb.protocol.prices import told_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,22 +105,55 @@ def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
             c.turns[call.turn - 1].ended_s = at_s
 
 
+def _on_label(c: Conversation, e: Event, _at_s: float) -> None:
+    number = e.whole("turn")
+    if number is None or not 1 <= number <= len(c.turns):
+        return
+    turn = c.turns[number - 1]
+    label, tags, rating = e.fields.get("label"), e.fields.get("tags"), e.whole("rating")
+    # What a row does not name stays.
+    if isinstance(label, str):
+        turn.label = label or None
+    if isinstance(tags, list):
+        turn.tags = tuple(t for t in tags if isinstance(t, str))
+    if rating in {1, -1}:
+        turn.rating = rating
+    elif e.fields.get("rating", 0) is None:
+        turn.rating = None
+
+
 def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.reset_input()
     c._asked_beside.clear()
     c.connection += 1
-    c.model = e.text("model") or c.model
+    c.asked_model = e.text("model") or c.asked_model
+    c.model = c.asked_model or c.model
+
+
+def _on_prices(c: Conversation, e: Event, _at_s: float) -> None:
+    c.prices = told_prices(e.fields.get("models"))
+
+
+def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
+    told = e.fields.get("item_ids")
+    ids = [i for i in told if isinstance(i, str)] if isinstance(told, list) else []
+    c._history_ids.update(ids)
+    # They are sent all at once, before the server has said no to any of them.
+    c._most_undone += len(ids)
 
 
 LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
+    "local.prices": _on_prices,
     "local.clock": _on_clock,
+    "local.history": _on_history,
     "local.mic.captured": _on_captured,
     "local.page.delivered": _on_delivered,
     "local.playback.started": _on_playback_started,
     "local.playback.position": _on_playback,
     "local.playback.ended": _on_playback,
     "local.playback.flushed": _on_flushed,
+    "local.label": _on_label,
     "local.tool.started": _on_tool_started,
     "local.tool.finished": _on_tool_finished,
 }

@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from gip_nb.protocol.budget import Verdict
+
 __all__ = [
+    "BudgetChanged",
     "Failed",
     "Flush",
     "ItemChanged",
@@ -20,6 +23,7 @@ __all__ = [
     "TextAdded",
     "ToolCall",
     "TurnDone",
+    "TurnLabelled",
     "Wish",
 ]
 
@@ -87,6 +91,12 @@ class TurnDone(msgspec.Struct, frozen=True):
     turn: int
 
 
+class TurnLabelled(msgspec.Struct, frozen=True):
+    """The user has said something of this turn, or taken it back."""
+
+    turn: int
+
+
 class ToolCall(msgspec.Struct, frozen=True):
     """The model calls a function; answer with `tool_output(call_id, ...)`."""
 
@@ -95,12 +105,26 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class BudgetChanged(msgspec.Struct, frozen=True):
+    """The budget is nearly spent, is spent, or was changed: the news is to be logged and shown."""
+
+    verdict: Verdict
+
+
 class Failed(msgspec.Struct, frozen=True):
-    """The server said `error`, or a response failed."""
+    """The server said `error`, a response failed, or none may be asked for.
+
+    Attributes:
+        message: what happened.
+        code: the server's, or `OVER_BUDGET`.
+        event_id: of the event that caused it, where one is named.
+        next_step: what to do now, where this side knows it by itself.
+    """
 
     message: str
     code: str | None
     event_id: str | None
+    next_step: str = ""
 
 
 class Wish(msgspec.Struct):
@@ -139,6 +163,8 @@ Output = (
     | TextAdded
     | SettingsChanged
     | TurnDone
+    | BudgetChanged
+    | TurnLabelled
     | ToolCall
     | Failed
 )

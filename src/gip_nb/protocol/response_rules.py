@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import fill_item
 from gip_nb.protocol.turns import ENDED, Response
-from gip_nb.protocol.usage import usage_of
+from gip_nb.protocol.usage import Billed, tells_usage, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,8 +95,19 @@ def _on_response_done(c: Conversation, e: Event, at_s: float) -> None:
     response.usage = usage_of(source)
     turn.requests += 1
     turn.usage = turn.usage + response.usage
-    turn.billed_model = c.model
     c.requests += 1
+    response.billed = Billed(
+        kind="response",
+        at_s=at_s,
+        turn=response.turn,
+        response_id=response.response_id,
+        model=response.model,
+        status=response.status,
+        usage=response.usage,
+        told=tells_usage(source),
+        began=response.status not in {"failed", "cancelled"} or bool(response.item_ids),
+    )
+    c.billed.append(response.billed)
 
 
 def _unnamed(c: Conversation) -> str:

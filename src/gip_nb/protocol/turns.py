@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from gip_nb.protocol.audio_formats import PCM16, AudioFormat
-from gip_nb.protocol.usage import Usage
+from gip_nb.protocol.usage import Billed, Usage
 
 __all__ = ["ENDED", "Commit", "Direction", "Response", "SpeechEnd", "Turn"]
 
@@ -20,6 +20,8 @@ class Response(msgspec.Struct, kw_only=True):
     """One answer of the server, finished or not. Times are seconds on the log's own clock (`elapsed_s`).
 
     Attributes:
+        model: by which it is priced: the session's, as it was told when this began.
+        billed: what the server bills, once it is done.
         beside: it is no part of the conversation (`conversation: "none"`): neither are its items.
         output_format: of its audio on the wire, the session's when it began or its own.
     """
@@ -34,7 +36,9 @@ class Response(msgspec.Struct, kw_only=True):
     done_s: float | None = None
     first_text_s: float | None = None
     first_audio_s: float | None = None
+    model: str = ""
     usage: Usage | None = None
+    billed: Billed | None = None
     metadata: dict[str, Any] | None = None
     beside: bool = False
     output_format: AudioFormat = PCM16
@@ -58,6 +62,7 @@ class Turn(msgspec.Struct, kw_only=True):
         first_sound_s: when it left the page's loudspeaker.
         clock_error_ms: by how much times that rest on the page's clock may be wrong; None where none does.
         ended_s: when the last of it came: its responses' events, and what its tools did.
+        label, tags, rating: what the user has said of it afterwards; `rating` is 1 or -1.
     """
 
     turn: int
@@ -78,7 +83,14 @@ class Turn(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     requests: int = 0
     usage: Usage = msgspec.field(default_factory=Usage)
-    billed_model: str = ""
+    label: str | None = None
+    tags: tuple[str, ...] = ()
+    rating: int | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the user has said something of it."""
+        return bool(self.label or self.tags or self.rating)
 
     def spoken_until(self, at_s: float, how: SpeechEnd) -> None:
         """The user's speech ended then."""

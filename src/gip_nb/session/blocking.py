@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from gip_nb.errors import SettingIgnored
+from gip_nb.errors import BudgetWarning, SettingIgnored
 from gip_nb.journal.readable import Readable
 from gip_nb.session.loop import run_blocking
 from gip_nb.session.trouble import offers_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from gip_nb.errors import GipError
+    from gip_nb.protocol.labels import Rating
     from gip_nb.session.reply import Reply
     from gip_nb.session.session import AsyncRealtimeSession
 
@@ -35,6 +37,9 @@ class RealtimeSession(Readable):
     def __init__(self, session: AsyncRealtimeSession) -> None:
         self._session = session
         self.log, self.tables = session.log, session.tables
+        # What the cell that waits is warned of.
+        self._warnings: deque[str] = deque(maxlen=1)
+        session.budget_warning = self._warnings.append
 
     def __repr__(self) -> str:
         return repr(self._session).replace("Async", "", 1)
@@ -59,7 +64,10 @@ class RealtimeSession(Readable):
         self, what: str | Path | NDArray[Any], *, sample_rate_hz: int = 24_000, timeout_s: float = 60.0
     ) -> Reply:
         """Ask by text, WAV file or array, and wait for the whole answer; see `AsyncRealtimeSession.ask`."""
-        return run_blocking(self._session.ask(what, sample_rate_hz=sample_rate_hz, timeout_s=timeout_s))
+        reply = run_blocking(self._session.ask(what, sample_rate_hz=sample_rate_hz, timeout_s=timeout_s))
+        # One more frame: the keyword's check.
+        self._warn(stacklevel=4)
+        return reply
 
     def send_text(self, text: str, role: str = "user") -> str:
         """Add a message; returns its item id. `respond()` asks for the answer."""
@@ -88,7 +96,9 @@ class RealtimeSession(Readable):
 
     def respond(self, /, **overrides: Any) -> str | None:
         """Ask for a response; returns its id, None where it waits for its turn behind another one."""
-        return run_blocking(self._session.respond(**overrides))
+        response_id = run_blocking(self._session.respond(**overrides))
+        self._warn(stacklevel=3)
+        return response_id
 
     def interrupt(self) -> bool:
         """Stop the answer. Returns False where there was nothing to stop."""
@@ -115,6 +125,18 @@ class RealtimeSession(Readable):
         """Let the model forget what it said in this item after a position."""
         run_blocking(self._session.truncate(item_id, audio_end_ms))
 
+    @offers_nearest
+    def label(
+        self,
+        turn: int | None = None,
+        label: str | None = None,
+        *,
+        tags: str | Iterable[str] | None = None,
+        rating: Rating | None = None,
+    ) -> None:
+        """Say of a turn (the newest one) what you think of it: columns of `turns`, after the end too."""
+        run_blocking(self._session.label(turn, label, tags=tags, rating=rating))
+
     def send(self, event: dict[str, Any]) -> None:
         """Send any client event as it is."""
         run_blocking(self._session.send(event))
@@ -122,7 +144,9 @@ class RealtimeSession(Readable):
     @offers_nearest
     def wait(self, event_type: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Wait for the next event of this type and return it."""
-        return run_blocking(self._session.wait(event_type, timeout_s))
+        event = run_blocking(self._session.wait(event_type, timeout_s))
+        self._warn(stacklevel=4)
+        return event
 
     def on(self, event_type: str, callback: Callable[[dict[str, Any]], object]) -> None:
         """Call `callback(event)` on the callback thread for each event of this type; `*` is every one."""
@@ -131,6 +155,12 @@ class RealtimeSession(Readable):
     def close(self) -> None:
         """End the talk. Its tables stay."""
         run_blocking(self._session.close())
+
+    def _warn(self, stacklevel: int) -> None:
+        while self._warnings:
+            line = self._warnings.popleft()
+            if self._session.protocol.budget.verdict.state == "warned":
+                warnings.warn(line, BudgetWarning, stacklevel=stacklevel)
 
     # ---- what it is ----------------------------------------------------------------------------------------
 
@@ -143,6 +173,19 @@ class RealtimeSession(Readable):
     def session_id(self) -> str | None:
         """The server's name for this session."""
         return self._session.session_id
+
+    @property
+    def budget_usd(self) -> float | None:
+        """The most that this session may cost, US dollars; None for no limit.
+
+        `session.budget_usd = 2.0` sets another one, also in mid-talk, and lets a spent session go on; see
+        `AsyncRealtimeSession.budget_usd`. At 80 % the next verb that waits gives a `BudgetWarning`.
+        """
+        return self._session.budget_usd
+
+    @budget_usd.setter
+    def budget_usd(self, limit_usd: float | None) -> None:
+        self._session.budget_usd = limit_usd
 
     @property
     def error(self) -> GipError | None:

@@ -11,11 +11,12 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.audio import frames
-from gip_nb.errors import BadSetting, NothingToDo, SettingIgnored, TimedOut, UnknownItem
+from gip_nb.errors import BadSetting, BudgetSpent, NothingToDo, SettingIgnored, TimedOut, UnknownItem
 from gip_nb.journal.readable import Readable
 from gip_nb.protocol import dialects
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
 from gip_nb.protocol.items import SAMPLES_PER_MS
+from gip_nb.protocol.labels import label_fields
 from gip_nb.session.loop import in_thread, on_loop
 from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
@@ -23,11 +24,12 @@ from gip_nb.session.talking import BEGIN_TIMEOUT_S, Talking
 from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from gip_nb.protocol.labels import Rating
     from gip_nb.protocol.outputs import Wish
     from gip_nb.protocol.requests import Request
     from gip_nb.session.reply import Reply
@@ -80,6 +82,7 @@ class AsyncRealtimeSession(Readable, Talking):
         Raises:
             BadAudio, AudioFileNotFound: there is nothing to ask.
             TimedOut: the answer did not come in time.
+            BudgetSpent: the budget allows no answer, or none to what a tool has returned.
             ServerError: the response failed.
             ConnectionDropped: the connection ended.
         """
@@ -126,8 +129,23 @@ class AsyncRealtimeSession(Readable, Talking):
         """
         await self.connect()
         await self.interrupt()
+        await self.utter(pcm, {})
+
+    @on_loop
+    async def utter(self, pcm: bytes, response: Mapping[str, Any] | None) -> None:
+        """As `speak`, and over nothing: an answer that is being given goes on.
+
+        Args:
+            pcm: as there.
+            response: fields of the response that answers it; None: nobody answers.
+
+        Raises:
+            ServerError: the server refuses it.
+        """
+        await self.connect()
         async with self._asking, self._one_utterance(pcm) as commit:
-            self.protocol.respond()
+            if response is not None:
+                self.protocol.respond(response)
             await self._answered(commit)
 
     @contextlib.asynccontextmanager
@@ -137,7 +155,7 @@ class AsyncRealtimeSession(Readable, Talking):
         self._microphone_held = True
         detection = None
         try:
-            await self._first_settings_told()
+            await self.first_settings_told()
             detection = protocol.turn_detection
             if detection is not None:
                 await self._answered(protocol.update({"audio": {"input": {"turn_detection": None}}}))
@@ -151,7 +169,7 @@ class AsyncRealtimeSession(Readable, Talking):
                 self._giving_back = protocol.update({"audio": {"input": {"turn_detection": detection}}})
                 self._pump()
 
-    async def _first_settings_told(self) -> None:
+    async def first_settings_told(self) -> None:
         """Right after connecting the server's defaults are told, and not what it was asked for."""
         asked = self._first_update
         if asked is not None:
@@ -300,6 +318,7 @@ class AsyncRealtimeSession(Readable, Talking):
             The response's id; None where it waits for its turn.
 
         Raises:
+            BudgetSpent: the budget allows none.
             ServerError: the server refuses it.
             TimedOut: it does not begin.
         """
@@ -409,18 +428,50 @@ class AsyncRealtimeSession(Readable, Talking):
         if not isinstance(given, str) or given not in items or items[given].deleted:
             raise UnknownItem(item_id)
 
+    @offers_nearest
+    @on_loop
+    async def label(
+        self,
+        turn: int | None = None,
+        label: str | None = None,
+        *,
+        tags: str | Iterable[str] | None = None,
+        rating: Rating | None = None,
+    ) -> None:
+        """Say of a turn what you think of it: columns of `turns`, and a row of the log.
+
+        What is not given stays as it was. Nothing is sent, and nothing connects for it; it works after the
+        end too.
+
+        Args:
+            turn: its number; None is the newest.
+            label: a text of at most 2,000 characters; "" takes it away.
+            tags: all tags of the turn, or its only one; [] takes them away.
+            rating: "up" or 1, "down" or -1; 0 takes it away.
+
+        Raises:
+            UnknownTurn: there is no such turn.
+            BadSetting: nothing is said of it, or what cannot be.
+        """
+        turns = len(self.protocol.conversation.turns)
+        self.note("label", **label_fields(turn, label, tags, rating, turns))
+
     @on_loop
     async def send(self, event: dict[str, Any]) -> None:
         """Send any client event as it is.
 
         Raises:
             BadSetting: it is no event, or holds what JSON cannot carry.
+            BudgetSpent: it asks for a response, and the budget allows none.
         """
         given: object = event
         if not isinstance(given, dict) or not isinstance(given.get("type"), str):
             raise BadSetting("an event without a type", "send a dict such as {'type': 'response.create'}.")
         must_be_json(event)
         await self.connect()
+        verdict = self.protocol.budget.verdict
+        if event["type"] == "response.create" and verdict.stops:
+            raise BudgetSpent(verdict.message, verdict.next_step)
         self._line.send(dict(event))
 
     @offers_nearest

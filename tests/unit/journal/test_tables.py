@@ -276,6 +276,7 @@ def test_deleted_items_come_last_and_what_never_came_about_is_left_out() -> None
 
 def test_an_unknown_model_has_no_cost() -> None:
     r = Recorder()
+    r.local("connection.opened", model="my/gateway", url="ws://x")
     r.got("session.created", session={"id": "s", "model": "somebody's own"})
     r.got("response.done", response={"id": "r", "status": "failed", "usage": {"input_tokens": 5}})
     turn = r.tables.turns().loc[1]
