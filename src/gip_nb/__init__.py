@@ -10,14 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import Literal
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from gip_nb.diagnosis.report import Report
     from gip_nb.notebook.widget import Talk
+    from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.tools import tool
@@ -29,6 +32,7 @@ __all__ = [
     "connect_async",
     "current",
     "doctor",
+    "load",
     "load_ipython_extension",
     "models",
     "prices",
@@ -43,8 +47,10 @@ _ELSEWHERE = {
     "AsyncRealtimeSession": "gip_nb.session.session",
     "GipError": "gip_nb.errors",
     "RealtimeSession": "gip_nb.session.blocking",
+    "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
     "Talk": "gip_nb.notebook.widget",
+    "load": "gip_nb.recording",
     "tool": "gip_nb.tools",
 }
 
@@ -76,6 +82,7 @@ def talk(
     prices: Mapping[str, Any] | str | Path | None = None,
     budget_usd: float | None = None,
     history: Sequence[Mapping[str, Any]] = (),
+    log: str | os.PathLike[str] | Literal[False] | None = None,
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -106,6 +113,9 @@ def talk(
         history: a list of items of an earlier talk, as the API writes them, in either dialect: what the model
             remembers when the talk begins. They belong to no turn. Each session of this talk begins with
             them.
+        log: a folder. Each session writes itself as it goes, its sound too, into a folder of its own there;
+            `gip_nb.load` reads that, after a crash too. Default: `GIP_LOG`, and without it nothing is
+            written; False: nothing is, whatever that says. `log_limit_bytes` (2 GiB) bounds each.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -135,6 +145,7 @@ def talk(
         prices=prices,
         budget_usd=budget_usd,
         history=history,
+        log=log,
         record=record,
         greet=greet,
         **session,

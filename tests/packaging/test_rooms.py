@@ -29,6 +29,7 @@ PURE_FILES = (
             *("notebook/messages.py", "notebook/record.py", "notebook/static_result.py"),
         )
     ),
+    *(PACKAGE / "journal" / name for name in ("layout.py", "offline.py", "row_file.py")),
     *(PACKAGE / "diagnosis" / name for name in ("checks.py", "facts.py", "report.py")),
     *sorted((PACKAGE / "protocol").glob("*.py")),
 )

@@ -101,6 +101,40 @@ class Readable:
 
     # ---- all of it -----------------------------------------------------------------------------------------
 
+    def save(self, path: str | Path) -> Path:
+        """Write all of it, the audio too, into one file that `gip_nb.load` reads and any unzip opens.
+
+        A zip: the events as JSON lines, the audio as WAV files, and a README.txt that says how they hang
+        together. Only its owner may read the file. One that is there already is replaced, when the new one is
+        whole.
+
+        Args:
+            path: `.zip` is added where it is missing.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            BadSetting: it cannot be written there.
+        """
+        from gip_nb import __version__
+        from gip_nb.journal.archive import save
+
+        tables = self.tables
+        return save(
+            self.log,
+            tables.formats(),
+            path,
+            version=__version__,
+            model=tables.model,
+            session_id=tables.session_id,
+            scrub=self._scrub,
+        )
+
+    def _scrub(self, frame: bytes) -> bytes:
+        """A frame as it may leave the kernel. A live session knows the key, and writes it `[key]`."""
+        return frame
+
     def to_parquet(self, folder: str | Path) -> list[Path]:
         """Write each table to a file of its own, `events.parquet` and so on; wants pyarrow.
 

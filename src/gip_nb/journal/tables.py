@@ -56,6 +56,34 @@ class Tables:
     def _conversation(self) -> Conversation:
         return self._events.conversation
 
+    # ---- what a recording says of itself -------------------------------------------------------------------
+
+    @property
+    def model(self) -> str | None:
+        """The model that was connected to, None where none was."""
+        with self._lock:
+            self._events.catch_up()
+            return self._conversation.model
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's name for the session, None where it told none."""
+        with self._lock:
+            self._events.catch_up()
+            return self._conversation.session_id
+
+    @property
+    def turn_count(self) -> int:
+        """How many turns there are."""
+        with self._lock:
+            self._events.catch_up()
+            return len(self._conversation.turns)
+
+    def formats(self) -> list[AudioFormat]:
+        """For each row there is now, the format of its audio."""
+        with self._lock:
+            return [self._events.format(n) for n in range(self._events.catch_up())]
+
     # ---- tables --------------------------------------------------------------------------------------------
 
     def events(self) -> pd.DataFrame:
