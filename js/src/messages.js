@@ -57,11 +57,14 @@
  * @property {TurnDetection} turn_detection
  * @property {number | null} first_sound_ms from the end of the last turn's speech to the first sound of the answer
  * @property {number} requests responses that were finished, each of them billed
- * @property {number | null} cost_usd so far; null: no price is known for this model
+ * @property {number | null} cost_usd so far, transcriptions included where their price is known; null: not known
+ * @property {boolean} cost_is_upper_bound whether it is that at the most: the server left out the kind of some tokens
+ * @property {string | null} cost_note why it is not known, or only a bound, or what is not in it
  * @property {number | null} connected_at_ms Unix time, by the kernel's clock
  * @property {number | null} ended_at_ms the same; null while it goes on
  * @property {number} event_count rows of the event log
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
+ * @property {ErrorView | null} budget that the budget is nearly spent, or that it stops the talk
  * @property {SettingsView} settings
  */
 
@@ -386,10 +389,13 @@ const TALK = {
   first_sound_ms: orNull(number),
   requests: count,
   cost_usd: orNull(number),
+  cost_is_upper_bound: flag,
+  cost_note: orNull(text),
   connected_at_ms: orNull(number),
   ended_at_ms: orNull(number),
   event_count: count,
   notice: orNull(object(ERROR)),
+  budget: orNull(object(ERROR)),
   settings: object(SETTINGS),
 };
 

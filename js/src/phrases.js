@@ -180,6 +180,23 @@ export function costText(usd) {
 }
 
 /**
+ * What the bar says of the cost.
+ *
+ * @param {import("./messages.js").TalkState} talk
+ * @returns {{ text: string, title: string }} an empty text: nothing to say
+ */
+export function costOf({ cost_usd, cost_is_upper_bound, cost_note, requests, rehearsal }) {
+  if (cost_usd === null) {
+    // The practice server has no price, and needs none.
+    if (requests === 0 || rehearsal) return { text: "", title: "" };
+    return { text: "cost unknown", title: `${cost_note ?? "no price is known"}; talk(prices=…) takes your own` };
+  }
+  const notes = ["so far, at list prices or your own", ...(cost_note === null ? [] : [cost_note])];
+  const text = cost_is_upper_bound ? `≤ ${costText(cost_usd).replace("< ", "")}` : costText(cost_usd);
+  return { text, title: notes.join("; ") };
+}
+
+/**
  * @param {number} ms
  * @param {number} [digits]
  * @returns {string} in seconds

@@ -13,7 +13,7 @@ import { USUAL } from "./preferences.js";
 
 /**
  * @typedef {"kernel" | "microphone" | "sound" | "request"} TroubleSource what the page itself noticed
- * @typedef {"talk" | "notice"} ToldSource what the kernel said
+ * @typedef {"talk" | "budget" | "notice"} ToldSource what the kernel said
  * @typedef {Record<TroubleSource, ErrorView | null>} Troubles
  */
 
@@ -72,7 +72,7 @@ export const INITIAL = {
     devices: NO_DEVICES,
     playing: null,
     troubles: { kernel: null, microphone: null, sound: null, request: null },
-    dismissed: { talk: null, notice: null },
+    dismissed: { talk: null, budget: null, notice: null },
   },
 };
 
@@ -128,6 +128,7 @@ function settle(local, before, talk, stated = false) {
     detection: talk.settings.turn_detection ?? local.detection,
     dismissed: {
       talk: same(before?.error ?? null, talk.error) ? local.dismissed.talk : null,
+      budget: same(before?.budget ?? null, talk.budget) ? local.dismissed.budget : null,
       notice: same(before?.notice ?? null, talk.notice) ? local.dismissed.notice : null,
     },
   };
@@ -139,8 +140,8 @@ function settle(local, before, talk, stated = false) {
  * @returns {State}
  */
 function dismiss(state, source) {
-  if (source !== "talk" && source !== "notice") return withTrouble(state, source, null);
-  const view = (source === "talk" ? state.talk?.error : state.talk?.notice) ?? null;
+  if (source !== "talk" && source !== "budget" && source !== "notice") return withTrouble(state, source, null);
+  const view = (source === "talk" ? state.talk?.error : state.talk?.[source]) ?? null;
   const dismissed = { ...state.local.dismissed, [source]: view };
   return { ...state, local: { ...state.local, dismissed } };
 }
@@ -253,6 +254,7 @@ export function troublesOf({ talk, local }) {
     { source: "request", error: local.troubles.request },
     { source: "microphone", error: local.troubles.microphone },
     { source: "sound", error: local.troubles.sound },
+    { source: "budget", error: undismissed("budget", talk?.budget) },
     { source: "notice", error: undismissed("notice", talk?.notice) },
   ];
   /** @type {{ source: TroubleSource | ToldSource, error: ErrorView }[]} */

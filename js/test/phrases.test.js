@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   callText,
   clockText,
+  costOf,
   costText,
   hintOf,
   isDeaf,
@@ -133,6 +134,36 @@ test.each([
   [12.345, "$12.35"],
 ])("%s dollars: %s", (usd, text) => {
   expect(costText(usd)).toBe(text);
+});
+
+describe("what the bar says of the cost", () => {
+  const real = { rehearsal: false, requests: 2 };
+
+  test("a figure, and at which prices", () => {
+    const { text, title } = costOf(talk({ ...real, cost_usd: 0.0123 }));
+    expect(text).toBe("$0.012");
+    expect(title).toBe("so far, at list prices or your own");
+  });
+
+  test("that it is a bound, and why", () => {
+    const bound = { ...real, cost_is_upper_bound: true, cost_note: "an upper bound: nobody said why" };
+    const { text, title } = costOf(talk({ ...bound, cost_usd: 0.5 }));
+    expect(text).toBe("≤ $0.500");
+    expect(title).toBe("so far, at list prices or your own; an upper bound: nobody said why");
+    expect(costOf(talk({ ...bound, cost_usd: 0.0001 })).text).toBe("≤ $0.001");
+  });
+
+  test("that nobody knows it, why, and what to do", () => {
+    const { text, title } = costOf(talk({ ...real, cost_note: "no price is known for 'my/model'" }));
+    expect(text).toBe("cost unknown");
+    expect(title).toBe("no price is known for 'my/model'; talk(prices=…) takes your own");
+  });
+
+  test("nothing before the first answer, nor of the practice server, unless it was given a price", () => {
+    expect(costOf(talk({ rehearsal: false })).text).toBe("");
+    expect(costOf(talk({ requests: 3 })).text).toBe("");
+    expect(costOf(talk({ requests: 3, cost_usd: 0.25 })).text).toBe("$0.250");
+  });
 });
 
 test.each([

@@ -187,6 +187,21 @@ describe("trouble", () => {
     expect(troublesOf(reduce(put, patch({ error: mic })))).toHaveLength(1);
   });
 
+  test("a budget is told beside an error, once where both say the same, and goes when it is raised", () => {
+    const spent = { title: "Stopped by its budget", message: "$1 of $1", next_step: "raise it" };
+    const state = replay(snapshot({ budget: spent }), patch({ error: { ...spent } }));
+    expect(troublesOf(state)).toEqual([{ source: "talk", error: spent }]);
+    const put = [
+      { kind: "dismiss", source: "talk" },
+      { kind: "dismiss", source: "budget" },
+    ].reduce((before, action) => reduce(before, /** @type {Action} */ (action)), state);
+    expect(troublesOf(put)).toEqual([]);
+    const raised = reduce(put, patch({ error: null, budget: null }));
+    expect(troublesOf(reduce(raised, patch({ budget: spent })))).toEqual([
+      { source: "budget", error: spent },
+    ]);
+  });
+
   test("of the page goes when it is put away or over", () => {
     const state = replay({ kind: "trouble", source: "microphone", error: mic });
     expect(troublesOf(reduce(state, { kind: "dismiss", source: "microphone" }))).toEqual([]);

@@ -39,10 +39,13 @@ export const talk = (rest = {}) => ({
   first_sound_ms: null,
   requests: 0,
   cost_usd: null,
+  cost_is_upper_bound: false,
+  cost_note: null,
   connected_at_ms: null,
   ended_at_ms: null,
   event_count: 0,
   notice: null,
+  budget: null,
   settings: {
     instructions: null,
     voice: null,

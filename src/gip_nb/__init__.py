@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
@@ -30,6 +31,7 @@ __all__ = [
     "doctor",
     "load_ipython_extension",
     "models",
+    "prices",
     "talk",
     "tool",
     "unload_ipython_extension",
@@ -72,6 +74,8 @@ def talk(
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
     history: Sequence[Mapping[str, Any]] = (),
+    prices: Mapping[str, Any] | str | Path | None = None,
+    budget_usd: float | None = None,
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -96,6 +100,12 @@ def talk(
         history: a list of items of an earlier talk, as the API writes them, in either dialect: what the model
             remembers when the talk begins. They belong to no turn. Each session of this talk begins with
             them.
+        prices: your own, over those that come with this package: `{"my/model": {"text": {"input": 4,
+            "cached": 0.4, "output": 16}, "audio": {...}}}` in USD per million tokens, or a JSON file of that.
+            Default: the file that `GIP_PRICES` names.
+        budget_usd: the most that a session of this talk may cost. At 80 % you are warned, at 100 % no more
+            answers are asked for; `session.budget_usd = ...` sets another limit meanwhile. What an answer
+            costs is known when it is done: the last one may go over. Default: `GIP_BUDGET_USD`.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -105,7 +115,7 @@ def talk(
 
     Raises:
         UnknownOption: a keyword that is none; the nearest is named.
-        BadSetting: a value that cannot be.
+        BadSetting: a value that cannot be; a budget for a model whose price is not known.
         MissingKey: a model was named and there is no key.
     """
     from gip_nb.notebook.cells import open_talk
@@ -123,6 +133,8 @@ def talk(
         transcription=transcription,
         dialect=dialect,
         history=history,
+        prices=prices,
+        budget_usd=budget_usd,
         record=record,
         greet=greet,
         **session,
@@ -218,6 +230,26 @@ def models(
     del api_key
     settings = resolve_gateway(**options, extra_headers=extra_headers, extra_query=extra_query)
     return realtime_models(settings, timeout_s)
+
+
+def prices(source: Mapping[str, Any] | str | Path | None = None) -> pd.DataFrame:
+    """What tokens and minutes cost, as far as it is known; costs in the tables are counted at these.
+
+    Args:
+        source: your own prices, as `talk(prices=...)` takes them. Default: the file that `GIP_PRICES` names.
+
+    Returns:
+        A row a model and kind, yours first: `model` string · `kind` category (`text`, `audio`, `image`: USD
+        per million tokens; `minute`: USD per minute of audio) · `input_usd` `cached_usd` `output_usd` float ·
+        `source` string · `date` string (when it was read).
+
+    Raises:
+        BadSetting: they are no prices.
+    """
+    from gip_nb.journal.usage_table import price_table
+    from gip_nb.session.settings import resolve_prices
+
+    return price_table(resolve_prices(source))
 
 
 def current() -> Talk | None:

@@ -19,6 +19,8 @@ __all__ = [
     "AudioFileNotFound",
     "BadAudio",
     "BadSetting",
+    "BudgetSpent",
+    "BudgetWarning",
     "ConnectionDropped",
     "ConnectionRefused",
     "DialectRefused",
@@ -26,6 +28,7 @@ __all__ = [
     "HostUnreachable",
     "KeyRefused",
     "MicrophoneUnavailable",
+    "MissingExtra",
     "MissingKey",
     "NothingToDo",
     "RehearsalFailed",
@@ -93,6 +96,15 @@ class MissingKey(GipError):
             "set GIP_API_KEY (in the environment or in a .env beside the notebook), pass api_key=..., "
             'or use talk("rehearsal") to try things without a key.',
         )
+
+
+class MissingExtra(GipError, ImportError):
+    """Something that wants a package which this one does not bring along."""
+
+    title = "Package missing"
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what}: {package} is not installed", f'pip install "gip_nb[{extra}]"')
 
 
 class KeyRefused(GipError):
@@ -191,6 +203,15 @@ class NothingToDo(GipError):
     title = "Nothing to do"
 
 
+class BudgetSpent(GipError):
+    """The session has cost what it may, or nobody knows any more what it costs: no answer is asked for.
+
+    The talk stays connected; `session.budget_usd = ...` sets another limit.
+    """
+
+    title = "Stopped by its budget"
+
+
 class UnknownItem(GipError, KeyError):
     """An item id that is in no row of the log."""
 
@@ -210,3 +231,7 @@ class MicrophoneUnavailable(GipError):
 
 class SettingIgnored(UserWarning):
     """The server took an update and kept a setting as it was; the text names both values."""
+
+
+class BudgetWarning(UserWarning):
+    """80 % of a session's budget are spent; the text names what was spent, the limit and what comes next."""

@@ -1,6 +1,6 @@
 // The line of facts: model, dialect, rehearsal, how a turn ends, and a few figures.
 
-import { costText, seconds } from "../phrases.js";
+import { costOf, seconds } from "../phrases.js";
 import { make, setAttribute, setText, show } from "./dom.js";
 import { elapsed } from "./elapsed.js";
 import { turns } from "./turns.js";
@@ -54,7 +54,7 @@ export function facts(page, signal) {
   const requests = make("span", "gip-requests", {
     title: "finished responses; each is billed as one request",
   });
-  const cost = make("span", "gip-cost", { title: "so far, at the model's list price" });
+  const cost = make("span", "gip-cost");
   const session = make("span", "gip-session-id", { title: "session id" });
   const figures = make("span", "gip-figures", {}, time.element, firstSound, requests, cost, session);
   const chips = make("span", "gip-chips", {}, model, dialect, rehearsal);
@@ -79,8 +79,10 @@ export function facts(page, signal) {
       if (talk.first_sound_ms !== null) setText(firstSound, `first sound ${seconds(talk.first_sound_ms, 2)}`);
       show(requests, talk.requests > 0);
       setText(requests, counted(talk.requests, "request"));
-      show(cost, talk.cost_usd !== null && !talk.rehearsal);
-      if (talk.cost_usd !== null) setText(cost, costText(talk.cost_usd));
+      const { text, title } = costOf(talk);
+      show(cost, text !== "");
+      setText(cost, text);
+      setAttribute(cost, "title", title);
       show(session, talk.session_id !== null);
       setText(session, talk.session_id ?? "");
       setAttribute(session, "title", `session id: ${talk.session_id ?? ""}`);

@@ -7,11 +7,14 @@ lock for that).
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from gip_nb.journal.row_columns import RowColumns
+from gip_nb.journal.sounds import Sounds
 from gip_nb.protocol import dialects
 from gip_nb.protocol.conversation import Direction
 from gip_nb.protocol.events import Dialect
@@ -25,6 +28,7 @@ from gip_nb.protocol.frames import (
     event_of,
     join_wire,
     read_frame,
+    reread_frame,
     wire_size,
 )
 
@@ -42,7 +46,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         elapsed_ns: since the log began, on the monotonic clock.
         direction: `sent`, `received` or `local`.
         type: as on the wire; empty where the frame named none.
-        skeleton, cut, audio: see `protocol.frames.Frame`.
+        skeleton, cut: see `protocol.frames.Frame`.
+        sounds: where the log's audio is kept; None for a row without.
+        audio_at, audio_bytes: which part of it is this row's.
         connection: which connection of the session, from 1; 0 before the first.
     """
 
@@ -51,7 +57,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     type: str
     skeleton: bytes
     cut: int
-    audio: bytes | None
+    sounds: Sounds | None
+    audio_at: int
+    audio_bytes: int
     connection: int
     dialect: Dialect
     event_id: str | None
@@ -60,11 +68,21 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     call_id: str | None
 
     @property
+    def audio(self) -> bytes | None:
+        """The audio, in the wire's format; None where the row carries none. Any thread; may read a file."""
+        return None if self.sounds is None else self.sounds.read(self.audio_at, self.audio_bytes)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether it carries audio. Costs nothing, where `audio` copies."""
+        return self.sounds is not None
+
+    @property
     def wire_bytes(self) -> int:
         """Size on the wire; 0 for a local row, which never was on it."""
         if self.direction == "local":
             return 0
-        return wire_size(self.skeleton, self.cut, self.audio)
+        return wire_size(self.skeleton, self.cut, None if self.sounds is None else self.audio_bytes)
 
 
 def _ids_of(fields: dict[str, Any]) -> tuple[str | None, str | None, str | None, str | None]:
@@ -74,9 +92,19 @@ def _ids_of(fields: dict[str, Any]) -> tuple[str | None, str | None, str | None,
         item_id = fields["item_id"]
         if event_id and response_id and item_id and "call_id" not in fields and "item" not in fields:
             # A delta, of which there are most.
-            return event_id, response_id, item_id, None
+            return event_id, _shared(response_id), _shared(item_id), None
     event = Event("", fields)
-    return event.text("event_id") or None, event.response_id, event.item_id, event.call_id
+    response_id, item_id, call_id = event.response_id, event.item_id, event.call_id
+    return (
+        event.text("event_id") or None,
+        None if response_id is None else _shared(response_id),
+        None if item_id is None else _shared(item_id),
+        None if call_id is None else _shared(call_id),
+    )
+
+
+# A thousand rows name one item, and each frame brings a string of its own.
+_shared = sys.intern
 
 
 class EventLog:
@@ -86,17 +114,33 @@ class EventLog:
         monotonic_ns: the clock that orders rows.
         unix_ns: the wall clock, asked once: times of rows are its value at the beginning plus what the
             monotonic clock counted.
+        sounds: where the audio is kept.
     """
 
     def __init__(
-        self, monotonic_ns: Callable[[], int] = time.monotonic_ns, unix_ns: Callable[[], int] = time.time_ns
+        self,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        unix_ns: Callable[[], int] = time.time_ns,
+        sounds: Sounds | None = None,
     ) -> None:
         self.rows: list[Row] = []
+        self.columns = RowColumns()
         self.started_unix_ns = unix_ns()
+        self.sounds = sounds if sounds is not None else Sounds()
         self._monotonic_ns = monotonic_ns
         self._zero_ns = monotonic_ns()
         self.connection = 0
         self.dialect: Dialect = "ga"
+
+    @classmethod
+    def restored(cls, started_unix_ns: int) -> EventLog:
+        """A log that began then and is over; `restore` fills it.
+
+        What is added later has the time of its last row.
+        """
+        log = cls(lambda: 0, lambda: started_unix_ns)
+        log._monotonic_ns = lambda: log.rows[-1].elapsed_ns if log.rows else 0
+        return log
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -107,20 +151,7 @@ class EventLog:
 
     def append(self, direction: Literal["sent", "received"], frame: Frame) -> Row:
         """Write down a frame that passes. Only the loop calls this."""
-        fields = frame.fields
-        row = Row(
-            self._monotonic_ns() - self._zero_ns,
-            direction,
-            frame.type,
-            frame.skeleton,
-            frame.cut,
-            frame.audio,
-            self.connection,
-            self.dialect,
-            *_ids_of(fields),
-        )
-        self.rows.append(row)
-        return row
+        return self._add(self._monotonic_ns() - self._zero_ns, direction, frame)
 
     def local(self, kind: str, **fields: Any) -> tuple[Row, Event]:
         """Write down something that happened on this side. Only the loop calls this.
@@ -133,25 +164,54 @@ class EventLog:
             The row, and the event for the reducer.
         """
         event = Event(f"local.{kind}", {"type": f"local.{kind}", **fields})
-        if kind == "connection.opened":
+        self._notice_connection(event)
+        frame = encode_event(event.fields)
+        return self._add(self.elapsed_ns(), "local", Frame(frame.skeleton, NO_CUT, None, event.fields)), event
+
+    def restore(self, elapsed_ns: int, direction: Direction, frame: Frame) -> Row:
+        """Write down a row as another log had it: one that was saved, or that is played again.
+
+        Connection and dialect follow from the local rows, as they do while a talk goes on.
+
+        Args:
+            elapsed_ns: since that log began.
+            direction: `sent`, `received` or `local`.
+            frame: what passed.
+        """
+        if direction == "local":
+            self._notice_connection(Event(frame.type, frame.fields))
+        return self._add(elapsed_ns, direction, frame)
+
+    def _notice_connection(self, event: Event) -> None:
+        if event.type == "local.connection.opened":
             self.connection += 1
-        self.dialect = fields.get("dialect", self.dialect)
+        dialect = event.fields.get("dialect")
+        if dialect in ("beta", "ga"):
+            self.dialect = dialect
+
+    def _add(self, elapsed_ns: int, direction: Direction, frame: Frame) -> Row:
+        event_id, response_id, item_id, call_id = _ids_of(frame.fields)
+        audio = frame.audio
         row = Row(
-            self.elapsed_ns(),
-            "local",
-            event.type,
-            encode_event(event.fields).wire(),
-            NO_CUT,
-            None,
+            elapsed_ns,
+            direction,
+            _shared(frame.type),
+            frame.skeleton,
+            frame.cut,
+            None if audio is None else self.sounds,
+            0 if audio is None else self.sounds.add(audio),
+            0 if audio is None else len(audio),
             self.connection,
             self.dialect,
-            None,
-            event.response_id,
-            event.item_id,
-            event.call_id,
+            None if direction == "local" else event_id,
+            response_id,
+            item_id,
+            call_id,
         )
+        # Before the row: who counts rows finds their columns.
+        self.columns.add(row, frame.fields.get("content_index"))
         self.rows.append(row)
-        return row, event
+        return row
 
     # ---- reading: any thread -------------------------------------------------------------------------------
 
@@ -178,16 +238,15 @@ class EventLog:
     def event(self, n: int) -> Event:
         """Row `n` as a canonical event, for the reducer. Audio rows are not decoded again."""
         row = self.rows[n]
-        frame = read_frame(row.skeleton)
+        frame = reread_frame(row.skeleton, row.type)
         if frame.problem is not None:
             # Nobody acted on it when it came.
             return Event(row.type, {})
-        frame = Frame(
-            row.skeleton, row.cut, row.audio if row.audio is not None else frame.audio, frame.fields
-        )
+        audio = row.audio
+        frame = Frame(row.skeleton, row.cut, audio if audio is not None else frame.audio, frame.fields)
         if row.direction == "local":
             return Event(row.type, frame.fields)
-        if row.audio is not None:
+        if audio is not None:
             return event_of(frame, frame.fields)
         translate = (
             dialects.server_event_to_canonical

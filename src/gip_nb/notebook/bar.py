@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+from gip_nb.errors import BudgetSpent
 from gip_nb.notebook.settings_view import detection_name, settings_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gip_nb.notebook import messages
+    from gip_nb.protocol.budget import Verdict
+    from gip_nb.protocol.cost import Cost
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.session.settings import Settings
 
@@ -41,11 +44,36 @@ class Bar:
             session_id=None,
             requests=0,
             cost_usd=None,
+            cost_is_upper_bound=False,
+            cost_note=None,
+            budget=None,
             connected_at_ms=None,
             ended_at_ms=None,
             first_sound_ms=None,
             event_count=0,
         )
+
+    def spent(self, cost: Cost) -> None:
+        """Tell what the session has cost so far."""
+        self.tell(cost_usd=cost.usd, cost_is_upper_bound=cost.is_upper_bound, cost_note=cost.note)
+
+    def budget(self, verdict: Verdict) -> bool:
+        """Tell that the budget is nearly spent, or that it stops the talk; or that there is room again.
+
+        Returns:
+            Whether an error of before, that no answer could be asked for, went with that.
+        """
+        view: messages.ErrorView = {
+            "title": BudgetSpent.title if verdict.stops else "Budget nearly spent",
+            "message": verdict.message,
+            "next_step": verdict.next_step,
+        }
+        error = self._told.get("error")
+        is_over = not verdict.stops and error is not None and error["title"] == BudgetSpent.title
+        if is_over:
+            self.tell(error=None)
+        self.tell(budget=view if verdict.message else None)
+        return is_over
 
     @property
     def connected(self) -> bool:
@@ -81,6 +109,9 @@ class Bar:
             "first_sound_ms": None,
             "requests": 0,
             "cost_usd": None,
+            "cost_is_upper_bound": False,
+            "cost_note": None,
+            "budget": None,
             "connected_at_ms": None,
             "ended_at_ms": None,
             "event_count": len(session.log),

@@ -10,7 +10,7 @@ from gip_nb.notebook.displays import front_end, publish
 from gip_nb.notebook.record import Facts, talked
 from gip_nb.notebook.saved_record import SavedRecord
 from gip_nb.notebook.shown_results import ShownResults
-from gip_nb.protocol.usage import cost_usd
+from gip_nb.protocol.cost import total_cost
 from gip_nb.session.loop import in_thread, loop, start_task
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from gip_nb.notebook.record import Talked
-    from gip_nb.protocol.conversation import Conversation
     from gip_nb.session.session import AsyncRealtimeSession
 
 __all__ = ["Beside"]
@@ -105,18 +104,13 @@ class Beside:
 
 def _facts(session: AsyncRealtimeSession) -> Facts:
     log = session.log
+    cost = total_cost(session.protocol.conversation)
     opened = next((row.elapsed_ns for row in log.rows if row.type == "local.connection.opened"), None)
     return Facts(
         model=session.settings.model,
         rehearsal=session.settings.rehearsal,
         started_unix_s=None if opened is None else (log.started_unix_ns + opened) / 1e9,
         duration_s=None if opened is None else (log.rows[-1].elapsed_ns - opened) / 1e9,
-        cost_usd=total_cost_usd(session.protocol.conversation),
+        cost_usd=cost.usd,
+        cost_is_upper_bound=cost.is_upper_bound,
     )
-
-
-def total_cost_usd(conversation: Conversation) -> float | None:
-    """Of all turns; None where one of them was a model's whose price nobody knows."""
-    costs = [cost_usd(t.billed_model, t.usage) for t in conversation.turns if t.requests]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known and len(known) == len(costs) else None

@@ -15,7 +15,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gip_nb.journal.tables import audio_ms
+from gip_nb.journal.event_table import audio_ms
 from gip_nb.protocol.conversation import Conversation, Direction
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class EventIndex:
         return None if math.isnan(ms) else ms
 
     def _format(self, row: Row) -> AudioFormat:
-        if row.direction == "sent" or row.audio is None:
+        if row.direction == "sent" or not row.has_audio:
             return self._formats.input_format
         response = self._formats.responses.get(row.response_id or "")
         if (row.item_id or "") in self._formats.items or response is None:
@@ -213,7 +213,7 @@ class FilteredEvents:
         ids = (row.event_id, row.response_id, row.item_id, row.call_id)
         there = "\n".join([row.type, *filter(None, ids)]).casefold()
         missing = [word for word in self._words if word not in there]
-        if not missing or row.audio is not None:
+        if not missing or row.has_audio:
             return not missing
         if row.type:
             texts: list[str] = []

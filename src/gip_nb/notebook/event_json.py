@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.journal.tables import event_text
+from gip_nb.journal.event_table import event_text
 
 if TYPE_CHECKING:
     from gip_nb.journal.log import EventLog

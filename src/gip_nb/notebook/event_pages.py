@@ -247,7 +247,7 @@ def _row(index: EventIndex, found: FilteredEvents, run: Run, inside: int | None,
         "count": 1 if alone else run.count,
         "audio_ms": ms,
         "failures": index.failed[n] if alone else run.failures,
-        "note": note_of(index.log.event(n)) if alone and row.audio is None else None,
+        "note": note_of(index.log.event(n)) if alone and not row.has_audio else None,
         "unfolded": unfolded,
         "inside": None if inside is None else run.n,
     }

@@ -45,6 +45,13 @@ _parser.add_argument("--transcription", metavar="HOW", help="of your words: on, 
 _parser.add_argument(
     "--tool", metavar="NAME", action="append", help="a function of this notebook; repeatable"
 )
+_parser.add_argument("--prices", metavar="FILE", help="a JSON file of your own prices")
+_parser.add_argument(
+    "--budget",
+    dest="budget_usd",
+    metavar="USD",
+    help="the most that a session may cost; no answer is asked for beyond it",
+)
 _parser.add_argument(
     "--no-record",
     dest="record",

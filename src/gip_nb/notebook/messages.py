@@ -107,10 +107,13 @@ class TalkState(TypedDict, total=False):
     first_sound_ms: float | None
     requests: int
     cost_usd: float | None
+    cost_is_upper_bound: bool
+    cost_note: str | None
     connected_at_ms: float | None
     ended_at_ms: float | None
     event_count: int
     notice: ErrorView | None
+    budget: ErrorView | None
     settings: SettingsView
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from gip_nb.errors import GipError
     from gip_nb.notebook.widget import Talk
+    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.outputs import State
     from gip_nb.session.session import AsyncRealtimeSession
 
@@ -56,6 +57,11 @@ class NewestOnly:
         """Pass it on."""
         if self._is_newest:
             self._talk.turn_done(turn)
+
+    def budget_changed(self, verdict: Verdict) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.budget_changed(verdict)
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Pass it on."""

@@ -57,6 +57,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     turns: int = 0
     requests: int = 0
     cost_usd: float | None = None
+    cost_is_upper_bound: bool = False
     latency_s: float | None = None
     latency_to: Literal["sound", "audio"] = "sound"
 
@@ -269,7 +270,7 @@ def _figures(facts: Facts) -> Iterable[str]:
         yield f"{what} after {facts.latency_s:.2f} s (median)"
     yield _count(facts.requests, "request")
     if facts.cost_usd is not None:
-        yield f"${facts.cost_usd:.4f}"
+        yield f"{'at most ' if facts.cost_is_upper_bound else ''}${facts.cost_usd:.4f}"
 
 
 def _count(number: int, what: str) -> str:

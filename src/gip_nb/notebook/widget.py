@@ -16,7 +16,7 @@ import traitlets
 
 from gip_nb.errors import GipError, NothingToDo
 from gip_nb.notebook.bar import Bar
-from gip_nb.notebook.beside import Beside, total_cost_usd
+from gip_nb.notebook.beside import Beside
 from gip_nb.notebook.greeting import Greeting
 from gip_nb.notebook.live_traits import LiveTraits
 from gip_nb.notebook.microphone import MicrophoneNews
@@ -27,6 +27,7 @@ from gip_nb.notebook.requests import error_view, perform
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
 from gip_nb.notebook.verbs import SessionVerbs
+from gip_nb.protocol.cost import total_cost
 from gip_nb.session.blocking import RealtimeSession
 from gip_nb.session.loop import in_thread, loop, run_blocking, start_task
 from gip_nb.session.reply import read_utterance
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from gip_nb.notebook.probe import Examination
     from gip_nb.notebook.requests import Answer, Verb, Wish
+    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.outputs import State
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
@@ -431,12 +433,14 @@ class Talk(LiveTraits):
         }
         self._follow_transcripts()
         self._set(turn=turn, usage=usage)
-        self._bar.tell(
-            requests=conversation.requests,
-            cost_usd=total_cost_usd(conversation),
-            event_count=len(self._running.log),
-        )
+        self._bar.tell(requests=conversation.requests, event_count=len(self._running.log))
+        self._bar.spent(total_cost(conversation))
         self._beside.changed()
+
+    def budget_changed(self, verdict: Verdict) -> None:
+        """Show it where it is news; what said that the budget was spent goes when there is room again."""
+        if self._bar.budget(verdict):
+            self._set(error={})
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """What it displays meanwhile appears under the panel."""

@@ -14,15 +14,27 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
+from gip_nb.protocol.budget import OVER_BUDGET, Budget
 from gip_nb.protocol.client_rules import RULES
 from gip_nb.protocol.conversation import Conversation
-from gip_nb.protocol.outputs import Failed, ItemChanged, Output, Send, SendAudio, TurnDone, Wish
+from gip_nb.protocol.held_back import HeldBack
+from gip_nb.protocol.outputs import (
+    BudgetChanged,
+    Failed,
+    ItemChanged,
+    Output,
+    Send,
+    SendAudio,
+    TurnDone,
+    Wish,
+)
 from gip_nb.protocol.playback import Playback
 from gip_nb.protocol.requests import ANSWERS, Request, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.frames import Event
     from gip_nb.protocol.outputs import Phase
@@ -41,12 +53,19 @@ class ClientProtocol:
         player: whether somebody plays the answers and reports positions; may change. An answer that came
             while nobody did counts as heard.
         conversation: what is known already (after a reconnect), else an empty one.
+        budget: of this session; without a limit by default.
     """
 
     def __init__(
-        self, new_id: Callable[[str], str], *, player: bool = True, conversation: Conversation | None = None
+        self,
+        new_id: Callable[[str], str],
+        *,
+        player: bool = True,
+        conversation: Conversation | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.player = player
+        self.budget = budget or Budget()
         self.conversation = conversation or Conversation()
         self._new_id = new_id
         self._outputs: list[Output] = []
@@ -80,6 +99,8 @@ class ClientProtocol:
         self._appended_bytes = 0
         self._used_samples = 0
         self._has_spoken = False
+        # What the server's own turn detection would ask for, while the budget forbids it.
+        self._held_back = HeldBack()
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -205,7 +226,7 @@ class ClientProtocol:
 
         Args:
             fields: canonical `response` fields that override the session's. With `conversation: "none"` it
-                is no part of the conversation, and waits for none.
+                is no part of the conversation, and waits for none. Where the budget allows none, it fails.
         """
         wish = Wish(fields=dict(fields or {}))
         if wish.fields.get("conversation") == "none":
@@ -234,8 +255,15 @@ class ClientProtocol:
         self._drain()
         self._report_turn()
 
+    def set_budget(self, limit_usd: float | None) -> None:
+        """Another limit to what this session may cost, or none: what it allows again goes on by itself."""
+        verdict = self.budget.limit(limit_usd)
+        if verdict is not None:
+            self._budget_changed(verdict)
+
     def update(self, session: dict[str, Any]) -> Request:
         """Change the session; canonical fields, only those that change."""
+        session = self._held_back.within(session, stops=self.budget.verdict.stops)
         told = format_told(session, "input")
         if told is not None and format_of(told) is not self._encoder.format:
             self._append(self._encoder.flush())
@@ -341,6 +369,9 @@ class ClientProtocol:
     def observe(self, event: Event, direction: Direction, at_s: float) -> None:
         """Fold an event into the conversation without acting on it: what was sent, and local rows."""
         self.conversation.apply(event, direction, at_s)
+        verdict = self.budget.look(self.conversation)
+        if verdict is not None:
+            self._budget_changed(verdict)
         if direction == "sent" and event.type == "conversation.item.create" and event.item_id is not None:
             self._outputs.append(ItemChanged(event.item_id))
         elif event.type in {"local.tool.started", "local.tool.finished"}:
@@ -375,6 +406,7 @@ class ClientProtocol:
         self._appended_bytes = self._used_samples = 0
         self._has_spoken = False
         self._encoder = Encoder()
+        self._held_back = HeldBack()
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -393,12 +425,18 @@ class ClientProtocol:
 
     def _drain(self) -> None:
         """Send what waits, up to and including the next `response.create`."""
+        forbidden = False
         while self._queue and not self.answering and not self._pressed:
             head = self._queue.popleft()
-            if isinstance(head, Wish):
+            if isinstance(head, Wish) and self.budget.verdict.stops:
+                self._forbid(head)
+                forbidden = True
+            elif isinstance(head, Wish):
                 self._ask(head)
             else:
                 self._send(*head)
+        if forbidden:
+            self._report_turn()
 
     def _ask(self, wish: Wish) -> None:
         fields = wish.fields
@@ -414,7 +452,28 @@ class ClientProtocol:
         self._asked = self._newest = wish
         wish.event_id = event["event_id"]
 
+    def _forbid(self, wish: Wish) -> None:
+        """The budget is spent: this one is not asked for."""
+        verdict = self.budget.verdict
+        failure = Failed(verdict.message, OVER_BUDGET, None, verdict.next_step)
+        self._finish(wish, failure)
+        if not wish.awaited:
+            self._outputs.append(failure)
+
+    def _budget_changed(self, verdict: Verdict) -> None:
+        self._outputs.append(BudgetChanged(verdict))
+        self._hold_server_back()
+
+    def _hold_server_back(self) -> None:
+        """The server's turn detection asks for no answer while the budget is spent, and does again after."""
+        session = self._held_back.change(self.turn_detection, stops=self.budget.verdict.stops)
+        if session is not None:
+            self.update(session)
+
     def _ask_beside(self, wish: Wish) -> None:
+        if self.budget.verdict.stops:
+            self._forbid(wish)
+            return
         event = {"type": "response.create", "response": wish.fields}
         if not wish.fields.get("metadata"):
             # By these it is known again: it may begin while another one is being given.

@@ -55,6 +55,7 @@ def _on_speech_stopped(p: ClientProtocol, e: Event) -> None:
         and not is_busy
         and detection is not None
         and detection.get("create_response") is not False
+        and not p._held_back.off
     )
     if e.item_id is not None:
         p._outputs.append(ItemChanged(e.item_id))
@@ -214,6 +215,7 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
         p._hearing = p._pressed = False
         p._drain()
     p._by_hand = by_hand
+    p._hold_server_back()
     p._outputs.append(SettingsChanged())
 
 

@@ -10,6 +10,7 @@ them for each of fifty events a second would cost more than everything else here
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,15 @@ from gip_nb.protocol.clocks import MARK_SAMPLES, PageClock
 from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
 from gip_nb.protocol.local_rules import LOCAL_RULES
+from gip_nb.protocol.prices import PACKAGED
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.usage import Billed
 
 __all__ = ["SAMPLES_PER_MS", "Conversation", "Direction", "Item", "Response", "Turn", "heard_text", "reduce"]
 
@@ -44,6 +47,12 @@ class Conversation:
         renamed: ids that we gave to items, and the ids that the server gave them instead.
         clocks: by page, its clock beside the log's.
         input_format, output_format: of the audio on the wire.
+        model: the session's, as the server told it last; until then as it was asked for.
+        asked_model: the one that this side asked for, by the name that it has for it.
+        transcription_model: the one that writes down the user's words, or did last; empty where none is told.
+        prices: what tokens cost: the packaged table, with the user's rows over it where the log has any.
+        billed: all that the server bills, in the order in which it was told: each `response.done`, once, and
+            each transcription that tells its usage.
         last_done: the response that the newest `response.done` ended, also where that named none.
     """
 
@@ -54,13 +63,17 @@ class Conversation:
         self.turns: list[Turn] = []
         self.session: dict[str, Any] = {}
         self.session_id: str | None = None
-        self.model = ""
+        self.model = self.asked_model = self.transcription_model = ""
+        self.prices = PACKAGED
+        self.billed: list[Billed] = []
         self.requests = 0
         self.connection = 0
         self.renamed: dict[str, str] = {}
         self.last_done: str | None = None
         self.clocks: dict[str, PageClock] = {}
         self.input_format = self.output_format = PCM16
+        # The time of the event that is being folded in.
+        self._now_s = 0.0
         # The newest update that changed them, and what they were.
         self._formats_before = ("", PCM16, PCM16)
         self._undo: dict[str, Callable[[], None]] = {}
@@ -71,15 +84,18 @@ class Conversation:
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
         self._unconfirmed: list[str] = []
-        # Of this connection: samples appended so far, and when (a list of each, ascending), to find real
-        # times of audio positions.
-        self._appended_samples: list[int] = [0]
-        self._appended_s: list[float] = [0.0]
+        # Of this connection: samples appended so far, and when (ascending), to find real times of audio
+        # positions.
+        self._appended_samples = array("q", [0])
+        self._appended_s = array("d", [0.0])
         self._input_rest_bytes = 0
         # Of this connection: the input's sample that was captured then, on that page's clock.
         self._captured: list[tuple[int, str, float]] = []
         self._speech_end: dict[str, tuple[float, SpeechEnd]] = {}
+        self._speech_stopped_s: dict[str, float] = {}
         self._committed: set[str] = set()
+        # What was transcribed, and billed for it: item and part.
+        self._transcribed: set[tuple[str, int]] = set()
         # Where the audio of a manual commit begins and ends: what was appended since the commit (or clear)
         # before it, the server's own commits included.
         self._committed_samples = 0
@@ -87,8 +103,8 @@ class Conversation:
 
     def reset_input(self) -> None:
         """A new connection: its audio time starts at zero."""
-        self._appended_samples = [0]
-        self._appended_s = [0.0]
+        self._appended_samples = array("q", [0])
+        self._appended_s = array("d", [0.0])
         self._input_rest_bytes = 0
         self._captured.clear()
         self._committed_samples = 0
@@ -105,9 +121,12 @@ class Conversation:
     @property
     def turn_detection(self) -> dict[str, Any] | None:
         """The turn detection that the server has in force, None for push to talk (or not told)."""
+        return self._input_setting("turn_detection")
+
+    def _input_setting(self, name: str) -> dict[str, Any] | None:
         found: object = self.session
-        for name in ("audio", "input", "turn_detection"):
-            found = found.get(name) if isinstance(found, dict) else None
+        for part in ("audio", "input", name):
+            found = found.get(part) if isinstance(found, dict) else None
         return found if isinstance(found, dict) else None
 
     def ordered(self) -> list[Item]:
@@ -122,9 +141,7 @@ class Conversation:
     @property
     def transcribes(self) -> bool:
         """Whether the server was asked to write down the user's words."""
-        audio = self.session.get("audio")
-        asked = (audio.get("input") or {}).get("transcription") if isinstance(audio, dict) else None
-        return isinstance(asked, dict)
+        return self._input_setting("transcription") is not None
 
     def turn_of(self, response_id: str | None, item_id: str | None) -> int | None:
         """The turn that an event with these ids belongs to."""
@@ -163,20 +180,91 @@ class Conversation:
                 package's own rows.
             at_s: when, in seconds on the log's clock.
         """
+        self._now_s = at_s
         rule = LOCAL_RULES.get(event.type) if direction == "local" else RULES.get((direction, event.type))
         if rule is not None:
             rule(self, event, at_s)
         if direction == "received" and event.type.startswith(("response.", "conversation.item.")):
             self._note_first_event(event, at_s)
 
+    # The three kinds of event that make up nearly all of a log, for whoever folds many at once. Each does
+    # what `apply` would for as many events, without an `Event`; the answers' only where they are asked first.
+
+    def append_audio(self, pieces: Iterable[tuple[int, float]]) -> None:
+        """Audio was sent to the input buffer: bytes of the wire, and when, in seconds."""
+        samples, wire = self._appended_samples[-1], self.input_format
+        for wire_bytes, at_s in pieces:
+            if wire_bytes:
+                # A piece may end within a sample: the next one has the rest of it.
+                there = self._input_rest_bytes + wire_bytes
+                self._input_rest_bytes = there % wire.sample_bytes
+                samples += wire.samples(there)
+                self._appended_samples.append(samples)
+                self._appended_s.append(at_s)
+
+    def may_add_audio(self, response_id: str, item_id: str, content_index: int) -> bool:
+        """Whether audio for this content part would plainly be a further piece of a known answer."""
+        item, response = self.items.get(item_id), self.responses.get(response_id)
+        if item is None or response is None or item.response_id != response_id or not item.audio_bytes:
+            return False
+        turn = self.turns[response.turn - 1]
+        return item.audio_index == content_index and item.turn == turn.turn and turn.first_audio_s is not None
+
+    def add_answer_audio(self, response_id: str, item_id: str, wire_bytes: int, at_s: float) -> None:
+        """So much audio of an answer came, the last of it then. Only where `may_add_audio`."""
+        item, response = self.items[item_id], self.responses[response_id]
+        turn = self.turns[response.turn - 1]
+        item.last_audio_s = at_s
+        turn.ended_s = max(turn.ended_s or at_s, at_s)
+        item.audio_bytes += wire_bytes
+        item.generated_samples = response.output_format.samples(item.audio_bytes)
+
+    def may_add_text(self, response_id: str, item_id: str) -> bool:
+        """Whether text for this item would plainly be a further piece of a known answer."""
+        item, response = self.items.get(item_id), self.responses.get(response_id)
+        if item is None or response is None or item.response_id != response_id or not item.texts:
+            return False
+        turn = self.turns[response.turn - 1]
+        begun = turn.first_text_s is not None and response.first_text_s is not None
+        return item.turn == turn.turn and begun
+
+    def add_answer_text(
+        self, response_id: str, item_id: str, pieces: Iterable[tuple[int, str]], last_s: float
+    ) -> int:
+        """Further text of an answer came, the last of it then. Only where `may_add_text`.
+
+        Args:
+            response_id: whose.
+            item_id: whose.
+            pieces: content index and text.
+            last_s: when the last of them came.
+
+        Returns:
+            How many were taken: a piece for a part that has none so far is left, and what follows it.
+        """
+        item, turn = self.items[item_id], self.turns[self.responses[response_id].turn - 1]
+        turn.ended_s = max(turn.ended_s or last_s, last_s)
+        taken = 0
+        for index, delta in pieces:
+            there = item.texts.get(index)
+            if there is None or not delta:
+                break
+            if item.may_grow(index):
+                there.append(delta)
+            taken += 1
+        return taken
+
     def _note_first_event(self, event: Event, at_s: float) -> None:
         response = self.responses.get(event.response_id or "")
         turn = self.turns[response.turn - 1] if response is not None else None
-        if turn is not None and turn.first_event_s is None:
+        if turn is None:
+            return
+        if turn.first_event_s is None:
             turn.first_event_s = at_s
+        turn.ended_s = at_s
 
     def _open_turn(self, at_s: float) -> Turn:
-        turn = Turn(turn=len(self.turns) + 1, started_s=at_s, billed_model=self.model)
+        turn = Turn(turn=len(self.turns) + 1, started_s=at_s)
         self.turns.append(turn)
         return turn
 
@@ -187,7 +275,7 @@ class Conversation:
         """The item with this id; made, empty, where a server speaks of one that it never announced."""
         found = self.items.get(item_id)
         if found is None:
-            found = self.items[item_id] = Item(item_id=item_id)
+            found = self.items[item_id] = Item(item_id=item_id, added_s=self._now_s)
         return found
 
     def _claim(self, item: Item, turn: Turn) -> None:
@@ -264,7 +352,10 @@ class Conversation:
         if found is None:
             turn = self._the_turn(at_s)
             found = self.responses[response_id] = Response(
-                response_id=response_id, turn=turn.turn, output_format=self.output_format
+                response_id=response_id,
+                turn=turn.turn,
+                model=self.prices.name_of(self.model, self.asked_model),
+                output_format=self.output_format,
             )
             turn.response_ids.append(response_id)
         return found
@@ -306,7 +397,17 @@ class Conversation:
         end = self._appended_samples[index + 1]
         return self._appended_s[index + 1] - (end - samples) / (SAMPLES_PER_MS * 1000)
 
+    def capture_error_ms(self, audio_ms: float) -> float | None:
+        """How wrong `real_time_of` may be there for the page's clock; None where it does not rest on it."""
+        found = self._capture_mark(max(0.0, audio_ms) * SAMPLES_PER_MS)
+        return None if found is None else found[0].error_ms
+
     def _capture_time(self, samples: float) -> float | None:
+        found = self._capture_mark(samples)
+        return None if found is None else found[0].to_log_s(found[1])
+
+    def _capture_mark(self, samples: float) -> tuple[PageClock, float] | None:
+        """Whose microphone took this sample, and when on that page's clock."""
         index = bisect_right(self._captured, samples, key=lambda mark: mark[0]) - 1
         if index < 0:
             return None
@@ -315,7 +416,7 @@ class Conversation:
         # Marks are a second apart at most: what lies further on did not come from that microphone.
         if clock is None or samples - marked > 2 * MARK_SAMPLES:
             return None
-        return clock.to_log_s(page_ms + (samples - marked) / SAMPLES_PER_MS)
+        return clock, page_ms + (samples - marked) / SAMPLES_PER_MS
 
 
 def reduce(conversation: Conversation, event: Event, direction: Direction, at_s: float = 0.0) -> Conversation:

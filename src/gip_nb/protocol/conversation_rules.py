@@ -12,6 +12,7 @@ from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
 from gip_nb.protocol.turns import Commit
+from gip_nb.protocol.usage import Billed, tells_usage, transcribed_s, transcription_usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ def _on_session(c: Conversation, e: Event, _at_s: float) -> None:
         c.session = session
         c.session_id = told_text(session.get("id")) or c.session_id
         c.model = told_text(session.get("model")) or c.model
+        transcription = c._input_setting("transcription") or {}
+        c.transcription_model = told_text(transcription.get("model")) or c.transcription_model
         _take_formats(c, session)
 
 
@@ -47,12 +50,7 @@ def _take_formats(c: Conversation, session: dict[str, Any]) -> None:
 
 
 def _on_append(c: Conversation, e: Event, at_s: float) -> None:
-    if e.audio:
-        # A piece may end within a sample: the next one has the rest of it.
-        there = c._input_rest_bytes + len(e.audio)
-        c._input_rest_bytes = there % c.input_format.sample_bytes
-        c._appended_samples.append(c._appended_samples[-1] + c.input_format.samples(there))
-        c._appended_s.append(at_s)
+    c.append_audio([(len(e.audio or b""), at_s)])
 
 
 def _on_commit_sent(c: Conversation, e: Event, at_s: float) -> None:
@@ -88,6 +86,8 @@ def _on_speech_started(c: Conversation, e: Event, _at_s: float) -> None:
         item = c.item(e.item_id)
         item.role = "user"
         item.audio_start_ms = e.whole("audio_start_ms")
+        if item.audio_start_ms is not None:
+            item.speech_start_s = c.real_time_of(item.audio_start_ms)
 
 
 def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
@@ -95,6 +95,7 @@ def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
         return
     item = c.item(e.item_id)
     item.audio_end_ms = e.whole("audio_end_ms")
+    c._speech_stopped_s[e.item_id] = at_s
     silence_ms = (c.turn_detection or {}).get("silence_duration_ms")
     end_s = None
     if item.audio_end_ms is not None and isinstance(silence_ms, int | float):
@@ -104,7 +105,7 @@ def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
     c._speech_end[e.item_id] = found
     if e.item_id in c._committed and item.turn is not None:
         # Some servers tell the end after the commit.
-        c.turns[item.turn - 1].spoken_until(*found)
+        _end_speech(c, item, *found)
         _measure(c, item)
 
 
@@ -115,14 +116,26 @@ def _on_committed(c: Conversation, e: Event, at_s: float) -> None:
     item = c.item(e.item_id)
     item.role, item.spoken = "user", True
     item.connection = c.connection
-    turn = c._user_turn(item, at_s)
-    turn.spoken_until(*c._speech_end.get(e.item_id, (at_s, "commit")))
+    c._user_turn(item, at_s)
+    end = c._speech_end.get(e.item_id, (at_s, "commit"))
     if item.audio_start_ms is None and c._manual:
         commit = c._manual.pop(0)
         item.audio_start_ms, item.audio_end_ms = commit.start // SAMPLES_PER_MS, commit.end // SAMPLES_PER_MS
-        turn.spoken_until(commit.at_s, "commit")
+        item.speech_start_s = c.real_time_of(item.audio_start_ms)
+        end = (commit.at_s, "commit")
+    _end_speech(c, item, *end)
     _measure(c, item)
     c._place(e.item_id, e.text("previous_item_id") or None)
+
+
+def _end_speech(c: Conversation, item: Item, at_s: float, how: SpeechEnd) -> None:
+    """This utterance, which opened a turn, ended then."""
+    turn = c._user_turn(item, at_s)
+    turn.spoken_until(at_s, how)
+    item.speech_end_s = at_s
+    turn.speech_stopped_s = c._speech_stopped_s.get(item.item_id)
+    if item.audio_end_ms is not None:
+        turn.rests_on_clock(c.capture_error_ms(item.audio_end_ms))
 
 
 def _on_idle_timeout(c: Conversation, e: Event, at_s: float) -> None:
@@ -269,11 +282,32 @@ def _on_transcript_delta(c: Conversation, e: Event, _at_s: float) -> None:
         c.item(e.item_id).add_text(e.whole("content_index") or 0, e.text("delta"))
 
 
-def _on_transcript_done(c: Conversation, e: Event, _at_s: float) -> None:
+def _on_transcript_done(c: Conversation, e: Event, at_s: float) -> None:
     if e.item_id is not None:
         item = c.item(e.item_id)
         item.set_text(e.whole("content_index") or 0, e.text("transcript"))
         item.transcribed = True
+        _bill_transcript(c, e, item, at_s)
+
+
+def _bill_transcript(c: Conversation, e: Event, item: Item, at_s: float) -> None:
+    part = (item.item_id, e.whole("content_index") or 0)
+    if not e.part("usage") or part in c._transcribed:
+        # Not every server tells it, and some tell it twice.
+        return
+    c._transcribed.add(part)
+    billed = Billed(
+        kind="transcription",
+        at_s=at_s,
+        turn=item.turn,
+        item_id=item.item_id,
+        model=c.transcription_model,
+        status="completed",
+        usage=transcription_usage_of(e.fields),
+        told=tells_usage(e.fields) or transcribed_s(e.fields) is not None,
+        audio_s=transcribed_s(e.fields),
+    )
+    c.billed.append(billed)
 
 
 def _on_transcript_segment(c: Conversation, e: Event, _at_s: float) -> None:

@@ -77,7 +77,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     @property
     def wire_bytes(self) -> int:
         """The frame's size on the wire in bytes."""
-        return wire_size(self.skeleton, self.cut, self.audio)
+        return wire_size(self.skeleton, self.cut, None if self.audio is None else len(self.audio))
 
     def wire(self) -> bytes:
         """The bytes that passed."""
@@ -142,11 +142,11 @@ def join_wire(skeleton: bytes, cut: int, audio: bytes | None) -> bytes:
     return skeleton[:cut] + binascii.b2a_base64(audio, newline=False) + skeleton[cut:]
 
 
-def wire_size(skeleton: bytes, cut: int, audio: bytes | None) -> int:
-    """How many bytes `join_wire` gives."""
-    if audio is None or cut == NO_CUT:
+def wire_size(skeleton: bytes, cut: int, audio_bytes: int | None) -> int:
+    """How many bytes `join_wire` gives with so much audio."""
+    if audio_bytes is None or cut == NO_CUT:
         return len(skeleton)
-    return len(skeleton) + 4 * ((len(audio) + 2) // 3)
+    return len(skeleton) + 4 * ((audio_bytes + 2) // 3)
 
 
 def decode_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
@@ -182,6 +182,21 @@ def read_frame(raw: bytes) -> Frame:
         return _odd_frame(raw)
     # `_Head` accepts only an object, so `fields` is one.
     return _whole_frame(raw, fields)
+
+
+def reread_frame(raw: bytes, kind: str) -> Frame:
+    """As `read_frame`, of a frame that was read before and is kept without its audio.
+
+    Args:
+        raw: its bytes.
+        kind: its type, as it was read then; empty where it had none.
+    """
+    if not kind or kind in _AUDIO_FIELD:
+        return read_frame(raw)
+    try:
+        return Frame(raw, NO_CUT, None, _read_any(raw))
+    except NOT_JSON:
+        return _odd_frame(raw)
 
 
 def _whole_frame(raw: bytes, fields: dict[str, Any]) -> Frame:

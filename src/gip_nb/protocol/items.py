@@ -31,6 +31,10 @@ class Item(msgspec.Struct, kw_only=True):
         playback_cut: playback was stopped before its end.
         audio_start_ms, audio_end_ms: where the user's speech lies in the input audio, as the server's VAD
             says.
+        added_s: when it was first told of, on the log's clock; so the next five.
+        speech_start_s, speech_end_s: when the user said it.
+        first_audio_s, last_audio_s: when the first and the newest piece of an answer's sound came.
+        sound_start_s: when its first sample left the page's loudspeaker.
         run_s: of a function call, when the function began here, on the log's clock.
         duration_ms: of a function call, how long the function took, None before it has ended.
         restored: it only restores an earlier talk: it belongs to no turn, and nothing of it is counted.
@@ -65,6 +69,12 @@ class Item(msgspec.Struct, kw_only=True):
     audio_end_ms: int | None = None
     audio_ms: float | None = None
     connection: int = 0
+    added_s: float | None = None
+    speech_start_s: float | None = None
+    speech_end_s: float | None = None
+    first_audio_s: float | None = None
+    last_audio_s: float | None = None
+    sound_start_s: float | None = None
     run_s: float | None = None
     duration_ms: float | None = None
     problem: str | None = None

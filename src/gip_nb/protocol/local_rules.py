@@ -1,4 +1,4 @@
-"""What this side's own rows do to a conversation: clocks, capture times, playback, connections, history.
+"""What this side's own rows do to a conversation: clocks, capture times, playback, connections and more.
 
 As in conversation_rules.py: one function a row's type, one row in `LOCAL_RULES`, and the fields of
 `Conversation` are theirs too.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gip_nb.protocol.clocks import PageClock
 from gip_nb.protocol.items import SAMPLES_PER_MS, heard_samples
+from gip_nb.protocol.prices import told_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,14 @@ def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
     item.heard_ms = max(item.heard_ms or 0.0, min(played, item.generated_samples) / SAMPLES_PER_MS)
 
 
-def _on_delivered(c: Conversation, e: Event, _at_s: float) -> None:
+def _on_delivered(c: Conversation, e: Event, at_s: float) -> None:
     item = c.items.get(e.item_id or "")
-    if item is not None:
-        end = (e.whole("start_sample") or 0) + (e.whole("samples") or 0)
-        item.delivered_samples = max(item.delivered_samples or 0, end)
+    if item is None:
+        return
+    end = (e.whole("start_sample") or 0) + (e.whole("samples") or 0)
+    item.delivered_samples = max(item.delivered_samples or 0, end)
+    if item.turn is not None and c.turns[item.turn - 1].first_delivered_s is None:
+        c.turns[item.turn - 1].first_delivered_s = at_s
 
 
 def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
@@ -51,8 +55,11 @@ def _on_playback_started(c: Conversation, e: Event, at_s: float) -> None:
     latency_ms = max(0.0, float(latency_ms)) if isinstance(latency_ms, int | float) else 0.0
     sounded_s = clock.to_log_s(page_ms + latency_ms)
     turn = c.turns[item.turn - 1]
+    if item.sound_start_s is None:
+        item.sound_start_s = sounded_s
     if turn.first_sound_s is None:
         turn.first_sound_s = sounded_s
+        turn.rests_on_clock(clock.error_ms)
 
 
 def _on_clock(c: Conversation, e: Event, _at_s: float) -> None:
@@ -94,13 +101,20 @@ def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
     call = c.call(e.call_id)
     if call is not None and call.run_s is not None:
         call.duration_ms = (at_s - call.run_s) * 1000
+        if call.turn is not None:
+            c.turns[call.turn - 1].ended_s = at_s
 
 
 def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.reset_input()
     c._asked_beside.clear()
     c.connection += 1
-    c.model = e.text("model") or c.model
+    c.asked_model = e.text("model") or c.asked_model
+    c.model = c.asked_model or c.model
+
+
+def _on_prices(c: Conversation, e: Event, _at_s: float) -> None:
+    c.prices = told_prices(e.fields.get("models"))
 
 
 def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
@@ -113,6 +127,7 @@ def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
 
 LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
+    "local.prices": _on_prices,
     "local.clock": _on_clock,
     "local.history": _on_history,
     "local.mic.captured": _on_captured,

@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from gip_nb.protocol.budget import Verdict
+
 __all__ = [
+    "BudgetChanged",
     "Failed",
     "Flush",
     "ItemChanged",
@@ -95,12 +98,26 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class BudgetChanged(msgspec.Struct, frozen=True):
+    """The budget is nearly spent, is spent, or was changed: the news is to be logged and shown."""
+
+    verdict: Verdict
+
+
 class Failed(msgspec.Struct, frozen=True):
-    """The server said `error`, or a response failed."""
+    """The server said `error`, a response failed, or none may be asked for.
+
+    Attributes:
+        message: what happened.
+        code: the server's, or `OVER_BUDGET`.
+        event_id: of the event that caused it, where one is named.
+        next_step: what to do now, where this side knows it by itself.
+    """
 
     message: str
     code: str | None
     event_id: str | None
+    next_step: str = ""
 
 
 class Wish(msgspec.Struct):
@@ -139,6 +156,7 @@ Output = (
     | TextAdded
     | SettingsChanged
     | TurnDone
+    | BudgetChanged
     | ToolCall
     | Failed
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import fill_item
 from gip_nb.protocol.turns import ENDED, Response
-from gip_nb.protocol.usage import usage_of
+from gip_nb.protocol.usage import Billed, tells_usage, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,9 @@ def _on_response_created(c: Conversation, e: Event, at_s: float) -> None:
         # Some servers say it twice.
         return
     response.created_s = at_s
+    turn = c.turns[response.turn - 1]
+    if turn.response_created_s is None:
+        turn.response_created_s = at_s
     source = e.part("response")
     told = format_told(source, "output")
     response.output_format = response.output_format if told is None else format_of(told)
@@ -92,8 +95,19 @@ def _on_response_done(c: Conversation, e: Event, at_s: float) -> None:
     response.usage = usage_of(source)
     turn.requests += 1
     turn.usage = turn.usage + response.usage
-    turn.billed_model = c.model
     c.requests += 1
+    response.billed = Billed(
+        kind="response",
+        at_s=at_s,
+        turn=response.turn,
+        response_id=response.response_id,
+        model=response.model,
+        status=response.status,
+        usage=response.usage,
+        told=tells_usage(source),
+        began=response.status not in {"failed", "cancelled"} or bool(response.item_ids),
+    )
+    c.billed.append(response.billed)
 
 
 def _unnamed(c: Conversation) -> str:
@@ -127,8 +141,14 @@ def _on_output_item(c: Conversation, e: Event, at_s: float) -> None:
 
 def _on_answer_text(c: Conversation, e: Event, at_s: float) -> None:
     item = c._answer_item(e, at_s)
-    if item is not None:
-        item.add_text(e.whole("content_index") or 0, e.text("delta"))
+    if item is None or not e.text("delta"):
+        return
+    item.add_text(e.whole("content_index") or 0, e.text("delta"))
+    response = c.responses.get(item.response_id or "")
+    if response is not None and response.first_text_s is None:
+        response.first_text_s = at_s
+    if item.turn is not None and c.turns[item.turn - 1].first_text_s is None:
+        c.turns[item.turn - 1].first_text_s = at_s
 
 
 def _on_answer_text_done(c: Conversation, e: Event, at_s: float) -> None:
@@ -145,6 +165,8 @@ def _on_answer_audio(c: Conversation, e: Event, at_s: float) -> None:
     item.audio_index = e.whole("content_index") or 0
     item.audio_bytes += len(e.audio)
     item.generated_samples = c.answer_format(item.item_id).samples(item.audio_bytes)
+    item.first_audio_s = at_s if item.first_audio_s is None else item.first_audio_s
+    item.last_audio_s = at_s
     response = c.responses.get(item.response_id or "")
     if response is not None and response.first_audio_s is None:
         response.first_audio_s = at_s

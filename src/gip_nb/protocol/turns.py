@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from gip_nb.protocol.audio_formats import PCM16, AudioFormat
-from gip_nb.protocol.usage import Usage
+from gip_nb.protocol.usage import Billed, Usage
 
 __all__ = ["ENDED", "Commit", "Direction", "Response", "SpeechEnd", "Turn"]
 
@@ -20,6 +20,8 @@ class Response(msgspec.Struct, kw_only=True):
     """One answer of the server, finished or not. Times are seconds on the log's own clock (`elapsed_s`).
 
     Attributes:
+        model: by which it is priced: the session's, as it was told when this began.
+        billed: what the server bills, once it is done.
         beside: it is no part of the conversation (`conversation: "none"`): neither are its items.
         output_format: of its audio on the wire, the session's when it began or its own.
     """
@@ -32,8 +34,11 @@ class Response(msgspec.Struct, kw_only=True):
     item_ids: list[str] = msgspec.field(default_factory=list)
     created_s: float | None = None
     done_s: float | None = None
+    first_text_s: float | None = None
     first_audio_s: float | None = None
+    model: str = ""
     usage: Usage | None = None
+    billed: Billed | None = None
     metadata: dict[str, Any] | None = None
     beside: bool = False
     output_format: AudioFormat = PCM16
@@ -51,6 +56,12 @@ class Turn(msgspec.Struct, kw_only=True):
         speech_end_s: the end of the user's speech, from which latencies count.
         speech_end_from: how it is known: `vad`, the server's position in the audio; `speech_stopped`, that
             event's arrival, where a turn detection names no silence; `commit` of a push to talk; `text`.
+        speech_stopped_s: when the server said so; None where its turn detection had no say.
+        response_created_s, first_event_s, first_text_s, first_audio_s: the first of its responses' events.
+        first_delivered_s: when the first sound was handed to the page.
+        first_sound_s: when it left the page's loudspeaker.
+        clock_error_ms: by how much times that rest on the page's clock may be wrong; None where none does.
+        ended_s: when the last of it came: its responses' events, and what its tools did.
     """
 
     turn: int
@@ -59,17 +70,27 @@ class Turn(msgspec.Struct, kw_only=True):
     response_ids: list[str] = msgspec.field(default_factory=list)
     speech_end_s: float | None = None
     speech_end_from: SpeechEnd | None = None
+    speech_stopped_s: float | None = None
+    response_created_s: float | None = None
     first_event_s: float | None = None
+    first_text_s: float | None = None
     first_audio_s: float | None = None
+    first_delivered_s: float | None = None
     first_sound_s: float | None = None
+    clock_error_ms: float | None = None
+    ended_s: float | None = None
     interrupted: bool = False
     requests: int = 0
     usage: Usage = msgspec.field(default_factory=Usage)
-    billed_model: str = ""
 
     def spoken_until(self, at_s: float, how: SpeechEnd) -> None:
         """The user's speech ended then."""
         self.speech_end_s, self.speech_end_from = at_s, how
+
+    def rests_on_clock(self, error_ms: float | None) -> None:
+        """One of its times came from a page's clock."""
+        if error_ms is not None:
+            self.clock_error_ms = max(self.clock_error_ms or 0.0, error_ms)
 
 
 class Commit(msgspec.Struct, frozen=True):

@@ -1,24 +1,23 @@
-"""What a response used, and what that costs.
+"""What a response or a transcription used, as the server counts it; what that costs is cost.py's.
 
 Each `response.done` is one billed request, and its `usage` counts everything that went into and came out of
-it. Cached tokens are part of the input tokens, not more of them. Prices are data (`prices.json`: USD per
-million tokens, with source and date on each row).
+it. Cached tokens are part of the input tokens, not more of them. The transcription of the user's words is
+billed apart, by tokens or by the length of the audio.
 """
 
 from __future__ import annotations
 
-import functools
-from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Price", "Rate", "Usage", "cost_usd", "prices", "usage_of"]
+__all__ = ["Billed", "Usage", "tells_usage", "transcribed_s", "transcription_usage_of", "usage_of"]
 
-_PER_TOKEN = 1e-6  # prices are for a million
+# A table's integers have 64 bits; no talk has that many tokens, nor that many seconds.
+_MOST = 2**53
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -85,8 +84,7 @@ def _count(source: object, name: str) -> int:
     value = source.get(name) if isinstance(source, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    # A table's integers have 64 bits; no talk has that many tokens.
-    return int(value) if 0 <= value < 2**53 else 0
+    return int(value) if 0 <= value < _MOST else 0
 
 
 def _details(usage: object, name: str) -> object:
@@ -128,76 +126,64 @@ def usage_of(response: Mapping[str, object]) -> Usage:
     )
 
 
-class Rate(msgspec.Struct, frozen=True):
-    """USD per million tokens of one kind; `cached` replaces `input` for tokens from the cache."""
-
-    input: float
-    cached: float
-    output: float = 0.0
-
-
-class Price(msgspec.Struct, frozen=True):
-    """One row of the table.
-
-    Attributes:
-        model: the exact model id, without a provider's prefix.
-        text: for text tokens.
-        audio: for audio tokens.
-        source: where the figures were read.
-        date: when, as YYYY-MM-DD.
-        image: for image tokens; None where no price is known.
-    """
-
-    model: str
-    text: Rate
-    audio: Rate
-    source: str
-    date: str
-    image: Rate | None = None
+def tells_usage(response: Mapping[str, object]) -> bool:
+    """Whether there are counts in it at all: without any, nobody knows what it used."""
+    usage = response.get("usage") if isinstance(response, dict) else None
+    if not isinstance(usage, dict):
+        return False
+    counts = (usage.get("input_tokens"), usage.get("output_tokens"))
+    parts = (usage.get("input_token_details"), usage.get("output_token_details"))
+    told = any(isinstance(c, int | float) and not isinstance(c, bool) for c in counts)
+    return told or any(isinstance(part, dict) and part for part in parts)
 
 
-class _Table(msgspec.Struct):
-    models: list[Price]
-
-
-@functools.cache
-def prices() -> Mapping[str, Price]:
-    """The table that comes with this package, by model id; read once."""
-    data = resources.files("gip_nb.protocol").joinpath("prices.json").read_bytes()
-    return {price.model: price for price in msgspec.json.decode(data, type=_Table).models}
-
-
-def _input_cost(rate: Rate, tokens: int, cached: int) -> float:
-    return (tokens - cached) * rate.input + cached * rate.cached
-
-
-def cost_usd(model: str | None, usage: Usage) -> float | None:
-    """What this usage costs at the table's prices.
-
-    Tokens of a kind that the server did not name are billed as the dearest kind; see
-    `Usage.cost_is_upper_bound`.
+def transcription_usage_of(event: Mapping[str, object]) -> Usage:
+    """Reads what a transcription used; all zero where it is counted in seconds.
 
     Args:
-        model: an exact id, with or without the `openai/` of a gateway. No prefixes or families are matched:
-            snapshots of one model have had different prices.
-        usage: of one response or of many of that model.
-
-    Returns:
-        US dollars; None where the table has no price for the model, or none for a kind of token that was
-        used.
+        event: `conversation.item.input_audio_transcription.completed`. Its usage tells no kind of output:
+            what comes out of it is text.
     """
-    price = prices().get((model or "").removeprefix("openai/"))
-    if price is None or (usage.input_image_tokens and price.image is None):
-        return None
-    image = price.image or Rate(0.0, 0.0)
-    rates = (price.text, price.audio, image)
-    cost = (
-        _input_cost(price.text, usage.input_text_tokens, usage.cached_text_tokens)
-        + _input_cost(price.audio, usage.input_audio_tokens, usage.cached_audio_tokens)
-        + _input_cost(image, usage.input_image_tokens, usage.cached_image_tokens)
-        + usage.unnamed_input_tokens * max(rate.input for rate in rates)
-        + usage.output_text_tokens * price.text.output
-        + usage.output_audio_tokens * price.audio.output
-        + usage.unnamed_output_tokens * max(rate.output for rate in rates)
+    found = usage_of(event)
+    return msgspec.structs.replace(
+        found, output_text_tokens=max(found.output_text_tokens, found.output_tokens), output_audio_tokens=0
     )
-    return cost * _PER_TOKEN
+
+
+def transcribed_s(event: Mapping[str, object]) -> float | None:
+    """The seconds of audio that a transcription is billed for; None where it is counted in tokens."""
+    usage = event.get("usage") if isinstance(event, dict) else None
+    seconds = usage.get("seconds") if isinstance(usage, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    return float(seconds) if 0 <= seconds < _MOST else None
+
+
+class Billed(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that the server bills: a response that is done, or a transcription that told its usage.
+
+    Attributes:
+        kind: a response is one request; a transcription is part of none.
+        at_s: when it was told, seconds on the log's own clock.
+        turn: that it belongs to, where one is known.
+        response_id: of a response.
+        item_id: of what was transcribed.
+        model: by which it is priced; empty where nobody named one.
+        status: how it ended.
+        usage: its tokens.
+        told: whether the server told a usage.
+        began: whether anything came of it.
+        audio_s: seconds of audio, of a transcription that is billed by its length.
+    """
+
+    kind: Literal["response", "transcription"]
+    at_s: float
+    turn: int | None
+    model: str
+    status: str
+    usage: Usage
+    response_id: str | None = None
+    item_id: str | None = None
+    told: bool = True
+    began: bool = True
+    audio_s: float | None = None

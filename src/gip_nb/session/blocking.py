@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from gip_nb.errors import SettingIgnored
+from gip_nb.errors import BudgetWarning, SettingIgnored
+from gip_nb.journal.readable import Readable
 from gip_nb.session.loop import run_blocking
 from gip_nb.session.trouble import offers_nearest
 
@@ -13,28 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pandas as pd
-    from IPython.display import Audio
     from numpy.typing import NDArray
 
     from gip_nb.errors import GipError
-    from gip_nb.journal.log import EventLog
     from gip_nb.session.reply import Reply
     from gip_nb.session.session import AsyncRealtimeSession
 
 __all__ = ["RealtimeSession"]
 
 
-class RealtimeSession:
+class RealtimeSession(Readable):
     """One talk with a realtime model.
 
     Every verb may be called from any cell or thread; the first one connects.
 
+    Its tables (`events`, `turns`, `items`, `responses`, `tool_calls`, `usage`) are complete at any moment.
     Also a context manager: `with gip_nb.connect("rehearsal") as s: print(s.ask("hello").text)`.
     """
 
     def __init__(self, session: AsyncRealtimeSession) -> None:
         self._session = session
+        self.log, self.tables = session.log, session.tables
+        # What the cell that waits is warned of.
+        self._warnings: deque[str] = deque(maxlen=1)
+        session.budget_warning = self._warnings.append
 
     def __repr__(self) -> str:
         return repr(self._session).replace("Async", "", 1)
@@ -59,7 +63,10 @@ class RealtimeSession:
         self, what: str | Path | NDArray[Any], *, sample_rate_hz: int = 24_000, timeout_s: float = 60.0
     ) -> Reply:
         """Ask by text, WAV file or array, and wait for the whole answer; see `AsyncRealtimeSession.ask`."""
-        return run_blocking(self._session.ask(what, sample_rate_hz=sample_rate_hz, timeout_s=timeout_s))
+        reply = run_blocking(self._session.ask(what, sample_rate_hz=sample_rate_hz, timeout_s=timeout_s))
+        # One more frame: the keyword's check.
+        self._warn(stacklevel=4)
+        return reply
 
     def send_text(self, text: str, role: str = "user") -> str:
         """Add a message; returns its item id. `respond()` asks for the answer."""
@@ -88,7 +95,9 @@ class RealtimeSession:
 
     def respond(self, /, **overrides: Any) -> str | None:
         """Ask for a response; returns its id, None where it waits for its turn behind another one."""
-        return run_blocking(self._session.respond(**overrides))
+        response_id = run_blocking(self._session.respond(**overrides))
+        self._warn(stacklevel=3)
+        return response_id
 
     def interrupt(self) -> bool:
         """Stop the answer. Returns False where there was nothing to stop."""
@@ -122,7 +131,9 @@ class RealtimeSession:
     @offers_nearest
     def wait(self, event_type: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Wait for the next event of this type and return it."""
-        return run_blocking(self._session.wait(event_type, timeout_s))
+        event = run_blocking(self._session.wait(event_type, timeout_s))
+        self._warn(stacklevel=4)
+        return event
 
     def on(self, event_type: str, callback: Callable[[dict[str, Any]], object]) -> None:
         """Call `callback(event)` on the callback thread for each event of this type; `*` is every one."""
@@ -131,6 +142,12 @@ class RealtimeSession:
     def close(self) -> None:
         """End the talk. Its tables stay."""
         run_blocking(self._session.close())
+
+    def _warn(self, stacklevel: int) -> None:
+        while self._warnings:
+            line = self._warnings.popleft()
+            if self._session.protocol.budget.verdict.state == "warned":
+                warnings.warn(line, BudgetWarning, stacklevel=stacklevel)
 
     # ---- what it is ----------------------------------------------------------------------------------------
 
@@ -145,44 +162,24 @@ class RealtimeSession:
         return self._session.session_id
 
     @property
+    def budget_usd(self) -> float | None:
+        """The most that this session may cost, US dollars; None for no limit.
+
+        `session.budget_usd = 2.0` sets another one, also in mid-talk, and lets a spent session go on; see
+        `AsyncRealtimeSession.budget_usd`. At 80 % the next verb that waits gives a `BudgetWarning`.
+        """
+        return self._session.budget_usd
+
+    @budget_usd.setter
+    def budget_usd(self, limit_usd: float | None) -> None:
+        self._session.budget_usd = limit_usd
+
+    @property
     def error(self) -> GipError | None:
         """What ended the session, if something did."""
         return self._session.error
 
     @property
-    def log(self) -> EventLog:
-        """The raw log that the tables are made of."""
-        return self._session.log
-
-    # ---- tables: complete at any moment, after close too ---------------------------------------------------
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """Every event both ways and this side's own rows, one row each; see `journal.tables`."""
-        return self._session.events
-
-    @property
-    def items(self) -> pd.DataFrame:
-        """The conversation's items, one row each; see `journal.tables`."""
-        return self._session.items
-
-    @property
-    def turns(self) -> pd.DataFrame:
-        """The turns, one row each; see `journal.tables`."""
-        return self._session.turns
-
-    def payload(self, n: int) -> dict[str, Any]:
-        """The JSON of event `n`, whole, its audio included.
-
-        Raises:
-            IndexError: there is no such row.
-        """
-        return self._session.log.payload(n)
-
-    def audio(self, item_id: str) -> Audio:
-        """An item's sound as a player for the notebook.
-
-        Raises:
-            UnknownItem: there is none with this id, or it has no sound.
-        """
-        return self._session.audio(item_id)
+    def model(self) -> str:
+        """The model's id, as it was asked for."""
+        return self._session.settings.model

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from gip_nb.errors import GipError
+    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.outputs import State
 
 __all__ = ["Listener"]
@@ -33,6 +34,9 @@ class Listener(Protocol):
 
     def turn_done(self, turn: int) -> None:
         """A turn is finished."""
+
+    def budget_changed(self, verdict: Verdict) -> None:
+        """The budget is nearly spent, is spent, or was changed."""
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Entered while a function runs, on its thread: what it displays meanwhile. Must not raise."""

@@ -96,7 +96,8 @@ def callbacks() -> Callbacks:
         return _callbacks
 
 
-def _on_the_loop_thread() -> bool:
+def on_the_loop_thread() -> bool:
+    """Whether this is the thread of the process's loop."""
     return _loop_thread is not None and threading.current_thread() is _loop_thread.thread
 
 
@@ -108,7 +109,7 @@ def run_blocking(coroutine: Coroutine[Any, Any, R]) -> R:
     Raises:
         GipError: called on the loop's thread, where waiting would wait for itself.
     """
-    if _on_the_loop_thread():
+    if on_the_loop_thread():
         coroutine.close()
         raise GipError(
             "a blocking verb was called on the loop's own thread (from an async tool, for example)",

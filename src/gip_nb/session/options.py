@@ -61,12 +61,14 @@ NAMED_OPTIONS = frozenset(
     {
         "api_key",
         "base_url",
+        "budget_usd",
         "dialect",
         "extra_headers",
         "extra_query",
         "history",
         "instructions",
         "model",
+        "prices",
         "tools",
         "transcription",
         "turn_detection",
@@ -126,6 +128,11 @@ def check_update(fields: Mapping[str, object]) -> None:
         BadSetting: an option of `talk()` and `connect()` that holds for a whole session.
     """
     for name in fields:
+        if name == "budget_usd":
+            raise BadSetting(
+                "budget_usd is no setting of the server's",
+                f"session.budget_usd = {fields[name]!r} changes it while the session runs.",
+            )
         if name in NAMED_OPTIONS - UPDATE_OPTIONS:
             raise BadSetting(
                 f"{name} cannot change while a session runs",

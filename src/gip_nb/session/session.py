@@ -10,8 +10,9 @@ import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.audio import frames, wav_bytes
-from gip_nb.errors import BadSetting, NothingToDo, SettingIgnored, TimedOut, UnknownItem
+from gip_nb.audio import frames
+from gip_nb.errors import BadSetting, BudgetSpent, NothingToDo, SettingIgnored, TimedOut, UnknownItem
+from gip_nb.journal.readable import Readable
 from gip_nb.protocol import dialects
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
 from gip_nb.protocol.items import SAMPLES_PER_MS
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
-    import pandas as pd
-    from IPython.display import Audio
     from numpy.typing import NDArray
 
     from gip_nb.protocol.outputs import Wish
@@ -44,7 +43,7 @@ _ASK_CHUNK_BYTES = 9600
 _MIN_ASK_BYTES = LEAST_COMMIT_SAMPLES * 2
 
 
-class AsyncRealtimeSession(Talking):
+class AsyncRealtimeSession(Readable, Talking):
     """A session whose verbs are awaited. Connects with the first verb (or `async with`), ends with `close()`.
 
     Args:
@@ -55,43 +54,10 @@ class AsyncRealtimeSession(Talking):
         listener: who shows the talk.
     """
 
-    # ---- what it is ----------------------------------------------------------------------------------------
-
     @property
-    def events(self) -> pd.DataFrame:
-        """Every event, one row each; see `journal.tables`."""
-        return self.tables.events()
-
-    @property
-    def items(self) -> pd.DataFrame:
-        """The conversation's items, one row each; see `journal.tables`."""
-        return self.tables.items()
-
-    @property
-    def turns(self) -> pd.DataFrame:
-        """The turns, one row each; see `journal.tables`."""
-        return self.tables.turns()
-
-    def payload(self, n: int) -> dict[str, Any]:
-        """The JSON of event `n`, whole, its audio included.
-
-        Raises:
-            IndexError: there is no such row.
-        """
-        return self.log.payload(n)
-
-    def audio(self, item_id: str) -> Audio:
-        """An item's sound as a player for the notebook.
-
-        Raises:
-            UnknownItem: there is none with this id, or it has no sound.
-        """
-        from IPython.display import Audio
-
-        pcm = self.tables.sound(item_id)
-        if not pcm:
-            raise UnknownItem(item_id)
-        return Audio(data=wav_bytes(pcm))  # type: ignore[no-untyped-call]  # IPython has no types
+    def model(self) -> str:
+        """The model's id, as it was asked for."""
+        return self.settings.model
 
     # ---- verbs ---------------------------------------------------------------------------------------------
 
@@ -114,6 +80,7 @@ class AsyncRealtimeSession(Talking):
         Raises:
             BadAudio, AudioFileNotFound: there is nothing to ask.
             TimedOut: the answer did not come in time.
+            BudgetSpent: the budget allows no answer, or none to what a tool has returned.
             ServerError: the response failed.
             ConnectionDropped: the connection ended.
         """
@@ -349,6 +316,7 @@ class AsyncRealtimeSession(Talking):
             The response's id; None where it waits for its turn.
 
         Raises:
+            BudgetSpent: the budget allows none.
             ServerError: the server refuses it.
             TimedOut: it does not begin.
         """
@@ -464,12 +432,16 @@ class AsyncRealtimeSession(Talking):
 
         Raises:
             BadSetting: it is no event, or holds what JSON cannot carry.
+            BudgetSpent: it asks for a response, and the budget allows none.
         """
         given: object = event
         if not isinstance(given, dict) or not isinstance(given.get("type"), str):
             raise BadSetting("an event without a type", "send a dict such as {'type': 'response.create'}.")
         must_be_json(event)
         await self.connect()
+        verdict = self.protocol.budget.verdict
+        if event["type"] == "response.create" and verdict.stops:
+            raise BudgetSpent(verdict.message, verdict.next_step)
         self._line.send(dict(event))
 
     @offers_nearest

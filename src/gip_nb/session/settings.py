@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from gip_nb.errors import BadSetting, MissingKey
+from gip_nb.protocol.budget import budget_of, must_have_price
+from gip_nb.protocol.prices import PACKAGED, Prices, read_prices
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
 from gip_nb.session.history_option import read_history
 from gip_nb.session.options import (
@@ -32,6 +34,7 @@ __all__ = [
     "conceal",
     "resolve",
     "resolve_gateway",
+    "resolve_prices",
     "with_changes",
 ]
 
@@ -110,6 +113,8 @@ class Settings:
         session: canonical session fields to ask for.
         extra_headers, extra_query: go along with the handshake.
         history: canonical items of an earlier talk, which each session begins with.
+        prices: of models, the user's own among them.
+        budget_usd: the most that a session may cost; None for no limit.
     """
 
     model: str
@@ -121,6 +126,8 @@ class Settings:
     extra_headers: dict[str, str] = field(default_factory=dict, repr=False)
     extra_query: dict[str, str] = field(default_factory=dict, repr=False)
     history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    prices: Prices = PACKAGED
+    budget_usd: float | None = None
 
     @property
     def first_dialect(self) -> Literal["beta", "ga"]:
@@ -143,12 +150,14 @@ class _Sources(NamedTuple):
         base_url: None where none was named; still as it was written.
         named_as: where the address was named.
         api_key: None where there is none.
+        environment: what else is set there.
     """
 
     model: str | None
     base_url: str | None
     named_as: str
     api_key: Secret | None
+    environment: Mapping[str, str]
 
 
 def _sources(
@@ -165,6 +174,7 @@ def _sources(
         base_url=base_url or given.get("GIP_BASE_URL") or None,
         named_as="base_url" if base_url else "GIP_BASE_URL",
         api_key=key if key is not None else _key(given.get("GIP_API_KEY"), "GIP_API_KEY"),
+        environment=given,
     )
 
 
@@ -210,6 +220,8 @@ def resolve(
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
     history: object = (),
+    prices: Mapping[str, Any] | str | Path | None = None,
+    budget_usd: float | str | None = None,
     environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Settings:
@@ -225,6 +237,8 @@ def resolve(
         transcription: of the user's words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
         history: items of an earlier talk, as the API writes them, in either dialect.
+        prices: the user's own, see `read_prices`; else the file that `GIP_PRICES` names.
+        budget_usd: the most that a session may cost; else `GIP_BUDGET_USD`.
         environment: instead of `os.environ` and `.env` (tests).
         **options: further session fields in either dialect's name; `extra_headers`, `extra_query`.
 
@@ -256,8 +270,10 @@ def resolve(
     query = _texts("extra_query", options.get("extra_query"))
     if "model" in query:
         raise BadSetting("extra_query names a model", "the model goes to model=... instead.")
+    known_prices = resolve_prices(prices, found.environment)
+    resolved = REHEARSAL if rehearsal else named or DEFAULT_MODEL
     return Settings(
-        model=REHEARSAL if rehearsal else named or DEFAULT_MODEL,
+        model=resolved,
         base_url="" if rehearsal else read_base_url(found.base_url or DEFAULT_BASE_URL, found.named_as),
         api_key=None if rehearsal else key,
         dialect=dialect,  # type: ignore[arg-type]  # checked against _DIALECTS above
@@ -266,7 +282,39 @@ def resolve(
         extra_headers=_headers(options.get("extra_headers")),
         extra_query=query,
         history=read_history(history),
+        prices=known_prices,
+        budget_usd=_budget(budget_usd, found.environment, resolved, known_prices),
     )
+
+
+def resolve_prices(
+    given: Mapping[str, Any] | str | Path | None, environment: Mapping[str, str] | None = None
+) -> Prices:
+    """The user's prices over the packaged ones, from the argument or the file that `GIP_PRICES` names.
+
+    Raises:
+        BadSetting: they are no prices.
+    """
+    if given is None:
+        given = (_environment() if environment is None else environment).get("GIP_PRICES")
+    return read_prices(given)
+
+
+def _budget(given: object, environment: Mapping[str, str], model: str, prices: Prices) -> float | None:
+    """The limit, of a model whose answers have a price.
+
+    Raises:
+        BadSetting: it is none, or nobody could count.
+    """
+    limit_usd = budget_of(given)
+    if limit_usd is None:
+        limit_usd = budget_of(environment.get("GIP_BUDGET_USD"), "GIP_BUDGET_USD")
+        if model == REHEARSAL and prices.of(model) is None:
+            # It is for models that cost something; this one does not.
+            return None
+    if limit_usd is not None:
+        must_have_price(model, prices, limit_usd)
+    return limit_usd
 
 
 def with_changes(settings: Settings, fields: Mapping[str, Any]) -> Settings:

@@ -14,6 +14,8 @@ import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import msgspec
+
 from gip_nb.errors import (
     AlreadyClosed,
     GipError,
@@ -21,19 +23,20 @@ from gip_nb.errors import (
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
 from gip_nb.protocol import outputs
+from gip_nb.protocol.budget import Budget, budget_of, must_have_price
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.line import Line
-from gip_nb.session.loop import in_thread, loop, on_loop
+from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
 from gip_nb.session.speaker import Flushed, NoSpeaker
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
     ends_session,
-    error_of,
     error_of_close,
+    error_of_failure,
 )
 from gip_nb.session.waits import Waits
 from gip_nb.tools import Called
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from gip_nb.journal.log import Row
+    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.frames import Event
@@ -97,7 +101,10 @@ class Talking:
         self._tools = tools
         self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
         self._listener = listener
-        self.protocol = ClientProtocol(new_id, player=self._speaker.plays)
+        self._budget_usd = settings.budget_usd
+        # Who is told that the budget is nearly spent; a blocking face warns in the cell instead.
+        self.budget_warning: Callable[[str], object] = _log.warning
+        self.protocol = ClientProtocol(new_id, player=self._speaker.plays, budget=Budget(settings.budget_usd))
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
@@ -152,6 +159,36 @@ class Talking:
         """The dialect that is spoken, or that will be tried first."""
         return self.log.dialect if self.log.connection else self.settings.first_dialect
 
+    @property
+    def budget_usd(self) -> float | None:
+        """The most that this session may cost, US dollars; None for no limit.
+
+        May be changed at any moment, from any thread: `session.budget_usd = 2.0` lets a spent one go on, for
+        the answers that are asked for from then on. What was spent stays counted. The cost of an answer is
+        known when it is done: the last one may go over the limit.
+
+        Raises:
+            BadSetting: it is no amount of money, or nobody knows what the model's answers cost.
+        """
+        return self._budget_usd
+
+    @budget_usd.setter
+    def budget_usd(self, limit_usd: float | None) -> None:
+        limit_usd = budget_of(limit_usd)
+        if limit_usd is not None:
+            must_have_price(self.settings.model, self.settings.prices, limit_usd)
+        self._budget_usd = limit_usd
+
+        def change() -> None:
+            self.protocol.set_budget(limit_usd)
+            self._pump()
+
+        if on_the_loop_thread():
+            change()
+        else:
+            # Before whatever a verb asks for next: the loop keeps the order.
+            loop().call_soon_threadsafe(change)
+
     # ---- opening -------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
@@ -194,6 +231,9 @@ class Talking:
 
             self.settings = await in_thread(with_rehearsal_address, self.settings)
             self._raise_if_ended()
+        if self.settings.prices.own:
+            # In the log, so that a loaded recording costs what the talk did.
+            self.note("prices", models=[msgspec.to_builtins(price) for price in self.settings.prices.own])
         await open_line(self._line, self._waits, self.settings, self._raise_if_ended)
         if self._line.ended is not None:
             # It closed right after its greeting, when nobody waited for anything.
@@ -393,16 +433,30 @@ class Talking:
                 self._line.send(fields)
                 if fields.get("event_id") == self.protocol.asked_event_id:
                     self._expect_response(fields["event_id"])
+            case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
+                self._play(output)
+            case outputs.ToolCall(call_id, name, arguments):
+                self._start(self._call_tool(call_id, name, arguments))
+            case outputs.BudgetChanged(verdict):
+                self._on_budget(verdict)
+            case outputs.Failed():
+                self._on_failed(error_of_failure(output))
+
+    def _play(self, output: outputs.Play | outputs.PlayEnd | outputs.Flush) -> None:
+        match output:
             case outputs.Play(item_id, content_index, start_sample, audio):
                 self._speaker.play(item_id, content_index, start_sample, audio)
             case outputs.PlayEnd(item_id, content_index, samples):
                 self._speaker.end(item_id, content_index, samples)
             case outputs.Flush():
                 self._start(self._flush())
-            case outputs.ToolCall(call_id, name, arguments):
-                self._start(self._call_tool(call_id, name, arguments))
-            case outputs.Failed(message, code):
-                self._on_failed(error_of({"message": message, "code": code}))
+
+    def _on_budget(self, verdict: Verdict) -> None:
+        self.note("budget", **verdict.as_row())
+        if self._listener is not None:
+            self._listener.budget_changed(verdict)
+        if verdict.state == "warned":
+            self.budget_warning(f"{verdict.message}: {verdict.next_step}")
 
     def _expect_response(self, event_id: str) -> None:
         """One that never begins, and for which perhaps nobody waits, holds nothing up for ever."""

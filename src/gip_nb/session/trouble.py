@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from gip_nb.errors import (
     BadSetting,
+    BudgetSpent,
     ConnectionDropped,
     ConnectionRefused,
     DialectRefused,
@@ -23,6 +24,7 @@ from gip_nb.errors import (
     UnknownModel,
     UnknownOption,
 )
+from gip_nb.protocol.budget import OVER_BUDGET
 from gip_nb.protocol.frames import encode_event
 from gip_nb.session.options import nearest
 
@@ -262,7 +264,9 @@ def error_of(told: object) -> GipError:
 
 
 def error_of_failure(failure: Failed) -> GipError:
-    """The exception for what the protocol says has failed."""
+    """The exception for what the protocol says has failed, or may not be asked for."""
+    if failure.code == OVER_BUDGET and failure.next_step:
+        return BudgetSpent(failure.message, failure.next_step)
     return error_of({"message": failure.message, "code": failure.code})
 
 

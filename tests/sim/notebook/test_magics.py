@@ -80,7 +80,7 @@ def test_every_option_arrives(notebook: Notebook, monkeypatch: pytest.MonkeyPatc
     talk = notebook.run(
         '%talk openai/gpt-realtime --voice verse --instructions "Be brief; don\'t shout" --dialect ga'
         " --base-url wss://h.example/v1/realtime --turn-detection semantic_vad --transcription off"
-        " --tool get_weather --tool add"
+        " --tool get_weather --tool add --budget 1.5"
     )
     settings = talk._settings
     assert (settings.model, settings.base_url, settings.dialect) == (
@@ -96,6 +96,19 @@ def test_every_option_arrives(notebook: Notebook, monkeypatch: pytest.MonkeyPatc
         },
     }
     assert [tool["name"] for tool in talk._tools.schemas()] == ["get_weather", "add"]
+    assert talk._settings.budget_usd == talk.session.budget_usd == 1.5
+
+
+def test_prices_come_from_a_file(notebook: Notebook, tmp_path: Path) -> None:
+    rate = '{"input": 1, "output": 1}'
+    (tmp_path / "team.json").write_text(f'{{"rehearsal": {{"text": {rate}, "audio": {rate}}}}}')
+    settings = notebook.run("%talk rehearsal --prices team.json --budget $2")._settings
+    assert [(price.model, price.source) for price in settings.prices.own] == [("rehearsal", "team.json")]
+    assert settings.budget_usd == 2.0
+    with pytest.raises(BadSetting, match="cannot be read"):
+        notebook.run("%talk rehearsal --prices nobody.json")
+    with pytest.raises(BadSetting, match="budget_usd is 'much'"):
+        notebook.run("%talk rehearsal --budget much")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +152,7 @@ def test_tools_may_stand_in_one_list_and_variables_in_the_line(notebook: Noteboo
         ("--instr x", UnknownOption, "'--instr'", "did you mean '--instructions'?"),
         ("--turn_detection none", UnknownOption, "'--turn_detection'", "did you mean '--turn-detection'?"),
         ("-v verse", UnknownOption, "'-v'", "did you mean '--voice'?"),
-        ("--zzz", UnknownOption, "'--zzz'", "--base-url, --dialect, --greet, --instructions"),
+        ("--zzz", UnknownOption, "'--zzz'", "--base-url, --budget, --dialect, --greet, --instructions"),
         ("--help", UnknownOption, "'--help'", "--base-url"),
         ("--voice", BadSetting, "--voice: expected one argument", "%talk?"),
         ("one two", BadSetting, "one model, and 'two'", "double quotes"),

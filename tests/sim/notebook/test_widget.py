@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 HERE = Arrival(0, on_main_thread=True)
 KEY = "sk-test-0123456789"
+SPOKEN = np.full(4800, 1000, np.int16)
 
 
 class Page:
     """A page at the other end of the comm: what it was sent, and what it says."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, model: Model) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, model: Model, **options: Any) -> None:
         self.messages: list[dict[str, Any]] = []
         self.sounds: dict[int | None, bytes] = {}
         self.transports: list[ScriptedTransport] = []
@@ -44,7 +46,7 @@ class Page:
 
         monkeypatch.setattr(widget.Talk, "_new_session", new_session)
         monkeypatch.setattr(widget, "_warm_up", lambda **_: None)
-        self.talk = gip_nb.talk("test-preview", api_key=KEY)
+        self.talk = gip_nb.talk("test-preview", api_key=KEY, **options)
         monkeypatch.setattr(self.talk, "send", self._hear)
         self._requests = 0
 
@@ -108,6 +110,82 @@ def test_start_text_and_stop_are_answered_and_shown(page: Page) -> None:
     assert states[-1] == "closed"
     captures = [m["on"] for m in page.messages if m["kind"] == "capture"]
     assert captures[-1] is False
+
+
+def told(page: Page, name: str) -> Any:
+    """The newest word on a field of the bar."""
+    patches = [m["patch"] for m in page.messages if m["kind"] == "talk"]
+    return next((patch[name] for patch in reversed(patches) if name in patch), None)
+
+
+def test_the_bar_says_that_a_cost_is_not_known_and_why(page: Page) -> None:
+    page.request("text", text="hello")
+    until(lambda: told(page, "cost_note"))
+    assert told(page, "cost_usd") is None
+    assert told(page, "cost_note") == "no price is known for 'test-preview'"
+
+
+def test_a_budget_is_told_to_the_page_which_is_told_when_there_is_room_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rate = {"input": 1000, "output": 1000}  # 12 tokens an answer: $0.012
+    prices = {"test-preview": {"text": rate, "audio": rate}}
+    page = Page(monkeypatch, Model(), prices=prices, budget_usd=0.015)
+    try:
+        assert page.request("text", text="one")["ok"]
+        until(lambda: told(page, "budget"))
+        assert told(page, "budget") == {
+            "title": "Budget nearly spent",
+            "message": "$0.0120 of $0.0150 are spent (80% of the budget)",
+            "next_step": "at 100 % no more answers are asked for; session.budget_usd = 0.03 makes room.",
+        }
+        until(lambda: page.talk.turn == 1)
+        assert told(page, "cost_usd") == pytest.approx(0.012)
+        # This server does not say of which kind its tokens are.
+        assert told(page, "cost_is_upper_bound") is True
+
+        assert page.request("text", text="two")["ok"]
+        until(lambda: told(page, "budget")["title"] == "Stopped by its budget")
+        until(lambda: page.talk.turn == 2)
+        refused = page.request("text", text="three")
+        assert not refused["ok"]
+        # The same three lines wherever it is said.
+        assert refused["error"] == told(page, "budget")
+        assert "session.budget_usd = 0.03" in refused["error"]["next_step"]
+        # The talk stays connected, what was typed is in it, and a page that comes now is told.
+        assert page.talk.state == "listening"
+        assert page.talk.user_transcript == "three"
+        page.say(kind="hello", plays=True)
+        snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
+        assert snapshot["talk"]["budget"] == refused["error"]
+
+        page.talk.session.budget_usd = 1.0
+        until(lambda: told(page, "budget") is None)
+        assert page.request("text", text="four")["ok"]
+        until(lambda: page.talk.turn >= 3)
+    finally:
+        page.talk.stop()
+
+
+def test_an_answer_that_nobody_waited_for_is_an_error_in_the_bar_until_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rate = {"input": 1000, "output": 1000}
+    prices = {"test-preview": {"text": rate, "audio": rate}}
+    page = Page(monkeypatch, Model(), prices=prices, budget_usd=0.01, turn_detection=None)
+    try:
+        page.request("text", text="one")
+        until(lambda: told(page, "budget"))
+        page.talk.session.press()
+        page.talk.session.send_audio(SPOKEN)
+        page.talk.session.release()
+        until(lambda: told(page, "error"))
+        assert told(page, "error") == told(page, "budget")
+        until(lambda: page.talk.error)
+        page.talk.session.budget_usd = 1.0
+        until(lambda: told(page, "error") is None and not page.talk.error)
+    finally:
+        page.talk.stop()
 
 
 def detections(page: Page) -> list[Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from gip_nb.errors import GipError
+    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.testing import Event, Step
     from gip_nb.tools import Toolbox
@@ -62,6 +63,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.failures: list[GipError] = []
+        self.verdicts: list[Verdict] = []
         self.results: list[tuple[str, str, object]] = []
         # The threads in which functions ran.
         self.ran: list[str] = []
@@ -78,6 +80,9 @@ class Heard:
     def audio_added(self, audio: bytes) -> None: ...
 
     def settings_changed(self) -> None: ...
+
+    def budget_changed(self, verdict: Verdict) -> None:
+        self.verdicts.append(verdict)
 
     def turn_done(self, turn: int) -> None: ...
 
@@ -220,12 +225,16 @@ async def talking(
     speaker: Half | None = None,
     tools: Toolbox | None = None,
     to_the_end: bool = True,
+    **options: Any,
 ) -> AsyncIterator[Talk]:
-    """A session on a willing server, or on one that plays a script after its opening."""
+    """A session on a willing server, or on one that plays a script after its opening.
+
+    `options` are those of `connect()`.
+    """
     steps = [*opening(dialect), *(script if script is not None else [willing(dialect, answers or {})])]
     heard = Heard()
     async with Stage(steps, to_the_end=to_the_end) as stage:
-        settings = resolve(MODELS[dialect], base_url=stage.url, api_key=KEY, environment={})
+        settings = resolve(MODELS[dialect], base_url=stage.url, api_key=KEY, environment={}, **options)
         session = AsyncRealtimeSession(settings, listener=heard, speaker=speaker, tools=tools)
         async with session:
             talk = Talk(stage, session, heard)

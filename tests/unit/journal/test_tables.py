@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gip_nb.errors import UnknownItem
+from gip_nb.journal.columns import EVENT_COLUMNS, ITEM_COLUMNS, TURN_COLUMNS
 from gip_nb.journal.log import EventLog
-from gip_nb.journal.tables import EVENT_COLUMNS, ITEM_COLUMNS, TURN_COLUMNS, Tables
+from gip_nb.journal.tables import Tables
 from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.events import BETA, GA
 from gip_nb.protocol.frames import append_frame, encode_event, read_frame
@@ -139,7 +140,8 @@ def test_the_columns_are_those_that_users_were_promised() -> None:
     assert " ".join(TURN_COLUMNS) == (
         "started_at user_text assistant_text heard_text interrupted status tools user_audio_ms"
         " assistant_audio_ms heard_audio_ms first_event_ms first_audio_ms first_sound_ms requests"
-        " input_tokens output_tokens cost_usd speech_end_from"
+        " input_tokens output_tokens cost_usd speech_end_from speech_end_s speech_stopped_ms"
+        " response_created_ms first_text_ms first_delivered_ms clock_error_ms ended_s label tags rating"
     )
 
 
@@ -274,6 +276,7 @@ def test_deleted_items_come_last_and_what_never_came_about_is_left_out() -> None
 
 def test_an_unknown_model_has_no_cost() -> None:
     r = Recorder()
+    r.local("connection.opened", model="my/gateway", url="ws://x")
     r.got("session.created", session={"id": "s", "model": "somebody's own"})
     r.got("response.done", response={"id": "r", "status": "failed", "usage": {"input_tokens": 5}})
     turn = r.tables.turns().loc[1]

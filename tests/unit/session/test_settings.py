@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import pickle
 import pprint
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gip_nb.errors import BadSetting, GipError, MissingKey, UnknownOption
+from gip_nb.protocol.prices import PACKAGED
 from gip_nb.session.base_url import read_base_url
 from gip_nb.session.options import NAMED_OPTIONS, SESSION_OPTIONS, canonical_session
 from gip_nb.session.settings import (
@@ -589,3 +591,57 @@ def test_the_key_is_scrubbed_from_what_a_server_echoes() -> None:
 
 def test_errors_are_of_this_package() -> None:
     assert all(issubclass(kind, GipError) for kind in (BadSetting, MissingKey, UnknownOption))
+
+
+# ------------------------------------------------------------------------------------------ prices and budget
+
+RATE = {"input": 1, "output": 1}
+OWN_ROW = {"text": RATE, "audio": RATE}
+
+
+def test_prices_come_from_the_argument_then_from_the_file_that_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "team.json"
+    path.write_text(json.dumps({"m": OWN_ROW}))
+    environment = {"GIP_API_KEY": KEY, "GIP_PRICES": str(path)}
+    assert [p.source for p in settings("m", environment=environment).prices.own] == ["team.json"]
+    mine = settings("m", environment=environment, prices={"m": OWN_ROW})
+    assert [p.source for p in mine.prices.own] == ["argument"]
+    assert settings("m").prices is PACKAGED
+    with pytest.raises(BadSetting, match="cannot be read"):
+        settings("m", prices=tmp_path / "none.json")
+    with pytest.raises(BadSetting, match="prices is a int"):
+        settings("m", prices=4)
+
+
+def test_a_budget_comes_from_the_argument_then_from_the_environment() -> None:
+    environment = {"GIP_API_KEY": KEY, "GIP_BUDGET_USD": "2.5"}
+    assert settings("openai/gpt-realtime", environment=environment).budget_usd == 2.5
+    assert settings("openai/gpt-realtime", environment=environment, budget_usd=1).budget_usd == 1.0
+    assert settings("openai/gpt-realtime").budget_usd is None
+    with pytest.raises(BadSetting, match="GIP_BUDGET_USD is 'x'"):
+        settings("openai/gpt-realtime", environment={**environment, "GIP_BUDGET_USD": "x"})
+
+
+def test_a_budget_wants_a_model_with_a_price() -> None:
+    from_environment = {"environment": {"GIP_API_KEY": KEY, "GIP_BUDGET_USD": "1"}}
+    for options in ({"budget_usd": 1}, from_environment):
+        with pytest.raises(BadSetting, match="no price is known for 'my/model'") as caught:
+            settings("my/model", **options)
+        assert 'prices={"my/model": ' in caught.value.next_step
+    assert settings("my/model", budget_usd=1, prices={"my/model": OWN_ROW}).budget_usd == 1.0
+
+
+def test_the_environments_budget_is_not_for_the_practice_server_which_costs_nothing() -> None:
+    environment = {"GIP_BUDGET_USD": "1"}
+    assert settings(REHEARSAL, environment=environment).budget_usd is None
+    assert settings(REHEARSAL, environment=environment, prices={REHEARSAL: OWN_ROW}).budget_usd == 1.0
+    with pytest.raises(BadSetting, match="no price is known for 'rehearsal'"):
+        settings(REHEARSAL, environment={}, budget_usd=1)
+
+
+def test_neither_is_a_setting_of_the_server() -> None:
+    with pytest.raises(BadSetting, match="prices cannot change while a session runs"):
+        canonical_session(prices={})
+    with pytest.raises(BadSetting, match="budget_usd is no setting") as caught:
+        canonical_session(budget_usd=2)
+    assert "session.budget_usd = 2 " in caught.value.next_step
