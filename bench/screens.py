@@ -99,6 +99,10 @@ def talking(running: Bench, out: Path) -> None:
     notebook.widget().get_by_test_id("gip-interrupt").click()
     expect(notebook.widget()).to_have_attribute("data-gip-state", "listening")
     camera.take("interrupted")
+    notebook.run("w.session.label(1, 'wrong city', tags=['geo', 'tool'], rating='down')")
+    notebook.run("w.session.label(2, rating='up')")
+    notebook.widget().locator(".gip-row[data-role=assistant]").first.hover()
+    camera.take("labelled")
     notebook.page.evaluate(NARROW, NARROW_PX)
     camera.take("interrupted-narrow")
     for tab in ("events", "settings"):

@@ -91,6 +91,22 @@ function cut(text, most) {
 }
 
 /**
+ * @param {1 | -1} rating
+ * @returns {string}
+ */
+export const ratingText = (rating) => (rating === 1 ? "Thumbs up" : "Thumbs down");
+
+/**
+ * @param {ItemView} item
+ * @returns {{ kind: "label" | "tag", text: string }[]} what was said of its turn in words
+ */
+export function labelsOf({ label, tags }) {
+  /** @type {{ kind: "label" | "tag", text: string }[]} */
+  const said = tags.map((tag) => ({ kind: "tag", text: tag }));
+  return label === null ? said : [{ kind: "label", text: label }, ...said];
+}
+
+/**
  * @param {ItemView} item
  * @returns {string} what is copied of it
  */

@@ -12,7 +12,7 @@
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
  * @typedef {"start" | "stop" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update" | "delete"
- *   | "play" | "events" | "event"} Verb
+ *   | "label" | "play" | "events" | "event"} Verb
  */
 
 /**
@@ -85,6 +85,10 @@
  * @property {number | null} audio_ms how much sound there is
  * @property {string | null} reason why it failed, or is incomplete
  * @property {number | null} duration_ms how long the function took
+ * @property {number | null} turn that it belongs to
+ * @property {1 | -1 | null} rating of its turn, in each of its answers
+ * @property {string | null} label of its turn, in the last of its answers
+ * @property {string[]} tags of its turn, there too
  */
 
 /**
@@ -120,7 +124,7 @@
 /**
  * Always answered by a `reply` with the same number. Arguments: text `{text}`, mute `{muted}`, update `{fields}` (a part of the
  * API's session, in GA's shape; answered by `{ignored, next}`: a line each, and whether it is the next session that changes),
- * delete and play `{item_id}`, sound `{name}` and a WAV file as its buffer; events and event as their views say; the others
+ * delete and play `{item_id}`, label `{item_id, rating}` (of the item's turn: 1, -1, or 0 for none any more), sound `{name}` and a WAV file as its buffer; events and event as their views say; the others
  * none.
  *
  * @typedef {{ kind: "request", page: string, request: number, verb: Verb, args: Record<string, unknown> }} Request
@@ -414,6 +418,10 @@ const ITEM = {
   audio_ms: orNull(number),
   reason: orNull(text),
   duration_ms: orNull(number),
+  turn: orNull(count),
+  rating: oneOf(1, -1, null),
+  label: orNull(text),
+  tags: listOf(text),
 };
 
 /** @type {Record<keyof PlayedPosition, Check>} */
@@ -436,7 +444,7 @@ export const PAGE_MESSAGES = {
     request: count,
     verb: oneOf(
       ...["start", "stop", "text", "sound", "interrupt", "mute", "take", "press", "release", "update"],
-      ...["delete", "play", "events", "event"],
+      ...["delete", "label", "play", "events", "event"],
     ),
     args: record,
   },

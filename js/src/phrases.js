@@ -189,7 +189,10 @@ export function costOf({ cost_usd, cost_is_upper_bound, cost_note, requests, reh
   if (cost_usd === null) {
     // The practice server has no price, and needs none.
     if (requests === 0 || rehearsal) return { text: "", title: "" };
-    return { text: "cost unknown", title: `${cost_note ?? "no price is known"}; talk(prices=…) takes your own` };
+    return {
+      text: "cost unknown",
+      title: `${cost_note ?? "no price is known"}; talk(prices=…) takes your own`,
+    };
   }
   const notes = ["so far, at list prices or your own", ...(cost_note === null ? [] : [cost_note])];
   const text = cost_is_upper_bound ? `≤ ${costText(cost_usd).replace("< ", "")}` : costText(cost_usd);

@@ -140,7 +140,8 @@ function settle(local, before, talk, stated = false) {
  * @returns {State}
  */
 function dismiss(state, source) {
-  if (source !== "talk" && source !== "budget" && source !== "notice") return withTrouble(state, source, null);
+  if (source !== "talk" && source !== "budget" && source !== "notice")
+    return withTrouble(state, source, null);
   const view = (source === "talk" ? state.talk?.error : state.talk?.[source]) ?? null;
   const dismissed = { ...state.local.dismissed, [source]: view };
   return { ...state, local: { ...state.local, dismissed } };

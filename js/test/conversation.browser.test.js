@@ -156,7 +156,9 @@ describe("what can be done with a row", () => {
     expect(place.querySelectorAll(".gip-action")).toHaveLength(0);
     const { height } = rowOf("m").getBoundingClientRect();
     await userEvent.hover(rowOf("m"));
-    expect(rowOf("m").querySelectorAll(".gip-action")).toHaveLength(3);
+    expect(
+      [...rowOf("m").querySelectorAll(".gip-action")].filter((one) => one.checkVisibility()),
+    ).toHaveLength(3);
     expect(rowOf("m").getBoundingClientRect().height).toBe(height);
     await userEvent.hover(rowOf("u"));
     expect(rowOf("m").querySelectorAll(".gip-action")).toHaveLength(0);
@@ -263,6 +265,131 @@ describe("what can be done with a row", () => {
     await vi.waitFor(() => expect(command).toHaveBeenCalled());
     expect(copied).toBe("spoken");
     expect(document.activeElement).toBe(rowOf("m"));
+  });
+});
+
+describe("thumbs", () => {
+  const answer = item("m", { text: "It is clear in Seoul.", audio_ms: 1000, turn: 1, after: "f" });
+  const said = [
+    item("u", { role: "user", text: "the weather in Suwon", turn: 1 }),
+    item("f", { type: "function_call", role: null, name: "get_weather", turn: 1, after: "u" }),
+    answer,
+  ];
+  const asked = () => model.of("request").map(({ verb, args }) => [verb, args]);
+  const thumb = (/** @type {"up" | "down"} */ way, id = "m") => one(`gip-thumb-${way}`, rowOf(id));
+  const pressed = () =>
+    /** @type {const} */ (["up", "down"]).map((way) => thumb(way).getAttribute("aria-pressed"));
+  /** @param {Partial<ItemView>} verdict */
+  const told = (verdict) => items([{ ...answer, ...verdict }]);
+
+  test("are for answers of a turn, and called by their names", async () => {
+    await snapshot([
+      ...said,
+      item("a", { text: "put in by hand", after: "m" }),
+      item("r", { role: null, turn: 1 }),
+    ]);
+    for (const [id, rateable] of Object.entries({ u: false, f: false, m: true, a: false, r: true })) {
+      rowOf(id).focus();
+      await frame();
+      expect([id, thumb("up", id).checkVisibility()]).toEqual([id, rateable]);
+    }
+    rowOf("m").focus();
+    expect(thumb("up").getAttribute("aria-label")).toBe("Thumbs up");
+    expect(thumb("down").title).toBe("Thumbs down for turn 1");
+  });
+
+  test("are pressed when the kernel says so, a second press takes it back, the other one changes it", async () => {
+    await snapshot(said);
+    await userEvent.hover(rowOf("m"));
+    expect(pressed()).toEqual(["false", "false"]);
+    const { height } = rowOf("m").getBoundingClientRect();
+    thumb("up").click();
+    await frame();
+    expect(pressed()).toEqual(["false", "false"]);
+    await told({ rating: 1 });
+    expect(pressed()).toEqual(["true", "false"]);
+    expect(rowOf("m").getBoundingClientRect().height).toBe(height);
+    thumb("down").click();
+    await told({ rating: -1 });
+    expect(pressed()).toEqual(["false", "true"]);
+    thumb("down").click();
+    await told({ rating: null });
+    expect(pressed()).toEqual(["false", "false"]);
+    expect(asked()).toEqual([1, -1, 0].map((rating) => ["label", { item_id: "m", rating }]));
+  });
+
+  test("are reached by the keys", async () => {
+    await snapshot(said);
+    rowOf("m").focus();
+    await userEvent.keyboard("{Tab}{Tab}{Tab}{Tab}");
+    expect(document.activeElement).toBe(thumb("up"));
+    await userEvent.keyboard("{Enter}");
+    await told({ rating: 1 });
+    // The focus stays on it, and it can be taken back.
+    expect(document.activeElement).toBe(thumb("up"));
+    await userEvent.keyboard(" {Tab} ");
+    expect(document.activeElement).toBe(thumb("down"));
+    expect(asked().map(([, args]) => /** @type {any} */ (args).rating)).toEqual([1, 0, -1]);
+  });
+
+  test("can be seen, and are no stop of Tab, where nobody points at the row; they are where the button was", async () => {
+    await snapshot(said);
+    for (const rating of /** @type {const} */ ([1, -1])) {
+      await told({ rating });
+      const mark = one("gip-rated", rowOf("m"));
+      const name = rating === 1 ? "Thumbs up" : "Thumbs down";
+      expect([mark.getAttribute("role"), mark.getAttribute("aria-label"), mark.tabIndex]).toEqual([
+        "img",
+        name,
+        -1,
+      ]);
+      const at = mark.getBoundingClientRect();
+      await userEvent.hover(rowOf("m"));
+      expect(mark.checkVisibility()).toBe(false);
+      const button = thumb(rating === 1 ? "up" : "down").getBoundingClientRect();
+      expect([at.x, at.y]).toEqual([button.x, button.y]);
+      await userEvent.hover(one("gip-state"));
+      expect(mark.checkVisibility()).toBe(true);
+    }
+    await told({ rating: null });
+    expect(place.querySelector(".gip-rated")).toBeNull();
+  });
+
+  test("work after the talk, and not without a kernel; what it says against it is shown", async () => {
+    await snapshot(said, { state: "closed", audio_page: "another" });
+    rowOf("m").focus();
+    await frame();
+    thumb("up").click();
+    model.reply({ title: "No such turn", message: "<i>no</i> turn 1", next_step: "look" });
+    await vi.waitFor(() => expect(one("gip-error-message").textContent).toBe("<i>no</i> turn 1"));
+    expect(pressed()).toEqual(["false", "false"]);
+    model.die();
+    await frame();
+    expect(thumb("up").getAttribute("aria-disabled")).toBe("true");
+    thumb("up").click();
+    expect(asked()).toHaveLength(1);
+  });
+
+  test("labels and tags are chips of text, cut where they are long", async () => {
+    const label = `<img src=x onerror=alert(1)> ${"long ".repeat(60)}`;
+    await snapshot([{ ...answer, label, tags: ["geo", "<b>도시</b>"] }]);
+    const chips = () =>
+      [...rowOf("m").querySelectorAll(".gip-label")].map((chip) => /** @type {HTMLElement} */ (chip));
+    expect(chips().map((chip) => [chip.dataset.kind, chip.textContent])).toEqual([
+      ["label", label],
+      ["tag", "geo"],
+      ["tag", "<b>도시</b>"],
+    ]);
+    const [first] = chips();
+    expect(first?.title).toBe(label);
+    expect(first?.scrollWidth).toBeGreaterThan(first?.clientWidth ?? 0);
+    expect(first?.getBoundingClientRect().right).toBeLessThan(rowOf("m").getBoundingClientRect().right);
+    expect(rowOf("m").querySelector("img, b")).toBeNull();
+    expect(one("gip-labels").getAttribute("aria-label")).toBe("Labels of turn 1");
+    await told({ label: null, tags: ["geo"] });
+    expect(chips().map((chip) => chip.textContent)).toEqual(["geo"]);
+    await told({ label: null, tags: [] });
+    expect(place.querySelector(".gip-labels")).toBeNull();
   });
 });
 

@@ -5,7 +5,9 @@ import {
   durationText,
   endedSince,
   foldOf,
+  labelsOf,
   placeholderOf,
+  ratingText,
   remarkOf,
   whoOf,
 } from "../src/item-phrases.js";
@@ -139,4 +141,13 @@ test.each([
   [{ name: "a.wav", size: 9_000_001, type: "audio/wav" }, "File too large"],
 ])("a file %j: %j", (file, title) => {
   expect(problemWith(file)?.title ?? null).toBe(title);
+});
+
+test("what was said of a turn, the label first", () => {
+  expect(labelsOf(item("m"))).toEqual([]);
+  expect(labelsOf(item("m", { label: "wrong city", tags: ["geo"] }))).toEqual([
+    { kind: "label", text: "wrong city" },
+    { kind: "tag", text: "geo" },
+  ]);
+  expect([ratingText(1), ratingText(-1)]).toEqual(["Thumbs up", "Thumbs down"]);
 });

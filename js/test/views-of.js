@@ -19,6 +19,10 @@ export const item = (item_id, rest = {}) => ({
   audio_ms: null,
   reason: null,
   duration_ms: null,
+  turn: null,
+  rating: null,
+  label: null,
+  tags: [],
   ...rest,
 });
 

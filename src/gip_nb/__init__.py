@@ -73,9 +73,9 @@ def talk(
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
-    history: Sequence[Mapping[str, Any]] = (),
     prices: Mapping[str, Any] | str | Path | None = None,
     budget_usd: float | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -97,15 +97,15 @@ def talk(
         turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
         transcription: of your words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
-        history: a list of items of an earlier talk, as the API writes them, in either dialect: what the model
-            remembers when the talk begins. They belong to no turn. Each session of this talk begins with
-            them.
         prices: your own, over those that come with this package: `{"my/model": {"text": {"input": 4,
             "cached": 0.4, "output": 16}, "audio": {...}}}` in USD per million tokens, or a JSON file of that.
             Default: the file that `GIP_PRICES` names.
         budget_usd: the most that a session of this talk may cost. At 80 % you are warned, at 100 % no more
             answers are asked for; `session.budget_usd = ...` sets another limit meanwhile. What an answer
             costs is known when it is done: the last one may go over. Default: `GIP_BUDGET_USD`.
+        history: a list of items of an earlier talk, as the API writes them, in either dialect: what the model
+            remembers when the talk begins. They belong to no turn. Each session of this talk begins with
+            them.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -132,9 +132,9 @@ def talk(
         turn_detection=turn_detection,
         transcription=transcription,
         dialect=dialect,
-        history=history,
         prices=prices,
         budget_usd=budget_usd,
+        history=history,
         record=record,
         greet=greet,
         **session,

@@ -31,6 +31,7 @@ __all__ = [
     "MissingExtra",
     "MissingKey",
     "NothingToDo",
+    "PictureFailed",
     "RehearsalFailed",
     "ServerError",
     "SettingIgnored",
@@ -38,6 +39,7 @@ __all__ = [
     "UnknownItem",
     "UnknownModel",
     "UnknownOption",
+    "UnknownTurn",
 ]
 
 
@@ -212,6 +214,15 @@ class BudgetSpent(GipError):
     title = "Stopped by its budget"
 
 
+class PictureFailed(GipError):
+    """A chart could not be turned into a picture."""
+
+    title = "Picture not drawn"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "save it as .json, or show its `.chart`: those need nothing but Altair.")
+
+
 class UnknownItem(GipError, KeyError):
     """An item id that is in no row of the log."""
 
@@ -220,6 +231,26 @@ class UnknownItem(GipError, KeyError):
     def __init__(self, item_id: str) -> None:
         super().__init__(
             f"no item {item_id!r} in this session", "session.items lists the ids of all items there are."
+        )
+
+
+class UnknownTurn(GipError, KeyError):
+    """A turn that the talk has not, or not yet.
+
+    Args:
+        turn: the one that was asked for; None for the newest.
+        turns: how many there are; they count from 1.
+    """
+
+    title = "No such turn"
+
+    def __init__(self, turn: int | None, turns: int) -> None:
+        there = {0: "there is no turn yet", 1: "there is turn 1 only"}.get(
+            turns, f"there are turns 1 to {turns}"
+        )
+        super().__init__(
+            there if turn is None else f"no turn {turn} in this session: {there}",
+            "session.turns lists the turns that there are.",
         )
 
 

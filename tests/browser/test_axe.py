@@ -62,7 +62,13 @@ def test_no_rule_of_axe_is_broken(notebook: Notebook, theme: Literal["light", "d
     expect(view.locator(".gip-row[data-role=assistant]").first).to_contain_text("21.3")
     notebook.kernel("w.session.interrupt()")
     expect(view).to_have_attribute("data-gip-state", "listening")
+    notebook.kernel("w.session.label(1, 'wrong city', tags='geo', rating='down')")
+    expect(view.locator(".gip-label")).to_have_count(2)
     found += in_each_tab(view, "live")
+    # As it is seen, then with what can be done with it.
+    view.locator(".gip-row[data-role=assistant]").first.hover()
+    expect(view.get_by_role("button", name="Thumbs down")).to_have_attribute("aria-pressed", "true")
+    found += complaints(view, "an answer that is pointed at")
     view.get_by_role("button", name="Keys").click()
     found += complaints(view, "the keys")
     view.get_by_role("button", name="Close").click()

@@ -66,8 +66,19 @@ def test_a_wav_is_dropped_and_answered_and_both_can_be_played_copied_and_deleted
         notebook.page.keyboard.press(key)
     notebook.page.wait_for_function("() => window.gipCopied !== undefined")
     assert notebook.page.evaluate("window.gipCopied") == notebook.kernel("w.session.items.text.iloc[-1]")
-    notebook.page.keyboard.press("Tab")
-    notebook.page.keyboard.press("Enter")
+    # Rated, and labelled from a cell: the same turn in the page and in its tables.
+    for key in ("Tab", "Tab", "Enter"):
+        notebook.page.keyboard.press(key)
+    thumb = answer.get_by_role("button", name="Thumbs up")
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    notebook.kernel(f"w.session.label(1, {EVIL!r}, tags='geo')")
+    expect(answer.locator(".gip-label")).to_have_text([EVIL, "geo"])
+    row = "[*w.session.turns[['rating', 'label', 'tags']].iloc[0]]"
+    assert notebook.kernel(row) == [1, EVIL, ["geo"]]
+    notebook.page.keyboard.press("Space")
+    expect(thumb).to_have_attribute("aria-pressed", "false")
+    for key in ("Shift+Tab", "Enter"):
+        notebook.page.keyboard.press(key)
     expect(answer).to_have_count(0)
     assert notebook.kernel("w.session._session.protocol.conversation.ordered()[-1].role") == "user"
 

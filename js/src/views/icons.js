@@ -2,10 +2,15 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @typedef {"microphone" | "muted" | "dots" | "bars" | "square" | "play" | "copy" | "check" | "bin" | "file" | "down"} IconName */
+/** @typedef {"microphone" | "muted" | "dots" | "bars" | "square" | "play" | "copy" | "check" | "bin" | "file" | "down" | "thumb-up"
+ *   | "thumb-down"} IconName */
 
 const CAPSULE = "M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3Z";
 const STAND = "M6 11a6 6 0 0 0 12 0M12 17v4M9 21h6";
+
+const CUFF = "M4 11v9";
+const HAND =
+  "M8 11.3L11.4 4a2.1 2.1 0 0 1 2.1 2.3L13.2 9.5h5a1.8 1.8 0 0 1 1.8 2.1l-1.2 6.9a1.8 1.8 0 0 1-1.8 1.5H8Z";
 
 /** @type {Record<IconName, { filled?: string[], drawn?: string[] }>} */
 const PATHS = {
@@ -28,6 +33,8 @@ const PATHS = {
   },
   down: { drawn: ["M12 5v13", "M6.5 12.5L12 18l5.5-5.5"] },
   check: { drawn: ["M5 12.5l4.5 4.5L19 7.5"] },
+  "thumb-up": { drawn: [CUFF, HAND] },
+  "thumb-down": { drawn: [CUFF, HAND] },
   bin: { drawn: ["M4 7h16", "M9 7V4h6v3", "M6 7l1 13h10l1-13", "M10 11v5M14 11v5"] },
   file: {
     drawn: [

@@ -1,10 +1,11 @@
-// What can be done with one row: play what was said, copy it, delete it on the server.
+// What can be done with one row: play what was said, copy it, delete it on the server, rate an answer.
 
 import { copyText } from "../clipboard.js";
 import { copyOf } from "../item-phrases.js";
 import { isLive } from "../store.js";
 import { make, setAttribute, show } from "./dom.js";
 import { icon } from "./icons.js";
+import { thumbs } from "./thumbs.js";
 
 /**
  * @typedef {import("../messages.js").ItemView} ItemView
@@ -28,7 +29,8 @@ export function rowActions(page, first, signal) {
   const copy = action("gip-copy", "Copy", "copy");
   const bin = action("gip-delete", "Delete", "bin");
   const copied = make("span", "gip-copied gip-unseen", { role: "status" });
-  const element = make("div", "gip-actions", {}, play.element, copy.element, bin.element, copied);
+  const { elements: rates, draw: drawThumbs } = thumbs(page);
+  const element = make("div", "gip-actions", {}, play.element, copy.element, bin.element, ...rates, copied);
   let deleting = false;
   let drawn = page.store.get();
 
@@ -74,6 +76,7 @@ export function rowActions(page, first, signal) {
     show(copy.element, copyOf(item) !== "");
     offer(bin.element, there && !deleting && talk !== null && isLive(talk.state));
     show(bin.element, !fruitless);
+    drawThumbs(next, there);
     setAttribute(element, "data-deleting", deleting ? "" : null);
   }
   return { element, draw };

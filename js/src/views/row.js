@@ -4,6 +4,7 @@ import { callStateOf, durationText, foldOf, placeholderOf, remarkOf, whoOf } fro
 import { heardLength } from "../items.js";
 import { callText } from "../phrases.js";
 import { growText, make, setAttribute, setText, show } from "./dom.js";
+import { verdict } from "./thumbs.js";
 
 /**
  * @typedef {import("../messages.js").ItemView} ItemView
@@ -24,6 +25,7 @@ export function row(item) {
     who,
     body.element,
   );
+  const drawVerdict = verdict(element);
   return {
     element,
     draw(next) {
@@ -33,6 +35,7 @@ export function row(item) {
       setAttribute(element, "aria-label", whoOf(next));
       setText(who, whoOf(next));
       body.draw(next);
+      drawVerdict(next);
     },
   };
 }

@@ -84,7 +84,7 @@ class ConversationView:
 
     def _changed(self, view: Shown) -> list[str]:
         """What to put, in place of an output the call that shows it."""
-        changed = dict.fromkeys(view.call_of.get(i, i) for i in self._put)
+        changed = dict.fromkeys(view.call_of.get(i, i) for i in view.with_moved_labels(self._put))
         return [i for i in changed if i in view.after]
 
     def snapshot(self) -> list[messages.ItemView]:

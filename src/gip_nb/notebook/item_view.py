@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gip_nb.protocol.items import SAMPLES_PER_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gip_nb.notebook import messages
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
-    from gip_nb.protocol.turns import Response
+    from gip_nb.protocol.turns import Response, Turn
 
-__all__ = ["Shown", "item_view", "shown"]
+__all__ = ["Shown", "is_answer", "item_view", "label_places", "place_of", "shown"]
 
 # So begins what a tool answers that has failed; see tools.py.
 _TOOL_FAILED = "error:"
@@ -27,6 +29,7 @@ class Shown(NamedTuple):
         output_of: by a call's id, the item that answers it, which has no row of its own.
         call_of: the same the other way round.
         fruitless: by id, the responses that have a row because they brought forth no item.
+        labelled: by id, the rows where the labels of turns stand.
     """
 
     conversation: Conversation
@@ -34,9 +37,29 @@ class Shown(NamedTuple):
     output_of: dict[str, str]
     call_of: dict[str, str]
     fruitless: dict[str, Response]
+    labelled: dict[str, Turn]
 
     def item(self, row_id: str) -> messages.ItemView:
         """One row."""
+        view = self._unlabelled(row_id)
+        here, number = self.labelled.get(row_id), view["turn"]
+        if here is not None:
+            view["label"], view["tags"] = here.label, list(here.tags)
+        if number is not None and (here or is_answer(view["type"], view["role"])):
+            rating: Any = self.conversation.turns[number - 1].rating
+            view["rating"] = rating
+        return view
+
+    def with_moved_labels(self, row_ids: Iterable[str]) -> list[str]:
+        """These rows, and the others of their turns between which a label may have moved."""
+        found = dict.fromkeys(row_ids)
+        for number in {self.conversation.turn_of(i, i) for i in found}:
+            turn = None if number is None else self.conversation.turns[number - 1]
+            if turn is not None and turn.labelled:
+                found |= dict.fromkeys((*turn.item_ids, *turn.response_ids))
+        return list(found)
+
+    def _unlabelled(self, row_id: str) -> messages.ItemView:
         after = self.after[row_id]
         response = self.fruitless.get(row_id)
         if response is not None:
@@ -68,13 +91,46 @@ def shown(conversation: Conversation) -> Shown:
         turn = set(conversation.turns[response.turn - 1].item_ids)
         last = max((n for n, i in enumerate(rows) if i in turn), default=len(rows) - 1)
         rows.insert(last + 1, response.response_id)
+    answers = ((r, fruitless[r].turn, True) if r in fruitless else place_of(items[r]) for r in rows)
     return Shown(
         conversation=conversation,
         after=dict(zip(rows, [None, *rows], strict=False)),
         output_of={call: output for output, call in call_of.items() if not items[output].deleted},
         call_of=call_of,
         fruitless=fruitless,
+        labelled=label_places(conversation, answers),
     )
+
+
+def place_of(item: Item) -> tuple[str, int | None, bool]:
+    """An item's row, for `label_places`."""
+    return item.item_id, item.turn, is_answer(_kind(item), item.role)
+
+
+def _kind(item: Item) -> Any:  # noqa: ANN401 - one of the three words
+    return item.type if item.type in {"function_call", _OUTPUT} else "message"
+
+
+def is_answer(kind: str, role: str | None) -> bool:
+    """Whether a row is one of the model's answers, which can be rated. Before it has a role, it is."""
+    return kind == "message" and role in {"assistant", None}
+
+
+def label_places(conversation: Conversation, rows: Iterable[tuple[str, int | None, bool]]) -> dict[str, Turn]:
+    """Where labels stand: at the last answer of their turn, or at its last row where it has none.
+
+    Args:
+        conversation: whose turns they are.
+        rows: in order: their id, their turn, and whether they are answers.
+    """
+    turns = {t.turn: t for t in conversation.turns if t.labelled}
+    if not turns:
+        return {}
+    places: dict[int, tuple[str, bool]] = {}
+    for row_id, number, answers in rows:
+        if number in turns and (answers or not places.get(number, ("", False))[1]):
+            places[number] = row_id, answers
+    return {row_id: turns[number] for number, (row_id, _) in places.items()}
 
 
 def _is_fruitless(response: Response) -> bool:
@@ -98,7 +154,7 @@ def item_view(
         output: of a function call, what came of it.
         response: that it is part of.
     """
-    kind: Any = item.type if item.type in {"function_call", _OUTPUT} else "message"
+    kind = _kind(item)
     # Before it is known that it is a call, it is taken for words of the model's.
     role: Any = item.role if kind == "message" else None
     audio_ms = item.generated_samples / SAMPLES_PER_MS if item.generated_samples else item.audio_ms
@@ -117,6 +173,10 @@ def item_view(
         "audio_ms": audio_ms,
         "reason": item.problem or (_reason(response) if status in {"incomplete", "failed"} else None),
         "duration_ms": item.duration_ms,
+        "turn": item.turn,
+        "rating": None,
+        "label": None,
+        "tags": [],
     }
 
 
@@ -165,4 +225,8 @@ def _response_view(response: Response, after: str | None) -> messages.ItemView:
         "audio_ms": None,
         "reason": _reason(response),
         "duration_ms": None,
+        "turn": response.turn,
+        "rating": None,
+        "label": None,
+        "tags": [],
     }

@@ -56,6 +56,7 @@ Verb = Literal[
     "release",
     "update",
     "delete",
+    "label",
     "play",
     "events",
     "event",
@@ -124,6 +125,9 @@ class ItemView(TypedDict):
     output, which is then no row of its own.
 
     `reason` says why it failed or is incomplete; `duration_ms` is how long a function took.
+
+    `turn` is the one that it belongs to, None where it is in none. What the user has said of a turn stands at
+    its answers (`rating`) and at the last of them (`label` and `tags`), or at its last row where it has none.
     """
 
     item_id: str
@@ -139,6 +143,10 @@ class ItemView(TypedDict):
     audio_ms: float | None
     reason: str | None
     duration_ms: float | None
+    turn: int | None
+    rating: Literal[1, -1] | None
+    label: str | None
+    tags: list[str]
 
 
 class TextDelta(TypedDict):

@@ -63,6 +63,10 @@ class NewestOnly:
         if self._is_newest:
             self._talk.budget_changed(verdict)
 
+    def turn_labelled(self, turn: int) -> None:
+        """Pass it on, of an old one too: the record has them all."""
+        self._talk.turn_labelled(turn)
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Pass it on."""
         return self._talk.tool_runs(call_id, name) if self._is_newest else contextlib.nullcontext()

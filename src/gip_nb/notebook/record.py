@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import html
 import json
-import re
 import statistics
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from gip_nb.html_text import MOST_CHARS, escaped, printable, text_html
+from gip_nb.notebook.item_view import label_places, place_of
 from gip_nb.notebook.static_result import StaticResult
 from gip_nb.protocol.items import heard_text
 
@@ -23,22 +24,17 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
+    from gip_nb.protocol.turns import Turn
 
 __all__ = ["Entry", "Facts", "Talked", "record_html", "record_text", "talked"]
 
 MOST_ENTRIES = 500
-MOST_CHARS = 20_000
 # Of all texts and results together: the record is sent anew with each turn, and saved with the notebook.
 MOST_CHARS_IN_ALL = 1_000_000
 _MOST_PLAIN_CHARS = 400
 _MOST_PLAIN_ENTRIES = 100
 
 _WHO = {"user": "You", "assistant": "Model", "system": "System"}
-# What no HTML may hold; half of a surrogate pair cannot even be sent.
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
-# Notebook hosts take what stands between these for mathematics, and mathematics can hold links.
-_MATHS = re.compile(r"[$\\]")
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +64,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         unheard: the end of the text, which nobody heard.
         note: what else there is to say of it, in a few words.
+        verdict: what the user has said of its turn afterwards.
         call: the function that was called, with its arguments; then `text` is its output, None while there
             is none.
         shown: what it showed, beside its text.
@@ -77,13 +74,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None
     unheard: str = ""
     note: str = ""
+    verdict: str = ""
     call: str | None = None
     shown: StaticResult | None = None
 
     @property
     def chars(self) -> int:
         """How much of the record it is, about."""
-        parts = (self.text or "", self.unheard, self.call or "")
+        parts = (self.text or "", self.unheard, self.call or "", self.verdict)
         return sum(min(len(part), MOST_CHARS) for part in parts) + (self.shown.chars if self.shown else 0)
 
 
@@ -126,8 +124,28 @@ def talked(
         latency_s=latency_s,
         latency_to=latency_to,
     )
-    entries = tuple(_entry(item, outputs.get(item.call_id), shown.get(item.call_id or "")) for item in kept)
+    verdicts = _verdicts(conversation, rows)
+    entries = tuple(
+        msgspec.structs.replace(
+            _entry(item, outputs.get(item.call_id), shown.get(item.call_id or "")),
+            verdict=verdicts.get(item.item_id, ""),
+        )
+        for item in kept
+    )
     return Talked(filled, entries, len(rows) - len(kept))
+
+
+def _verdicts(conversation: Conversation, rows: Iterable[Item]) -> dict[str, str]:
+    """By item, what the user has said of a turn: where its label stands in the widget, the rating too."""
+    places = label_places(conversation, map(place_of, rows))
+    return {item_id: _verdict(turn) for item_id, turn in places.items()}
+
+
+def _verdict(turn: Turn) -> str:
+    rated = "thumbs up" if turn.rating == 1 else "thumbs down" if turn.rating == -1 else ""
+    label = f"label: {' '.join(turn.label.split())}" if turn.label else ""
+    tags = f"tags: {', '.join(turn.tags)}" if turn.tags else ""
+    return "; ".join(part for part in (rated, label, tags) if part)
 
 
 def _latency(conversation: Conversation) -> tuple[float | None, Literal["sound", "audio"]]:
@@ -243,9 +261,9 @@ def _within_budget(sessions: Sequence[Talked]) -> list[Talked]:
 
 
 def _session(session: Talked) -> str:
-    title = f"<strong>{_escape(_title(session.facts))}</strong>"
-    figures = "".join(f" · {_escape(figure)}" for figure in _figures(session.facts))
-    missing = f"<p><em>{_escape(_left_out(session))}</em></p>" if session.left_out else ""
+    title = f"<strong>{escaped(_title(session.facts))}</strong>"
+    figures = "".join(f" · {escaped(figure)}" for figure in _figures(session.facts))
+    missing = f"<p><em>{escaped(_left_out(session))}</em></p>" if session.left_out else ""
     rows = "".join(_row(entry) for entry in session.entries)
     return f"<p>{title}<small>{figures}</small></p>{missing}<dl>{rows}</dl>"
 
@@ -278,8 +296,10 @@ def _count(number: int, what: str) -> str:
 
 
 def _row(entry: Entry) -> str:
-    who = f"<dt><strong>{_escape(entry.who)}</strong></dt>"
+    who = f"<dt><strong>{escaped(entry.who)}</strong></dt>"
     body = _said(entry) if entry.call is None else _called(entry)
+    if entry.verdict:
+        body += f'<div dir="auto"><small>[{text_html(entry.verdict)}]</small></div>'
     # By its own first letters: Arabic runs from the right, whatever stands above it.
     return f'{who}<dd dir="auto" style="margin-bottom:8px">{body}</dd>'
 
@@ -288,34 +308,22 @@ def _said(entry: Entry) -> str:
     unheard = ""
     if entry.unheard:
         # Before words that are cut there is nothing more to cut.
-        unheard = f'<em style="opacity:0.65" title="not heard">{_text(entry.unheard)}</em>'
+        unheard = f'<em style="opacity:0.65" title="not heard">{text_html(entry.unheard)}</em>'
     words = f"{entry.note}; in italics: not heard" if entry.unheard else entry.note
-    note = f" <small>({_escape(words)})</small>" if words else ""
-    return f"{_text(entry.text or '')}{unheard}{note}"
+    note = f" <small>({escaped(words)})</small>" if words else ""
+    return f"{text_html(entry.text or '')}{unheard}{note}"
 
 
 def _called(entry: Entry) -> str:
-    call, note = _text(entry.call or ""), _escape(entry.note)
+    call, note = text_html(entry.call or ""), escaped(entry.note)
     head = f'<code dir="auto">{call}</code> <small>· {note}</small>'
     shown = entry.shown.html if entry.shown is not None else ""
     if entry.text is None:
         return f"{head}{shown}"
-    output = f'<pre style="white-space:pre-wrap">{_text(entry.text, line_end=chr(10))}</pre>'
+    output = f'<pre style="white-space:pre-wrap">{text_html(entry.text, line_end=chr(10))}</pre>'
     # Where its result is seen, the model's text of it is not what a reader looks for.
     closed = "" if shown else " open"
     return f"<details{closed}><summary>{head}</summary>{output}</details>{shown}"
-
-
-def _text(text: str, line_end: str = "<br>") -> str:
-    """A text of any length as HTML; a cut is said after it."""
-    cut = f" <small>[cut: {len(text):,} characters in all]</small>" if len(text) > MOST_CHARS else ""
-    return _LINE_END.sub(line_end, _escape(text[:MOST_CHARS])) + cut
-
-
-def _escape(text: str) -> str:
-    escaped = html.escape(_NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text))
-    # In an element of its own none of them begins anything.
-    return _MATHS.sub(lambda found: f"<span>{found[0]}</span>", escaped)
 
 
 # ---- plain text --------------------------------------------------------------------------------------------
@@ -343,5 +351,7 @@ def _plain(entry: Entry) -> str:
         parts.append(f"[not heard: {entry.unheard.strip()}]")
     if entry.note:
         parts.append(f"({entry.note})")
-    line = _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", " ".join(" ".join(parts).split()))
+    if entry.verdict:
+        parts.append(f"[{entry.verdict}]")
+    line = printable(" ".join(" ".join(parts).split()))
     return line if len(line) <= _MOST_PLAIN_CHARS else f"{line[:_MOST_PLAIN_CHARS]}…"

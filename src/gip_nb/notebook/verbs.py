@@ -48,6 +48,7 @@ class SessionVerbs:
             "release": self._release,
             "update": self._update,
             "delete": self._delete,
+            "label": self._label,
             "play": self._play,
             "events": self._events,
             "event": self._event,
@@ -94,6 +95,14 @@ class SessionVerbs:
         if output is not None:
             # It has no row of its own, and without its call no meaning.
             await session.delete(output)
+
+    async def _label(self, wish: Wish) -> None:
+        session, row_id = self._running(), str(wish.args.get("item_id"))
+        # The row of a response that failed before it had an item has that one's id.
+        turn = session.protocol.conversation.turn_of(row_id, row_id)
+        if turn is None:
+            raise UnknownItem(row_id)
+        await session.label(turn, rating=wish.args.get("rating"))
 
     async def _play(self, wish: Wish) -> Answer:
         item_id = str(wish.args.get("item_id"))

@@ -442,6 +442,11 @@ class Talk(LiveTraits):
         if self._bar.budget(verdict):
             self._set(error={})
 
+    def turn_labelled(self, _turn: int) -> None:
+        """Keep it in the record; its rows are shown anew by `item_changed`."""
+        self._bar.tell(event_count=len(self._running.log))
+        self._beside.changed()
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """What it displays meanwhile appears under the panel."""
         return self._beside.tool_runs(call_id, name)

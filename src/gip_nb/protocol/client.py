@@ -26,6 +26,7 @@ from gip_nb.protocol.outputs import (
     Send,
     SendAudio,
     TurnDone,
+    TurnLabelled,
     Wish,
 )
 from gip_nb.protocol.playback import Playback
@@ -378,6 +379,14 @@ class ClientProtocol:
             call = self.conversation.call(event.call_id)
             if call is not None:
                 self._outputs.append(ItemChanged(call.item_id))
+        elif event.type == "local.label":
+            self._report_label(event.whole("turn") or 0)
+
+    def _report_label(self, number: int) -> None:
+        if 1 <= number <= len(self.conversation.turns):
+            turn = self.conversation.turns[number - 1]
+            self._outputs += [ItemChanged(row) for row in (*turn.item_ids, *turn.response_ids)]
+            self._outputs.append(TurnLabelled(number))
 
     def _first_name(self, item_id: str | None) -> str | None:
         """A server may have given another name to an item that we made."""

@@ -6,17 +6,23 @@ from typing import Any
 
 __all__ = ["HeldBack"]
 
+_ASKS, _IDLE = "create_response", "idle_timeout_ms"
+
 
 class HeldBack:
-    """Of one connection: `create_response` is off while no answer may be asked for, and on again after."""
+    """Of one connection: turn detection goes on hearing and asks for nothing, and then as it did before.
+
+    It asks after speech (`create_response`), and after a silence whatever that says (`idle_timeout_ms`, GA).
+    """
 
     def __init__(self) -> None:
-        self._off = False
+        # What was taken from it, by field.
+        self._was: dict[str, Any] = {}
 
     @property
     def off(self) -> bool:
-        """Whether it is off because of the budget."""
-        return self._off
+        """Whether it asks for nothing because of the budget."""
+        return bool(self._was)
 
     def change(self, detection: dict[str, Any] | None, *, stops: bool) -> dict[str, Any] | None:
         """The update to send now, canonical; None where there is nothing to change, or it was sent.
@@ -25,13 +31,19 @@ class HeldBack:
             detection: that the server has in force.
             stops: whether no answer may be asked for.
         """
-        if detection is None or stops == self._off:
+        if detection is None or stops == self.off:
             return None
-        if stops and detection.get("create_response") is False:
-            # Somebody else asks for the answers, and is told by them.
-            return None
-        self._off = stops
-        return {"audio": {"input": {"turn_detection": {**detection, "create_response": not stops}}}}
+        if stops:
+            changed = self._quiet(detection)
+            if changed == detection:
+                # Somebody else asks for the answers, and is told by them.
+                return None
+        else:
+            given_back, self._was = self._was, {}
+            if detection.get("type") != "server_vad":
+                given_back.pop(_IDLE, None)
+            changed = {**detection, **given_back}
+        return {"audio": {"input": {"turn_detection": changed}}}
 
     def within(self, session: dict[str, Any], *, stops: bool) -> dict[str, Any]:
         """An update as it may be sent: whoever asks for a turn detection gets one that asks for nothing.
@@ -45,8 +57,18 @@ class HeldBack:
         detection = given.get("turn_detection") if isinstance(given, dict) else None
         if not isinstance(audio, dict) or not isinstance(given, dict) or not isinstance(detection, dict):
             return session
-        if not stops or detection.get("create_response") is False:
+        if not stops:
             return session
-        self._off = True
-        detection = {**detection, "create_response": False}
-        return {**session, "audio": {**audio, "input": {**given, "turn_detection": detection}}}
+        return {**session, "audio": {**audio, "input": {**given, "turn_detection": self._quiet(detection)}}}
+
+    def _quiet(self, detection: dict[str, Any]) -> dict[str, Any]:
+        """The same that asks for nothing; what is taken from it is kept."""
+        was: dict[str, Any] = {}
+        if detection.get(_ASKS) is not False:
+            was[_ASKS] = True
+        if detection.get(_IDLE) is not None:
+            was[_IDLE] = detection[_IDLE]
+        # One that is quiet already was made so by this, or by nobody's wish to the contrary.
+        self._was = was or self._was
+        quiet = {name: False if name == _ASKS else None for name in was}
+        return {**detection, **quiet}

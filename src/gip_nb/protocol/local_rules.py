@@ -1,4 +1,4 @@
-"""What this side's own rows do to a conversation: clocks, capture times, playback, connections and more.
+"""What this side's own rows do to a conversation: clocks, playback, labels, connections, prices, history.
 
 As in conversation_rules.py: one function a row's type, one row in `LOCAL_RULES`, and the fields of
 `Conversation` are theirs too.
@@ -105,6 +105,23 @@ def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
             c.turns[call.turn - 1].ended_s = at_s
 
 
+def _on_label(c: Conversation, e: Event, _at_s: float) -> None:
+    number = e.whole("turn")
+    if number is None or not 1 <= number <= len(c.turns):
+        return
+    turn = c.turns[number - 1]
+    label, tags, rating = e.fields.get("label"), e.fields.get("tags"), e.whole("rating")
+    # What a row does not name stays.
+    if isinstance(label, str):
+        turn.label = label or None
+    if isinstance(tags, list):
+        turn.tags = tuple(t for t in tags if isinstance(t, str))
+    if rating in {1, -1}:
+        turn.rating = rating
+    elif e.fields.get("rating", 0) is None:
+        turn.rating = None
+
+
 def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.reset_input()
     c._asked_beside.clear()
@@ -136,6 +153,7 @@ LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.playback.position": _on_playback,
     "local.playback.ended": _on_playback,
     "local.playback.flushed": _on_flushed,
+    "local.label": _on_label,
     "local.tool.started": _on_tool_started,
     "local.tool.finished": _on_tool_finished,
 }

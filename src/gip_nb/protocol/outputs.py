@@ -23,6 +23,7 @@ __all__ = [
     "TextAdded",
     "ToolCall",
     "TurnDone",
+    "TurnLabelled",
     "Wish",
 ]
 
@@ -86,6 +87,12 @@ class SettingsChanged(msgspec.Struct, frozen=True):
 
 class TurnDone(msgspec.Struct, frozen=True):
     """All responses of the turn are finished and no tool is being waited for."""
+
+    turn: int
+
+
+class TurnLabelled(msgspec.Struct, frozen=True):
+    """The user has said something of this turn, or taken it back."""
 
     turn: int
 
@@ -157,6 +164,7 @@ Output = (
     | SettingsChanged
     | TurnDone
     | BudgetChanged
+    | TurnLabelled
     | ToolCall
     | Failed
 )

@@ -62,6 +62,7 @@ class Turn(msgspec.Struct, kw_only=True):
         first_sound_s: when it left the page's loudspeaker.
         clock_error_ms: by how much times that rest on the page's clock may be wrong; None where none does.
         ended_s: when the last of it came: its responses' events, and what its tools did.
+        label, tags, rating: what the user has said of it afterwards; `rating` is 1 or -1.
     """
 
     turn: int
@@ -82,6 +83,14 @@ class Turn(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     requests: int = 0
     usage: Usage = msgspec.field(default_factory=Usage)
+    label: str | None = None
+    tags: tuple[str, ...] = ()
+    rating: int | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the user has said something of it."""
+        return bool(self.label or self.tags or self.rating)
 
     def spoken_until(self, at_s: float, how: SpeechEnd) -> None:
         """The user's speech ended then."""

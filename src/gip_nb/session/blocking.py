@@ -12,12 +12,13 @@ from gip_nb.session.loop import run_blocking
 from gip_nb.session.trouble import offers_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from gip_nb.errors import GipError
+    from gip_nb.protocol.labels import Rating
     from gip_nb.session.reply import Reply
     from gip_nb.session.session import AsyncRealtimeSession
 
@@ -123,6 +124,18 @@ class RealtimeSession(Readable):
     def truncate(self, item_id: str, audio_end_ms: int) -> None:
         """Let the model forget what it said in this item after a position."""
         run_blocking(self._session.truncate(item_id, audio_end_ms))
+
+    @offers_nearest
+    def label(
+        self,
+        turn: int | None = None,
+        label: str | None = None,
+        *,
+        tags: str | Iterable[str] | None = None,
+        rating: Rating | None = None,
+    ) -> None:
+        """Say of a turn (the newest one) what you think of it: columns of `turns`, after the end too."""
+        run_blocking(self._session.label(turn, label, tags=tags, rating=rating))
 
     def send(self, event: dict[str, Any]) -> None:
         """Send any client event as it is."""

@@ -38,6 +38,9 @@ class Listener(Protocol):
     def budget_changed(self, verdict: Verdict) -> None:
         """The budget is nearly spent, is spent, or was changed."""
 
+    def turn_labelled(self, turn: int) -> None:
+        """The user has said something of a turn, or taken it back; at any time, after the end too."""
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Entered while a function runs, on its thread: what it displays meanwhile. Must not raise."""
 

@@ -16,6 +16,7 @@ from gip_nb.journal.readable import Readable
 from gip_nb.protocol import dialects
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
 from gip_nb.protocol.items import SAMPLES_PER_MS
+from gip_nb.protocol.labels import label_fields
 from gip_nb.session.loop import in_thread, on_loop
 from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
@@ -23,11 +24,12 @@ from gip_nb.session.talking import BEGIN_TIMEOUT_S, Talking
 from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from gip_nb.protocol.labels import Rating
     from gip_nb.protocol.outputs import Wish
     from gip_nb.protocol.requests import Request
     from gip_nb.session.reply import Reply
@@ -425,6 +427,34 @@ class AsyncRealtimeSession(Readable, Talking):
         given: object = item_id
         if not isinstance(given, str) or given not in items or items[given].deleted:
             raise UnknownItem(item_id)
+
+    @offers_nearest
+    @on_loop
+    async def label(
+        self,
+        turn: int | None = None,
+        label: str | None = None,
+        *,
+        tags: str | Iterable[str] | None = None,
+        rating: Rating | None = None,
+    ) -> None:
+        """Say of a turn what you think of it: columns of `turns`, and a row of the log.
+
+        What is not given stays as it was. Nothing is sent, and nothing connects for it; it works after the
+        end too.
+
+        Args:
+            turn: its number; None is the newest.
+            label: a text of at most 2,000 characters; "" takes it away.
+            tags: all tags of the turn, or its only one; [] takes them away.
+            rating: "up" or 1, "down" or -1; 0 takes it away.
+
+        Raises:
+            UnknownTurn: there is no such turn.
+            BadSetting: nothing is said of it, or what cannot be.
+        """
+        turns = len(self.protocol.conversation.turns)
+        self.note("label", **label_fields(turn, label, tags, rating, turns))
 
     @on_loop
     async def send(self, event: dict[str, Any]) -> None:

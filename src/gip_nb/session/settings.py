@@ -112,9 +112,9 @@ class Settings:
         rehearsal: talk to the embedded realtime server.
         session: canonical session fields to ask for.
         extra_headers, extra_query: go along with the handshake.
-        history: canonical items of an earlier talk, which each session begins with.
         prices: of models, the user's own among them.
         budget_usd: the most that a session may cost; None for no limit.
+        history: canonical items of an earlier talk, which each session begins with.
     """
 
     model: str
@@ -125,9 +125,9 @@ class Settings:
     session: dict[str, Any] = field(default_factory=dict)
     extra_headers: dict[str, str] = field(default_factory=dict, repr=False)
     extra_query: dict[str, str] = field(default_factory=dict, repr=False)
-    history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     prices: Prices = PACKAGED
     budget_usd: float | None = None
+    history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     @property
     def first_dialect(self) -> Literal["beta", "ga"]:
@@ -219,9 +219,9 @@ def resolve(
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
-    history: object = (),
     prices: Mapping[str, Any] | str | Path | None = None,
     budget_usd: float | str | None = None,
+    history: object = (),
     environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Settings:
@@ -236,9 +236,9 @@ def resolve(
         turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
         transcription: of the user's words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
-        history: items of an earlier talk, as the API writes them, in either dialect.
         prices: the user's own, see `read_prices`; else the file that `GIP_PRICES` names.
         budget_usd: the most that a session may cost; else `GIP_BUDGET_USD`.
+        history: items of an earlier talk, as the API writes them, in either dialect.
         environment: instead of `os.environ` and `.env` (tests).
         **options: further session fields in either dialect's name; `extra_headers`, `extra_query`.
 
@@ -281,9 +281,9 @@ def resolve(
         session=session,
         extra_headers=_headers(options.get("extra_headers")),
         extra_query=query,
-        history=read_history(history),
         prices=known_prices,
         budget_usd=_budget(budget_usd, found.environment, resolved, known_prices),
+        history=read_history(history),
     )
 
 

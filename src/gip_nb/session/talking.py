@@ -572,3 +572,5 @@ def _tell(listener: Listener, output: Output) -> None:
             listener.settings_changed()
         case outputs.TurnDone(turn):
             listener.turn_done(turn)
+        case outputs.TurnLabelled(turn):
+            listener.turn_labelled(turn)

@@ -225,6 +225,21 @@ def test_a_talk_that_begins_anew_keeps_what_was_said_before(
     assert source.index("one") < source.index("two")
 
 
+def test_a_label_is_kept_after_the_talk_too(
+    shell: Shell, new_talk: Callable[..., widget.Talk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_record, "_GATHER_S", 0.05)
+    monkeypatch.setattr(saved_record, "_LEAST_INTERVAL_S", 0.05)
+    talk = new_talk()
+    talk._ipython_display_()
+    talk.session.ask("one")
+    talk.stop()
+    until(lambda: "one" in shell.records()[-1]["data"]["text/html"])
+    talk.session.label(1, "wrong <i>city</i>", rating="down")
+    told = "[thumbs down; label: wrong &lt;i&gt;city&lt;/i&gt;]"
+    until(lambda: told in shell.records()[-1]["data"]["text/html"])
+
+
 def test_switched_off_nothing_is_kept(shell: Shell, new_talk: Callable[..., widget.Talk]) -> None:
     talk = new_talk(record=False)
     assert talk._record_class == ""

@@ -590,6 +590,10 @@ class _Listener:
 
     def turn_done(self, turn: int) -> None: ...
 
+    def budget_changed(self, verdict: object) -> None: ...
+
+    def turn_labelled(self, turn: int) -> None: ...
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         return nullcontext()
 

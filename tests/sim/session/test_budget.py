@@ -66,6 +66,7 @@ async def test_a_warning_at_80_percent_and_no_answer_after_100(dialect: Dialect)
                 await ask
             assert caught.value.message == "the budget is spent ($0.0480 of $0.0450): no answer is asked for"
             assert "session.budget_usd = 0.09" in caught.value.next_step
+        await talk.answered()
         assert talk.types(CREATE) == [CREATE] * 3
         # Typed words are in the conversation; the talk is connected, and its tables can be read.
         assert talk.types(ITEM) == [ITEM] * 4
@@ -136,6 +137,7 @@ async def test_an_answer_of_unknown_cost_stops_the_talk_and_says_so() -> None:
             await talk.session.ask("and now?")
         assert "has no known price for image input" in caught.value.message
         assert "session.budget_usd = None" in caught.value.next_step
+        await talk.answered()
         assert talk.types(CREATE) == [CREATE]
         assert [row["state"] for row in talk.rows("local.budget")] == ["unknown"]
         talk.session.budget_usd = None
@@ -154,6 +156,7 @@ async def test_who_waits_for_nothing_is_told_too() -> None:
         await talk.until(lambda: talk.heard.failures, "that it is not answered")
         (failure,) = talk.heard.failures
         assert isinstance(failure, BudgetSpent)
+        await talk.answered()
         assert talk.types(CREATE) == [CREATE]
 
 

@@ -86,6 +86,8 @@ class Heard:
 
     def turn_done(self, turn: int) -> None: ...
 
+    def turn_labelled(self, turn: int) -> None: ...
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         self.ran.append(threading.current_thread().name)
         return nullcontext()

@@ -135,3 +135,48 @@ def test_a_transcription_that_failed_says_why(talk: Talk) -> None:
     kind = "conversation.item.input_audio_transcription.failed"
     talk.got(kind, item_id="u", error={"message": "too noisy"})
     assert (talk.row("u")["status"], talk.row("u")["reason"]) == ("failed", "too noisy")
+
+
+def verdict(talk: Talk) -> dict[str, tuple[Any, ...]]:
+    """What the rows say of their turns, where they say something."""
+    told = {r["item_id"]: (r["rating"], r["label"], r["tags"]) for r in talk.rows()}
+    return {row: said for row, said in told.items() if said != (None, None, [])}
+
+
+def answer(talk: Talk, item_id: str, response_id: str) -> None:
+    talk.got("response.created", response={"id": response_id})
+    talk.got("response.output_text.delta", response_id=response_id, item_id=item_id, delta="One")
+
+
+def test_a_rating_is_at_each_answer_of_its_turn_and_a_label_at_the_last(talk: Talk) -> None:
+    talk.added("u")
+    answer(talk, "m", "r")
+    talk.call(item_id="f")
+    talk.added("u2")
+    answer(talk, "m3", "r3")
+    talk.tell("local", "local.label", turn=1, label="wrong <b>city</b>", tags=["geo"], rating=-1)
+    assert verdict(talk) == {"m": (-1, "wrong <b>city</b>", ["geo"])}
+    assert [r["turn"] for r in talk.rows()] == [1, 1, 1, 2, 2]
+    answer(talk, "m2", "r")
+    assert verdict(talk) == {"m": (-1, None, []), "m2": (-1, "wrong <b>city</b>", ["geo"])}
+    # What was at the one is at the other now: both are to be shown anew; of another turn, only itself.
+    view = shown(talk.conversation)
+    assert {"m", "m2"} <= set(view.with_moved_labels(["m2"]))
+    assert view.with_moved_labels(["u2", "nobody's"]) == ["u2", "nobody's"]
+    talk.got("conversation.item.deleted", item_id="m2")
+    assert verdict(talk) == {"m": (-1, "wrong <b>city</b>", ["geo"])}
+    assert "m" in shown(talk.conversation).with_moved_labels(["m2"])
+    talk.tell("local", "local.label", turn=1, label="", tags=[], rating=None)
+    assert verdict(talk) == {}
+
+
+def test_a_turn_without_an_answer_is_labelled_at_its_last_row(talk: Talk) -> None:
+    talk.added("u")
+    talk.tell("local", "local.label", turn=1, label="nothing came", rating=-1)
+    assert verdict(talk) == {"u": (-1, "nothing came", [])}
+    talk.call(item_id="f")
+    assert verdict(talk) == {"f": (-1, "nothing came", [])}
+    talk.done("completed")
+    talk.got("response.created", response={"id": "r2"})
+    talk.done("failed", response_id="r2")
+    assert verdict(talk) == {"r2": (-1, "nothing came", [])}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gip_nb.html_text import MOST_CHARS
 from gip_nb.notebook import record
 from gip_nb.notebook.record import Facts, record_html, record_text, talked
 from gip_nb.notebook.static_result import MOST_HTML_CHARS, StaticResult, static_result
@@ -38,7 +39,7 @@ ATTRIBUTES = {
     ("div", "class", "gip-record mine tex2jax_ignore mathjax_ignore"),
     ("div", "style", "max-width:880px;overflow-wrap:anywhere"),
     ("pre", "style", "white-space:pre-wrap"),
-    *(("em", "style", "opacity:0.65"), ("em", "title", "not heard")),
+    *(("em", "style", "opacity:0.65"), ("em", "title", "not heard"), ("div", "dir", "auto")),
 }
 
 
@@ -98,15 +99,17 @@ class Read(HTMLParser):
 ANYTHING = st.text() | st.from_regex(r"[<>&\"'/$\\ a-z=!\-()\n]{0,40}", fullmatch=True)
 
 
-@given(st.tuples(*[ANYTHING] * 6))
+@given(st.tuples(*[ANYTHING] * 8))
 def test_nothing_that_is_said_can_be_more_than_text(words: tuple[str, ...]) -> None:
-    user, model, name, arguments, output, problem = words
+    user, model, name, arguments, output, problem, label, tag = words
     made = conversation(
         said("u", "user", user),
-        said("m", "assistant", model, problem=problem),
+        said("m", "assistant", model, problem=problem, turn=1),
         said("cut", "assistant", model, interrupted=True, heard_ms=500.0, generated_samples=24_000),
         call(name, arguments, output),
+        turns=1,
     )
+    made.turns[0].label, made.turns[0].tags = label, (tag,)
     source = html_of(made, Facts(model=name))
     read = Read(source)
     assert read.tags <= TAGS
@@ -163,6 +166,26 @@ def test_what_was_not_heard_is_dimmed_and_said() -> None:
     assert "(interrupted)" in html_of(conversation(cut))
 
 
+def test_what_the_user_said_of_a_turn_stands_at_its_last_answer() -> None:
+    made = conversation(
+        said("u", "user", "in Suwon?", turn=1),
+        said("m", "assistant", "Let me look.", turn=1),
+        call(turn=1),
+        said("m2", "assistant", "In Seoul.", turn=1),
+        said("u2", "user", "thanks", turn=2),
+        turns=2,
+    )
+    first, second = made.turns
+    first.rating, first.label, first.tags = -1, "wrong\n<b>city</b>", ("geo", "a & b")
+    assert html_of(made).count("[thumbs") == 1
+    words = Read(html_of(made)).words["dd"]
+    assert words[3] == "In Seoul.[thumbs down; label: wrong <b>city</b>; tags: geo, a & b]"
+    second.rating = 1
+    assert Read(html_of(made)).words["dd"][4] == "thanks[thumbs up]"
+    plain = record_text([talked(made, FACTS, {})])
+    assert "Model: In Seoul. [thumbs down; label: wrong <b>city</b>; tags: geo, a & b]" in plain
+
+
 @pytest.mark.parametrize(
     ("item", "told"),
     [
@@ -188,7 +211,7 @@ def test_a_talk_in_which_nothing_was_said_takes_no_place() -> None:
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
-    long = "x" * (record.MOST_CHARS + 5)
+    long = "x" * (MOST_CHARS + 5)
     source = html_of(conversation(said("u", "user", long)))
     assert source.count("x") < len(long) + 50
     assert "[cut: 20,005 characters in all]" in source
@@ -206,7 +229,7 @@ def test_only_the_newest_of_a_long_talk_are_kept() -> None:
 
 
 def test_a_record_has_a_size_that_it_never_exceeds() -> None:
-    items = [said(f"i{n}", "user", "&" * record.MOST_CHARS) for n in range(500)]
+    items = [said(f"i{n}", "user", "&" * MOST_CHARS) for n in range(500)]
     first, second = conversation(*items), conversation(*items[:30])
     source = record_html([talked(c, FACTS, {}) for c in (first, second)], "mine")
     assert len(source) < 6 * record.MOST_CHARS_IN_ALL

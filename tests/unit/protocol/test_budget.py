@@ -264,6 +264,28 @@ def test_the_servers_own_detection_is_told_once_not_to_ask_and_given_back() -> N
     assert len(line.detections) == 2
 
 
+def test_it_does_not_ask_after_a_silence_either() -> None:
+    # A server answers a silence whatever `create_response` says.
+    patient = {**VAD, "idle_timeout_ms": 6000}
+    line = Spender(detection=patient)
+    line.spend("r1", 1000)
+    held = {**VAD, "idle_timeout_ms": None, "create_response": False}
+    assert line.detections == [held]
+    line.got("session.updated", session={"audio": {"input": {"turn_detection": held}}})
+    line.do(lambda p: p.set_budget(None))
+    assert line.detections[1:] == [{**patient, "create_response": True}]
+
+
+def test_a_silence_that_was_answered_is_not_given_to_a_detection_that_knows_none() -> None:
+    line = Spender(detection={**VAD, "idle_timeout_ms": 6000})
+    line.spend("r1", 1000)
+    semantic = {"type": "semantic_vad", "create_response": False}
+    line.do(lambda p: p.update({"audio": {"input": {"turn_detection": semantic}}}))
+    line.got("session.updated", session={"audio": {"input": {"turn_detection": semantic}}})
+    line.do(lambda p: p.set_budget(None))
+    assert line.detections[-1] == {"type": "semantic_vad", "create_response": True}
+
+
 def test_a_server_that_does_not_listen_is_not_told_again_and_again() -> None:
     line = Spender()
     line.spend("r1", 1000)

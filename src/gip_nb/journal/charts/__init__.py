@@ -1,0 +1,1 @@
+"""How a session's tables become pictures; the door is `gip_nb.journal.plots`."""
