@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from gip_nb.diagnosis.report import Report
+    from gip_nb.journal import plots
+    from gip_nb.journal.comparison import compare
     from gip_nb.notebook.widget import Talk
     from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "compare",
     "connect",
     "connect_async",
     "current",
@@ -35,6 +38,7 @@ __all__ = [
     "load",
     "load_ipython_extension",
     "models",
+    "plots",
     "prices",
     "talk",
     "tool",
@@ -50,6 +54,7 @@ _ELSEWHERE = {
     "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
     "Talk": "gip_nb.notebook.widget",
+    "compare": "gip_nb.journal.comparison",
     "load": "gip_nb.recording",
     "tool": "gip_nb.tools",
 }
@@ -58,6 +63,8 @@ _ELSEWHERE = {
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     if name in {"errors", "testing"}:
         return import_module(f"{__name__}.{name}")
+    if name == "plots":
+        return import_module(f"{__name__}.journal.plots")
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
     message = f"module {__name__!r} has no attribute {name!r}"

@@ -42,6 +42,7 @@ _KINDS = {
     "response.text.delta": _TEXT,
     "response.output_text.delta": _TEXT,
 }
+# PCM16 is the first of them: see `pcm_between`.
 _CODE = {audio_format: code for code, audio_format in enumerate(FORMATS)}
 # So often in a row a beginning is looked for by what the rows belong to.
 _TRIES = 3
@@ -73,6 +74,8 @@ class EventTable:
         # Few rows have words: which, and what they are.
         self._text_rows = array("q")
         self._texts: list[str] = []
+        # Labels name their turn, whichever is open.
+        self._labelled: dict[int, int] = {}
 
     def __len__(self) -> int:
         """How many rows were caught up with."""
@@ -106,6 +109,8 @@ class EventTable:
         if text is not None:
             self._text_rows.append(n)
             self._texts.append(text)
+        if event.type == "local.label" and isinstance(event.fields.get("turn"), int):
+            self._labelled[n] = event.fields["turn"]
         is_sent = row.direction == "sent"
         found = conversation.input_format if is_sent else conversation.answer_format(row.item_id)
         self._formats[n] = _CODE[found]
@@ -158,6 +163,42 @@ class EventTable:
         self._texts += [delta for _, delta in pieces[:taken]]
         for n in rows[taken:]:
             self._fold(n)
+
+    def rows_with_audio(
+        self, direction: str, *, item_id: str | None = None, connection: int | None = None
+    ) -> list[int]:
+        """The rows that carry audio that way, of one item or one connection."""
+        import numpy as np
+
+        n, columns = len(self), self._log.columns
+        fits = np.frombuffer(columns.audio_bytes[:n], "int64") > 0
+        fits &= np.frombuffer(columns.direction[:n], "int8") == DIRECTIONS.index(direction)
+        if item_id is not None:
+            fits &= columns.items.read(0, n) == columns.items.code_of.get(item_id, -1)
+        if connection is not None:
+            fits &= self._connections.by_row(n) == connection
+        rows: list[int] = np.flatnonzero(fits).tolist()
+        return rows
+
+    def pcm_between(self, rows: list[int], begin: int, end: int) -> tuple[list[int], int]:
+        """Those of these rows in which bytes `begin` to `end` of their audio lie, and the bytes before them.
+
+        All of them where not all are PCM16: what a telephone format's piece becomes is known when the one
+        before it was read.
+        """
+        import numpy as np
+
+        places = np.array(rows, dtype="int64")
+        if len(places) == 0 or np.frombuffer(bytes(self._formats), "uint8")[places].any():
+            return rows, 0
+        n = len(self)
+        ends = np.frombuffer(self._log.columns.audio_bytes[:n], "int64")[places].cumsum()
+        first = int(np.searchsorted(ends, begin, side="right"))
+        last = int(np.searchsorted(ends, end, side="left"))
+        # A piece may end within a sample: then what follows begins in one.
+        while first > 0 and ends[first - 1] % 2:
+            first -= 1
+        return rows[first : last + 1], int(ends[first - 1]) if first else 0
 
     def frame(self) -> pd.DataFrame:
         """One row an event, index `n`; see `journal.columns.EVENT_COLUMNS`."""
@@ -218,6 +259,8 @@ class EventTable:
             if turn_of:
                 told = np.array(turn_of, dtype="int64")[codes]
                 found = np.where(told > 0, told, found)
+        for row, turn in self._labelled.items():
+            found[row] = turn
         return found
 
 
