@@ -93,6 +93,8 @@ def latency(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: in
     from gip_nb.journal.charts.latency import latency_chart, milliseconds
     from gip_nb.journal.charts.latency_frames import latency_frames
 
+    if not chosen:
+        return _nothing("Latency", look, width)
     table = x.turns.loc[chosen.start : chosen.stop - 1]
     data = latency_frames(table)
     if not len(data.totals):

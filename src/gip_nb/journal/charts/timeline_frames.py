@@ -108,14 +108,17 @@ def timeline_frames(x: HasTables, chosen: range) -> Timeline:
     items = items[items["turn"].isin(chosen)]
     said = items[items["role"] == "user"]
     answers = items[items["role"] == "assistant"]
-    chars = max(_LEAST_TEXT_CHARS, min(_MOST_TEXT_CHARS, _TEXT_CHARS // max(1, len(said) + len(answers))))
+    calls = x.tool_calls[x.tool_calls["turn"].isin(chosen)]
+    # An answer that was cut has two texts.
+    texts = len(said) + len(calls) + len(answers) + int(answers["interrupted"].sum())
+    chars = max(_LEAST_TEXT_CHARS, min(_MOST_TEXT_CHARS, _TEXT_CHARS // max(1, texts)))
     rows = [
         *_speech(said, chars),
         *_turn_detection(events, chosen),
         *_generated(answers, chars),
         *_delivered(events, answers),
         *_heard(events, answers, chars),
-        *_tools(x.tool_calls, chosen, chars),
+        *_tools(calls, chars),
         *_interruptions(events, answers),
     ]
     spans = pd.DataFrame(rows, columns=list(SPAN_COLUMNS))
@@ -293,9 +296,9 @@ def _unheard(item: Row) -> str | None:
     return text.removeprefix(heard)
 
 
-def _tools(calls: pd.DataFrame, chosen: range, chars: int) -> list[Row]:
+def _tools(calls: pd.DataFrame, chars: int) -> list[Row]:
     rows = []
-    for call in records(calls[calls["turn"].isin(chosen)]):
+    for call in records(calls):
         start_s, took_ms = call["started_s"], call["duration_ms"]
         if not known(start_s):
             continue

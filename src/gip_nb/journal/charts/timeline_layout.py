@@ -128,7 +128,7 @@ def _span(span: Row, middle: float) -> tuple[object, ...]:
         half = 0
     elif lane in {SPEECH, HEARD} and not span["waveform"]:
         half = _BAR / 2
-    place = f"{span['start_s']:.3f}", f"{span['end_s']:.3f}", middle - half, middle + half
+    place = f"{span['start_s']:.3f}", f"{span['end_s']:.3f}", f"{middle - half:g}", f"{middle + half:g}"
     said = ("" if not known(span[c]) else span[c] for c in ("turn", "what", "text"))
     item = span["item_id"] if lane in _LANES_WITH_ID and known(span["item_id"]) else ""
     return lane, *place, *said, item, int(span["waveform"]), int(span["heard"])
