@@ -18,8 +18,20 @@ import msgspec
 
 from gip_nb.errors import BadSetting
 
-__all__ = ["KINDS", "PACKAGED", "Price", "Prices", "Rate", "packaged", "read_prices", "told_prices"]
+__all__ = [
+    "KINDS",
+    "PACKAGED",
+    "REHEARSAL",
+    "Price",
+    "Prices",
+    "Rate",
+    "packaged",
+    "read_prices",
+    "told_prices",
+]
 
+# The embedded server's one model: it has no price, and whoever wants one gives it.
+REHEARSAL = "rehearsal"
 KINDS = ("text", "audio", "image")
 _FIELDS = (*KINDS, "per_minute", "source", "date")
 _PREFIX = "openai/"

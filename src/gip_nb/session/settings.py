@@ -13,7 +13,7 @@ import msgspec
 
 from gip_nb.errors import BadSetting, MissingKey
 from gip_nb.protocol.budget import budget_of, must_have_price
-from gip_nb.protocol.prices import PACKAGED, Prices, read_prices
+from gip_nb.protocol.prices import PACKAGED, REHEARSAL, Prices, read_prices
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
 from gip_nb.session.history_option import read_history
 from gip_nb.session.log_option import DEFAULT_LIMIT_BYTES, read_limit, read_log
@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "openai/gpt-4o-realtime-preview-2024-12-17"
-REHEARSAL = "rehearsal"
 _DIALECTS = ("auto", "beta", "ga")
 _SHORTEST_SECRET = 8
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
