@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
+from gip_nb.protocol.prices import REHEARSAL
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
 from gip_nb.protocol.turns import Commit
-from gip_nb.protocol.prices import REHEARSAL
 from gip_nb.protocol.usage import Billed, tells_usage, transcribed_s, transcription_usage_of
 
 if TYPE_CHECKING:
