@@ -208,7 +208,8 @@ class Conversation:
         if item is None or response is None or item.response_id != response_id or not item.audio_bytes:
             return False
         turn = self.turns[response.turn - 1]
-        return item.audio_index == content_index and item.turn == turn.turn and turn.first_audio_s is not None
+        begun = response.first_audio_s is not None and turn.first_audio_s is not None
+        return begun and item.audio_index == content_index and item.turn == turn.turn
 
     def add_answer_audio(self, response_id: str, item_id: str, wire_bytes: int, at_s: float) -> None:
         """So much audio of an answer came, the last of it then. Only where `may_add_audio`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gip_nb.journal.columns import EVENT_COLUMNS
@@ -115,6 +115,7 @@ moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 11)), max_size
 
 
 @given(moves, st.lists(st.integers(0, 60), max_size=3))
+@example(script=[("audio", 11), ("audio", 8), ("audio", 2)], asked_at=[])  # of another response meanwhile
 def test_many_rows_at_once_are_what_they_are_one_by_one(
     script: Sequence[tuple[str, int]], asked_at: Sequence[int]
 ) -> None:
