@@ -43,8 +43,13 @@ def assert_same(told: Told, wanted: Told) -> None:
     assert (told.payloads, told.sounds, told.facts) == (wanted.payloads, wanted.sounds, wanted.facts)
 
 
-@pytest.mark.parametrize("dialect", [BETA, GA])
-@pytest.mark.parametrize("name", TALKS)
+# Each talk in one of the dialects; those in which most goes wrong in both.
+BOTH = [name for name in TALKS if "interrupted" in name or "fail" in name or "tool" in name]
+KEPT = [(name, (BETA, GA)[n % 2]) for n, name in enumerate(TALKS)]
+KEPT += [(name, dialect) for name in BOTH for dialect in (BETA, GA) if (name, dialect) not in KEPT]
+
+
+@pytest.mark.parametrize(("name", "dialect"), KEPT)
 def test_a_talk_is_the_same_however_it_was_kept(name: str, dialect: Dialect, tmp_path: Path) -> None:
     pair = new_pair(dialect)
     TALKS[name](pair)
