@@ -57,7 +57,7 @@ export function facts(page, signal) {
   const cost = make("span", "gip-cost");
   const session = make("span", "gip-session-id", { title: "session id" });
   const figures = make("span", "gip-figures", {}, time.element, firstSound, requests, cost, session);
-  const log = make("span", "gip-log gip-chip");
+  const log = make("span", "gip-disk-log gip-chip");
   const chips = make("span", "gip-chips", {}, model, dialect, rehearsal, log);
   const element = make("div", "gip-facts", {}, choice.element, chips, figures);
 
