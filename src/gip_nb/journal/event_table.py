@@ -102,8 +102,8 @@ class EventTable:
 
     def _fold(self, n: int) -> None:
         """Any row into the conversation."""
-        row, event = self._log.rows[n], self._log.event(n)
-        conversation = self.conversation
+        row, conversation = self._log.rows[n], self.conversation
+        event = self._log.event(n)
         conversation.apply(event, row.direction, row.elapsed_ns / 1e9)
         text = event_text(event)
         if text is not None:
@@ -209,8 +209,8 @@ class EventTable:
 
         n, columns = len(self), self._log.columns
         elapsed_ns = np.frombuffer(columns.elapsed_ns[:n], "int64")
-        text = np.full(n, None, dtype="object")
-        text[np.array(self._text_rows, dtype="int64")] = self._texts
+        text = np.full(n, -1, dtype="int64")
+        text[np.array(self._text_rows, dtype="int64")] = np.arange(len(self._texts))
         turn = self._turn_of_rows()
         connection = self._connections.by_row(n)
         audio_bytes = np.frombuffer(columns.audio_bytes[:n], "int64")
@@ -226,13 +226,14 @@ class EventTable:
             "type": _categorical(type_codes, types),
             "event": _categorical(type_codes, [canonical_type(t) for t in types]),
             "event_id": strings(columns.event_ids[:n]),
-            "response_id": strings(columns.responses.values(n)),
-            "item_id": strings(columns.items.values(n)),
-            "call_id": strings(columns.calls.values(n)),
+            # Each value once: what is taken is not looked at again.
+            "response_id": strings(columns.responses.names).take(columns.responses.read(0, n)),
+            "item_id": strings(columns.items.names).take(columns.items.read(0, n)),
+            "call_id": strings(columns.calls.names).take(columns.calls.read(0, n)),
             "turn": pd.arrays.IntegerArray(turn, turn == 0),
             "connection": pd.arrays.IntegerArray(connection, connection == 0),
             "audio_ms": np.where(audio_bytes < 0, np.nan, audio_bytes * ms_per_byte),
-            "text": strings(text),
+            "text": strings(self._texts).take(text, allow_fill=True),
             "wire_bytes": columns.wire_bytes(n),
             "payload": PayloadArray(_Reader(self._log), np.arange(n, dtype="int64")),
         }
@@ -338,15 +339,9 @@ class _Batch:
 
     def first_new(self, conversation: Conversation, begin: int, end: int) -> int:
         """The first row that is no further piece of something known; `end` where there is none."""
-        import numpy as np
-
-        keys, places = np.unique(self._key[begin - self._begin : end - self._begin], return_index=True)
-        new = [
-            place
-            for key, place in zip(keys.tolist(), places.tolist(), strict=True)
-            if key and not self._known(conversation, key)
-        ]
-        return begin + min(new, default=end - begin)
+        keys = self._key[begin - self._begin : end - self._begin]
+        new = [key for key in set(keys.tolist()) if key and not self._known(conversation, key)]
+        return begin + min((int((keys == key).argmax()) for key in new), default=end - begin)
 
     def _known(self, conversation: Conversation, key: int) -> bool:
         if key < 0:
@@ -361,7 +356,7 @@ class _Batch:
         import numpy as np
 
         keys = self._key[begin - self._begin : end - self._begin]
-        for key in np.unique(keys[keys != 0]).tolist():
+        for key in sorted(set(keys.tolist()) - {0}):
             kind, wide = (_TEXT, ~key) if key < 0 else (_ANSWER, key)
             yield kind, (np.flatnonzero(keys == key) + begin).tolist(), *self._names(wide)
 
