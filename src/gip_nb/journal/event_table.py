@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gip_nb.journal.batch import MICROPHONE, TEXT, Batch
 from gip_nb.journal.columns import strings
 from gip_nb.journal.row_columns import DIRECTIONS
 from gip_nb.protocol.audio_formats import FORMATS
@@ -21,8 +22,6 @@ from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.dialects import canonical_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -32,16 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EventTable", "audio_ms", "event_text"]
 
-_WHOLE, _MICROPHONE, _ANSWER, _TEXT = range(4)
-_KINDS = {
-    "input_audio_buffer.append": _MICROPHONE,
-    "response.audio.delta": _ANSWER,
-    "response.output_audio.delta": _ANSWER,
-    "response.audio_transcript.delta": _TEXT,
-    "response.output_audio_transcript.delta": _TEXT,
-    "response.text.delta": _TEXT,
-    "response.output_text.delta": _TEXT,
-}
 # PCM16 is the first of them: see `pcm_between`.
 _CODE = {audio_format: code for code, audio_format in enumerate(FORMATS)}
 # So often in a row a beginning is looked for by what the rows belong to.
@@ -90,7 +79,7 @@ class EventTable:
         begin, end = len(self), len(self._log)
         if begin == end:
             return end
-        batch = _Batch(self._log, begin, end)
+        batch = Batch(self._log, begin, end)
         self._formats += bytes(end - begin)
         at = begin
         for whole in batch.whole:
@@ -117,7 +106,7 @@ class EventTable:
         self._turns.note(n, len(conversation.turns))
         self._connections.note(n, row.connection)
 
-    def _fold_many(self, batch: _Batch, begin: int, end: int) -> None:
+    def _fold_many(self, batch: Batch, begin: int, end: int) -> None:
         """Rows of the three frequent kinds; one that begins something is folded whole."""
         tries = 0
         while begin < end:
@@ -129,12 +118,12 @@ class EventTable:
             tries = tries + 1 if stop == begin else 0 if tries < _TRIES else tries
             begin = stop + 1
 
-    def _fold_pieces(self, batch: _Batch, begin: int, end: int) -> None:
+    def _fold_pieces(self, batch: Batch, begin: int, end: int) -> None:
         """Rows of which each is plainly a further piece of something known."""
         if begin == end:
             return
         conversation, formats = self.conversation, self._formats
-        microphone = batch.rows_of(_MICROPHONE, begin, end)
+        microphone = batch.rows_of(MICROPHONE, begin, end)
         if microphone:
             conversation.append_audio(zip(*batch.sounds(microphone), strict=True))
             code = _CODE[conversation.input_format]
@@ -144,13 +133,13 @@ class EventTable:
             code = _CODE[conversation.responses[response_id].output_format]
             for n in rows:
                 formats[n] = code
-            if kind == _TEXT:
+            if kind == TEXT:
                 self._fold_text(batch, rows, response_id, item_id)
             else:
                 amounts, times = batch.sounds(rows)
                 conversation.add_answer_audio(response_id, item_id, sum(amounts), times[-1])
 
-    def _fold_text(self, batch: _Batch, rows: list[int], response_id: str, item_id: str) -> None:
+    def _fold_text(self, batch: Batch, rows: list[int], response_id: str, item_id: str) -> None:
         log_rows = self._log.rows
         try:
             read = [_read_text_delta(log_rows[n].skeleton) for n in rows]
@@ -285,80 +274,6 @@ class _Held:
         rows = np.array(self._rows, dtype="int64")
         found = np.repeat(np.array(self._values, dtype="int64"), np.diff(rows, append=n))
         return np.concatenate([np.zeros(n - len(found), dtype="int64"), found])
-
-
-class _Batch:
-    """Rows that are to be folded in, sorted by what they are."""
-
-    def __init__(self, log: EventLog, begin: int, end: int) -> None:
-        import numpy as np
-
-        columns = log.columns
-        self._begin = begin
-        self._items, self._responses = columns.items.names, columns.responses.names
-        item, response = columns.items.read(begin, end), columns.responses.read(begin, end)
-        call = columns.calls.read(begin, end)
-        part = np.frombuffer(columns.part[begin:end], "int8")
-        self._audio_bytes = np.frombuffer(columns.audio_bytes[begin:end], "int64")
-        self._elapsed_ns = np.frombuffer(columns.elapsed_ns[begin:end], "int64")
-        kind_of = np.array([_KINDS.get(name, _WHOLE) for name in columns.types.names], dtype="int8")
-        kind = kind_of[columns.types.read(begin, end)]
-        sent = np.frombuffer(columns.direction[begin:end], "int8")
-        # Odd ones (a frame of the microphone that was received, audio of no item) are folded whole.
-        has_audio = self._audio_bytes >= 0
-        nameless = [names.index(None) if None in names else -1 for names in (self._items, self._responses)]
-        named = (item != nameless[0]) & (response != nameless[1]) & (part >= 0)
-        no_call = call == columns.calls.code_of.get(None, -1)
-        fits = (kind == _MICROPHONE) & has_audio & (sent == 0)
-        fits |= (kind == _ANSWER) & (self._audio_bytes > 0) & (sent == 1) & named
-        fits |= (kind == _TEXT) & ~has_audio & (sent == 1) & named
-        self._kind = np.where(fits & no_call, kind, _WHOLE)
-        # What a piece belongs to: its kind, response, item and content part in one number.
-        wide = response.astype("int64") << 35 | item.astype("int64") << 8 | part
-        self._key = np.where(self._kind == _ANSWER, wide, np.where(self._kind == _TEXT, ~wide, 0))
-        self.whole: list[int] = (np.flatnonzero(self._kind == _WHOLE) + begin).tolist()
-
-    def at_s(self, n: int) -> float:
-        """When row `n` was."""
-        return float(self._elapsed_ns[n - self._begin]) / 1e9
-
-    def sounds(self, rows: list[int]) -> tuple[list[int], list[float]]:
-        """How much audio each of these rows carries, in bytes, and when it was."""
-        import numpy as np
-
-        places = np.array(rows, dtype="int64") - self._begin
-        return self._audio_bytes[places].tolist(), (self._elapsed_ns[places] / 1e9).tolist()
-
-    def rows_of(self, kind: int, begin: int, end: int) -> list[int]:
-        """The rows of one kind, in order."""
-        import numpy as np
-
-        found = np.flatnonzero(self._kind[begin - self._begin : end - self._begin] == kind)
-        rows: list[int] = (found + begin).tolist()
-        return rows
-
-    def first_new(self, conversation: Conversation, begin: int, end: int) -> int:
-        """The first row that is no further piece of something known; `end` where there is none."""
-        keys = self._key[begin - self._begin : end - self._begin]
-        new = [key for key in set(keys.tolist()) if key and not self._known(conversation, key)]
-        return begin + min((int((keys == key).argmax()) for key in new), default=end - begin)
-
-    def _known(self, conversation: Conversation, key: int) -> bool:
-        if key < 0:
-            return conversation.may_add_text(*self._names(~key))
-        return conversation.may_add_audio(*self._names(key), key & 0xFF)
-
-    def _names(self, wide: int) -> tuple[str, str]:
-        return self._responses[wide >> 35], self._items[wide >> 8 & 0x7FFFFFF]
-
-    def answers(self, begin: int, end: int) -> Iterator[tuple[int, list[int], str, str]]:
-        """Kind, rows, response and item of each answer's sound and text."""
-        import numpy as np
-
-        keys = self._key[begin - self._begin : end - self._begin]
-        for key in sorted(set(keys.tolist()) - {0}):
-            kind, wide = (_TEXT, ~key) if key < 0 else (_ANSWER, key)
-            yield kind, (np.flatnonzero(keys == key) + begin).tolist(), *self._names(wide)
 
 
 class _Reader:
