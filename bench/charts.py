@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gip_nb.journal.charts.source import HasTables
+    from gip_nb.journal.tabled import Tabled
 
 GROUNDS = {"white": 255, "dark": 17}
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures"
@@ -43,7 +43,7 @@ def get_weather(city: str) -> dict[str, object]:
     return {"city": city, "temperature_c": 21.3, "sky": "clear"}
 
 
-def real() -> HasTables:
+def real() -> Tabled:
     """A talk of four turns with the embedded server, without a page."""
     with gip_nb.connect("rehearsal", tools=[get_weather]) as session:
         session.ask("hello")
@@ -53,7 +53,7 @@ def real() -> HasTables:
     return session
 
 
-def draw(kind: str, name: str, x: HasTables, item_id: str, out: Path) -> None:
+def draw(kind: str, name: str, x: Tabled, item_id: str, out: Path) -> None:
     """One chart in every look; prints its sizes."""
     for theme in ("auto", "light", "dark"):
         began = time.perf_counter()
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--real", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    talks: dict[str, tuple[HasTables, str]] = {
+    talks: dict[str, tuple[Tabled, str]] = {
         "1": (MadeUp(1), "item_u001"),
         "6": (MadeUp(6), "item_a004"),
         "200": (MadeUp(200), "item_a200"),

@@ -131,6 +131,15 @@ class MadeUp:
         return frame.astype({"turn": "Int64", "text": "string", "heard_text": "string"})
 
     @property
+    def responses(self) -> pd.DataFrame:
+        """Of which no picture is made."""
+        return pd.DataFrame()
+
+    def payload(self, n: int) -> dict[str, Any]:
+        """Nor of these."""
+        raise IndexError(n)
+
+    @property
     def tool_calls(self) -> pd.DataFrame:
         """As the real one."""
         return pd.DataFrame(self._calls, columns=CALLS).set_index("call_id").astype({"turn": "Int64"})

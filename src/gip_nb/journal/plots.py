@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING
 from gip_nb.errors import UnknownItem
 from gip_nb.journal.charts import style
 from gip_nb.journal.charts.picture import Picture, need_altair
-from gip_nb.journal.charts.source import HasTables, chosen_turns, known
+from gip_nb.journal.charts.source import chosen_turns, known
 from gip_nb.journal.charts.style import Frame
 from gip_nb.journal.charts.words import clean
+from gip_nb.journal.tabled import must_be_tabled
 
 if TYPE_CHECKING:
     import altair as alt
 
     from gip_nb.journal.charts.source import Turns
     from gip_nb.journal.charts.style import Look
+    from gip_nb.journal.tabled import Tabled
 
-__all__ = ["HasTables", "Picture", "item", "latency", "timeline", "usage"]
+__all__ = ["Picture", "item", "latency", "timeline", "usage"]
 
 WIDTH = 840
 """Of a whole picture, pixels: as wide as JupyterLab's cells are on a small screen with its side bar open."""
@@ -36,7 +38,7 @@ _A_WHILE_S = 120
 _LANE_NAMES, _STEPS, _KINDS, _EDGES = 112, 300, 180, 16
 
 
-def timeline(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: int = WIDTH) -> Picture:
+def timeline(x: Tabled, *, turns: Turns = None, theme: str = "auto", width: int = WIDTH) -> Picture:
     """What happened when, in lanes.
 
     From the top: what the user said, with its waveform; when the server's turn detection took it for speech;
@@ -71,7 +73,7 @@ def timeline(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: i
     return _picture(timeline_chart(data, frame), frame)
 
 
-def latency(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: int = WIDTH) -> Picture:
+def latency(x: Tabled, *, turns: Turns = None, theme: str = "auto", width: int = WIDTH) -> Picture:
     """Where the time went between the end of the user's speech and the first sound of the answer.
 
     One bar a turn, cut where a step came: `speech_stopped` received, response created, first text, first
@@ -114,7 +116,7 @@ def latency(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: in
     return _picture(latency_chart(data, frame), frame)
 
 
-def usage(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: int = WIDTH) -> Picture:
+def usage(x: Tabled, *, turns: Turns = None, theme: str = "auto", width: int = WIDTH) -> Picture:
     """What was billed: tokens in and out by kind, with cached ones apart, requests, and the cost so far.
 
     What has no price is not counted as nothing: the title line says how many requests that are.
@@ -149,7 +151,7 @@ def usage(x: HasTables, *, turns: Turns = None, theme: str = "auto", width: int 
     return _picture(usage_chart(data, frame), frame)
 
 
-def item(x: HasTables, item_id: str, *, theme: str = "auto", width: int = WIDTH) -> Picture:
+def item(x: Tabled, item_id: str, *, theme: str = "auto", width: int = WIDTH) -> Picture:
     """One item: its waveform, the words under it; what nobody heard is dimmed.
 
     Args:
@@ -162,6 +164,7 @@ def item(x: HasTables, item_id: str, *, theme: str = "auto", width: int = WIDTH)
         UnknownItem: there is none with this id.
         MissingExtra, BadSetting: as `timeline`.
     """
+    must_be_tabled(x, "a plot")
     need_altair()
     from gip_nb.journal.charts.item import item_chart, item_data, letters
 
@@ -181,7 +184,8 @@ def item(x: HasTables, item_id: str, *, theme: str = "auto", width: int = WIDTH)
     return _picture(item_chart(data, style.BLUE if mine else style.GREEN, frame), frame)
 
 
-def _prepared(x: HasTables, turns: Turns, theme: str) -> tuple[Look, range]:
+def _prepared(x: Tabled, turns: Turns, theme: str) -> tuple[Look, range]:
+    must_be_tabled(x, "a plot")
     need_altair()
     return style.look(theme), chosen_turns(turns, x.turns)
 

@@ -39,6 +39,10 @@ class Tabled(Protocol):
         """One row a call, index `call_id`."""
 
     @property
+    def usage(self) -> pd.DataFrame:
+        """One row a billed request or transcription, index `n`."""
+
+    @property
     def started_at(self) -> datetime:
         """When its log began, UTC."""
 

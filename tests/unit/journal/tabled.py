@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.journal.columns import CALL_COLUMNS, ITEM_COLUMNS, RESPONSE_COLUMNS, TURN_COLUMNS, frame_of
+from gip_nb.journal.columns import (
+    CALL_COLUMNS,
+    ITEM_COLUMNS,
+    RESPONSE_COLUMNS,
+    TURN_COLUMNS,
+    USAGE_COLUMNS,
+    frame_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +63,7 @@ class FakeTalk:
         self.items = _frame(items, ITEM_COLUMNS, "item_id")
         self.responses = _frame(responses, RESPONSE_COLUMNS, "response_id")
         self.tool_calls = _frame(tool_calls, CALL_COLUMNS, "call_id")
+        self.usage = _frame((), USAGE_COLUMNS, "n")
         self._payloads = [e.get("payload", {}) for e in events]
         plain = [{k: v for k, v in e.items() if k != "payload"} | {"n": n} for n, e in enumerate(events)]
         self.events = _frame(plain, _EVENTS, "n")

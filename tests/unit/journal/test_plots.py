@@ -347,3 +347,12 @@ def test_a_see_through_picture_is_drawn_in_another_process() -> None:
     assert {(0x00, 0x9E, 0x73), (0x79, 0x79, 0x79)} <= found
     assert (pixels[..., 3] == 0).mean() > 0.5
     assert len(still) < 60_000
+
+
+def test_a_widget_is_no_session_and_the_error_says_where_its_session_is() -> None:
+    class Widget:
+        session = None
+
+    with pytest.raises(BadSetting, match="a plot takes sessions and recordings") as caught:
+        plots.timeline(Widget())  # type: ignore[arg-type]  # what a user may try
+    assert "pass its .session" in caught.value.next_step

@@ -1,57 +1,21 @@
-"""What a chart is made of: anything with a session's tables, and which of its turns to draw."""
+"""What a chart is made of: which turns of a talk to draw, and rows of its tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import BadSetting
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pandas as pd
 
-__all__ = ["HasTables", "Row", "Turns", "chosen_turns", "known", "records"]
+__all__ = ["Row", "Turns", "chosen_turns", "known", "records"]
 
 Turns = int | tuple[int, int] | None
 """One turn, the first and the last of several, or all."""
 
 Row = dict[str, Any]
 """One row of a table by column, its index by the index's name."""
-
-
-class HasTables(Protocol):
-    """A session or a recording, as far as a picture needs it.
-
-    The tables' columns stand in `gip_nb.journal.columns`; all `_s` are seconds since the log began.
-    """
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """One row an event."""
-
-    @property
-    def turns(self) -> pd.DataFrame:
-        """One row a turn, index from 1."""
-
-    @property
-    def items(self) -> pd.DataFrame:
-        """One row an item, index `item_id`."""
-
-    @property
-    def tool_calls(self) -> pd.DataFrame:
-        """One row a call, index `call_id`."""
-
-    @property
-    def usage(self) -> pd.DataFrame:
-        """One row a billed request or transcription."""
-
-    @property
-    def started_at(self) -> datetime:
-        """When the log began, UTC."""
-
-    def sound(self, item_id: str) -> bytes:
-        """An item's audio, PCM16 little endian mono 24 000 Hz; empty where it has none."""
 
 
 def chosen_turns(asked: Turns, turns: pd.DataFrame) -> range:

@@ -15,8 +15,9 @@ from gip_nb.journal.charts.words import shortened
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gip_nb.journal.charts.source import HasTables, Row
+    from gip_nb.journal.charts.source import Row
     from gip_nb.journal.charts.waveform import Envelope
+    from gip_nb.journal.tabled import Tabled
 
 __all__ = [
     "DELIVERED",
@@ -95,7 +96,7 @@ class Timeline(NamedTuple):
     end_s: float
 
 
-def timeline_frames(x: HasTables, chosen: range) -> Timeline:
+def timeline_frames(x: Tabled, chosen: range) -> Timeline:
     """Everything of these turns, in lanes.
 
     Args:
@@ -340,7 +341,7 @@ def _interruptions(events: pd.DataFrame, answers: pd.DataFrame) -> list[Row]:
 # ---- waveforms, turns --------------------------------------------------------------------------------------
 
 
-def _waves(x: HasTables, spans: pd.DataFrame, seen: range) -> pd.DataFrame:
+def _waves(x: Tabled, spans: pd.DataFrame, seen: range) -> pd.DataFrame:
     """The waveforms of the spans that have one: of many turns the last ones, which are seen at first."""
     import pandas as pd
 
@@ -391,7 +392,7 @@ def _wave_rows(
     ]
 
 
-def _turns(x: HasTables, chosen: range, spans: pd.DataFrame) -> pd.DataFrame:
+def _turns(x: Tabled, chosen: range, spans: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     started = x.started_at

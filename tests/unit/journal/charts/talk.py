@@ -13,6 +13,7 @@ from gip_nb.journal.columns import (
     CALL_COLUMNS,
     EVENT_COLUMNS,
     ITEM_COLUMNS,
+    RESPONSE_COLUMNS,
     TURN_COLUMNS,
     USAGE_COLUMNS,
     frame_of,
@@ -70,7 +71,11 @@ class Told:
         self.usage = table(
             [{"at": STARTED_NS, "kind": "response", **row} for row in usage], USAGE_COLUMNS, "n"
         )
+        self.responses = table((), RESPONSE_COLUMNS, "response_id")
         self._sounds = sounds or {}
+
+    def payload(self, n: int) -> dict[str, Any]:
+        raise IndexError(n)
 
     def sound(self, item_id: str) -> bytes:
         if item_id not in self.items.index:
