@@ -2,7 +2,7 @@
 # missing, into .venv and js/node_modules, and do nothing twice: stamps in .venv say what was done.
 
 PYTHON ?= python3
-EXTRAS ?= rehearsal,dev
+EXTRAS ?= rehearsal,plots,arrow,otel,dev
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -60,6 +60,8 @@ bench: setup ## how long things take and what a session costs; wants a machine w
 	$(BIN)/python -m bench.mic_path
 	$(BIN)/python -m bench.interruption
 	$(BIN)/python -m bench.client_overhead
+	$(BIN)/python -m bench.tables
+	$(BIN)/python -m bench.recording
 
 test-js: $(STAMPS)/js $(STAMPS)/browser ## JavaScript tests
 	GIP_CHROMIUM="$$(cat $(STAMPS)/browser)" $(NPM) test

@@ -43,6 +43,14 @@
  */
 
 /**
+ * That the talk is written to disk.
+ *
+ * @typedef {object} LogView
+ * @property {string} folder where
+ * @property {boolean} stopped whether it is not any more
+ */
+
+/**
  * One talk, as the kernel knows it.
  *
  * @typedef {object} TalkState
@@ -65,6 +73,7 @@
  * @property {number} event_count rows of the event log
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
  * @property {ErrorView | null} budget that the budget is nearly spent, or that it stops the talk
+ * @property {LogView | null} log that the talk is written to disk; null: it is not
  * @property {SettingsView} settings
  */
 
@@ -368,6 +377,9 @@ const SETTINGS = {
   tools: listOf(object(TOOL)),
 };
 
+/** @type {Record<keyof LogView, Check>} */
+const LOG = { folder: text, stopped: flag };
+
 /** @type {Record<keyof TalkState, Check>} */
 const TALK = {
   state: oneOf(
@@ -400,6 +412,7 @@ const TALK = {
   event_count: count,
   notice: orNull(object(ERROR)),
   budget: orNull(object(ERROR)),
+  log: orNull(object(LOG)),
   settings: object(SETTINGS),
 };
 

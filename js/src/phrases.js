@@ -180,6 +180,35 @@ export function costText(usd) {
 }
 
 /**
+ * What the bar says of the log on disk: whoever speaks here is to know that it is kept.
+ *
+ * @param {import("./messages.js").LogView} log
+ * @param {import("./messages.js").TalkPhase} state
+ * @returns {{ text: string, title: string }}
+ */
+export function logOf({ folder, stopped }, state) {
+  if (stopped) {
+    return {
+      text: "recording stopped",
+      title: `No longer written to disk. What was until then is in ${folder}`,
+    };
+  }
+  if (state === "idle") {
+    return {
+      text: "will be recorded",
+      title: `From Start on this talk, its sound included, is written to ${folder}`,
+    };
+  }
+  if (state === "closed" || state === "error") {
+    return { text: "recorded", title: `This talk, its sound included, is in ${folder}` };
+  }
+  return {
+    text: "recording",
+    title: `This talk, its sound included, is written to disk as it goes: ${folder}`,
+  };
+}
+
+/**
  * What the bar says of the cost.
  *
  * @param {import("./messages.js").TalkState} talk

@@ -341,3 +341,19 @@ test("time passes while the talk goes on, and what it cost is told where it is k
   await vi.waitFor(() => expect(one("gip-elapsed").textContent).toBe("1:02:03"));
   expect(one("gip-cost").checkVisibility()).toBe(false);
 });
+
+test("that the talk is written to disk is told before it begins, while it goes on and when it stops", async () => {
+  await snapshot({ state: "idle" });
+  expect(one("gip-disk-log").checkVisibility()).toBe(false);
+  say({ log: { folder: "/home/me/runs", stopped: false } });
+  await vi.waitFor(() => expect(one("gip-disk-log").textContent).toBe("will be recorded"));
+  say({ state: "listening", log: { folder: "/home/me/runs/2025-11-22T15-40-00Z-3f9a1c", stopped: false } });
+  await vi.waitFor(() => expect(one("gip-disk-log").textContent).toBe("recording"));
+  expect(one("gip-disk-log").checkVisibility()).toBe(true);
+  expect(one("gip-disk-log").title).toContain("/home/me/runs/2025-11-22T15-40-00Z-3f9a1c");
+  say({ log: { folder: "/home/me/runs/2025-11-22T15-40-00Z-3f9a1c", stopped: true } });
+  await vi.waitFor(() => expect(one("gip-disk-log").textContent).toBe("recording stopped"));
+  expect(one("gip-disk-log").dataset.running).toBe("false");
+  say({ state: "closed", log: { folder: "/home/me/runs/2025-11-22T15-40-00Z-3f9a1c", stopped: false } });
+  await vi.waitFor(() => expect(one("gip-disk-log").textContent).toBe("recorded"));
+});

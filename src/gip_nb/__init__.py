@@ -10,14 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import Literal
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from gip_nb.diagnosis.report import Report
+    from gip_nb.journal import plots
+    from gip_nb.journal.comparison import compare
     from gip_nb.notebook.widget import Talk
+    from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.tools import tool
@@ -25,12 +30,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "compare",
     "connect",
     "connect_async",
     "current",
     "doctor",
+    "load",
     "load_ipython_extension",
     "models",
+    "plots",
     "prices",
     "talk",
     "tool",
@@ -43,8 +51,11 @@ _ELSEWHERE = {
     "AsyncRealtimeSession": "gip_nb.session.session",
     "GipError": "gip_nb.errors",
     "RealtimeSession": "gip_nb.session.blocking",
+    "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
     "Talk": "gip_nb.notebook.widget",
+    "compare": "gip_nb.journal.comparison",
+    "load": "gip_nb.recording",
     "tool": "gip_nb.tools",
 }
 
@@ -52,6 +63,8 @@ _ELSEWHERE = {
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     if name in {"errors", "testing"}:
         return import_module(f"{__name__}.{name}")
+    if name == "plots":
+        return import_module(f"{__name__}.journal.plots")
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
     message = f"module {__name__!r} has no attribute {name!r}"
@@ -76,6 +89,7 @@ def talk(
     prices: Mapping[str, Any] | str | Path | None = None,
     budget_usd: float | None = None,
     history: Sequence[Mapping[str, Any]] = (),
+    log: str | os.PathLike[str] | Literal[False] | None = None,
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -106,6 +120,9 @@ def talk(
         history: a list of items of an earlier talk, as the API writes them, in either dialect: what the model
             remembers when the talk begins. They belong to no turn. Each session of this talk begins with
             them.
+        log: a folder. Each session writes itself as it goes, its sound too, into a folder of its own there;
+            `gip_nb.load` reads that, after a crash too. Default: `GIP_LOG`, and without it nothing is
+            written; False: nothing is, whatever that says. `log_limit_bytes` (2 GiB) bounds each.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -135,6 +152,7 @@ def talk(
         prices=prices,
         budget_usd=budget_usd,
         history=history,
+        log=log,
         record=record,
         greet=greet,
         **session,

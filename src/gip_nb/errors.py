@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from gip_nb.recording import Recording
     from gip_nb.session.blocking import RealtimeSession
 
 __all__ = [
@@ -27,11 +28,18 @@ __all__ = [
     "GipError",
     "HostUnreachable",
     "KeyRefused",
+    "LogStopped",
     "MicrophoneUnavailable",
     "MissingExtra",
     "MissingKey",
     "NothingToDo",
     "PictureFailed",
+    "RecordingDamaged",
+    "RecordingIncomplete",
+    "RecordingNotFound",
+    "RecordingRepaired",
+    "RecordingTooLarge",
+    "RecordingTooNew",
     "RehearsalFailed",
     "ServerError",
     "SettingIgnored",
@@ -258,6 +266,99 @@ class MicrophoneUnavailable(GipError):
     """The page got no microphone."""
 
     title = "No microphone"
+
+
+class LogStopped(GipError):
+    """The log on disk is no longer written: its limit is reached, or the disk does not take it.
+
+    The talk goes on, and its tables stay whole in the kernel.
+    """
+
+    title = "Log not written"
+
+
+class RecordingNotFound(GipError, FileNotFoundError):
+    """There is no recording of this name."""
+
+    title = "No such recording"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"no recording {path!r}: {why}",
+            "give the path of a file that session.save() wrote, or of one session's folder in log='...'.",
+        )
+
+
+class RecordingTooNew(GipError):
+    """A recording in a layout that this version does not know.
+
+    Args:
+        path: of the recording.
+        layout: its layout's version.
+        known: the newest that is known here.
+        written_by: the version of the package that wrote it; may be empty.
+    """
+
+    title = "Recording too new"
+
+    def __init__(self, path: str, layout: int, known: int, written_by: str) -> None:
+        by = f", written by gip_nb {written_by[:40]}" if written_by else ""
+        super().__init__(
+            f"{path!r} has layout {layout}{by}: this version reads layout {known}",
+            "pip install -U gip_nb, and load it again; nothing is wrong with the file.",
+        )
+
+
+class RecordingTooLarge(GipError, ValueError):
+    """A recording that says it is larger than what may be read.
+
+    Args:
+        path: of the recording.
+        declared_bytes: what it says it comes to unpacked.
+        limit_bytes: what may be read.
+    """
+
+    title = "Recording too large"
+
+    def __init__(self, path: str, declared_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"{path!r} comes to {declared_bytes:,} bytes unpacked: the limit is {limit_bytes:,}",
+            "if you trust where it comes from, pass a larger limit_bytes to gip_nb.load().",
+        )
+
+
+class RecordingDamaged(GipError):
+    """A recording that is not as it was written, or no recording at all.
+
+    Args:
+        path: of the recording.
+        damage: what is wrong with it, a clause each.
+        parts: what could be read, in words; empty where it is nothing.
+
+    Attributes:
+        recording: what could be read; None where nothing could.
+    """
+
+    title = "Recording damaged"
+    recording: Recording | None = None
+
+    def __init__(self, path: str, damage: Sequence[str], parts: str) -> None:
+        told = "; ".join(damage[:3])
+        more = f"; and {len(damage) - 3} more" if len(damage) > 3 else ""  # noqa: PLR2004 - as many as are told
+        super().__init__(
+            f"{path!r} cannot be read whole: {told}{more}",
+            f"the error's `recording` has what could be read: {parts}."
+            if parts
+            else "nothing of it could be read: take another copy.",
+        )
+
+
+class RecordingRepaired(UserWarning):
+    """The end of a log was not written whole, as when a kernel is killed; the text says what was left out."""
+
+
+class RecordingIncomplete(UserWarning):
+    """A log that ends before its talk did, since it had reached its size limit."""
 
 
 class SettingIgnored(UserWarning):

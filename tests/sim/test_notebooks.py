@@ -34,6 +34,16 @@ SHOWN = {
         "weather in Seoul": "21.3",
         "startswith(": "get_weather",
     },
+    "03_data.ipynb": {
+        "session.plot()": "application/vnd.vegalite.v5+json",
+        "plots.latency(": "image/png",
+        "by_turn": "output_audio_tokens",
+        "session.tool_calls": "KeyError",
+        "session.label(4": "it should ask back",
+        "gip_nb.load(": "<Recording",
+        "gip_nb.compare(": "first_audio_ms_median",
+        "plots.item(": "image/png",
+    },
 }
 
 
@@ -50,3 +60,9 @@ def test_a_tutorial_runs_from_top_to_bottom_and_shows_what_it_says(path: Path, t
         assert shown in output, f"the cell with {part!r} shows {output}"
     warned = [output.text for cell in cells for output in cell.outputs if output.get("name") == "stderr"]
     assert not warned, "a tutorial warns of nothing:\n" + "".join(warned)
+
+
+def test_the_pictures_of_a_talk_are_saved_in_its_notebook() -> None:
+    notebook = nbformat.read(NOTEBOOKS / "03_data.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3

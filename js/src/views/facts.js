@@ -1,6 +1,6 @@
 // The line of facts: model, dialect, rehearsal, how a turn ends, and a few figures.
 
-import { costOf, seconds } from "../phrases.js";
+import { costOf, logOf, seconds } from "../phrases.js";
 import { make, setAttribute, setText, show } from "./dom.js";
 import { elapsed } from "./elapsed.js";
 import { turns } from "./turns.js";
@@ -57,7 +57,8 @@ export function facts(page, signal) {
   const cost = make("span", "gip-cost");
   const session = make("span", "gip-session-id", { title: "session id" });
   const figures = make("span", "gip-figures", {}, time.element, firstSound, requests, cost, session);
-  const chips = make("span", "gip-chips", {}, model, dialect, rehearsal);
+  const log = make("span", "gip-disk-log gip-chip");
+  const chips = make("span", "gip-chips", {}, model, dialect, rehearsal, log);
   const element = make("div", "gip-facts", {}, choice.element, chips, figures);
 
   return {
@@ -73,6 +74,13 @@ export function facts(page, signal) {
       show(dialect, talk.dialect !== "" && talk.dialect !== "auto");
       setText(dialect, talk.dialect === "ga" ? "GA" : talk.dialect);
       show(rehearsal, talk.rehearsal);
+      show(log, talk.log !== null);
+      if (talk.log !== null) {
+        const { text, title } = logOf(talk.log, talk.state);
+        setText(log, text);
+        setAttribute(log, "title", title);
+        setAttribute(log, "data-running", String(text === "recording"));
+      }
       choice.draw(state);
       time.draw(state);
       show(firstSound, talk.first_sound_ms !== null);

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gip_nb.journal.batch import MICROPHONE, TEXT, Batch
 from gip_nb.journal.columns import strings
 from gip_nb.journal.row_columns import DIRECTIONS
 from gip_nb.protocol.audio_formats import FORMATS
@@ -21,8 +22,6 @@ from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.dialects import canonical_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -32,16 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EventTable", "audio_ms", "event_text"]
 
-_WHOLE, _MICROPHONE, _ANSWER, _TEXT = range(4)
-_KINDS = {
-    "input_audio_buffer.append": _MICROPHONE,
-    "response.audio.delta": _ANSWER,
-    "response.output_audio.delta": _ANSWER,
-    "response.audio_transcript.delta": _TEXT,
-    "response.output_audio_transcript.delta": _TEXT,
-    "response.text.delta": _TEXT,
-    "response.output_text.delta": _TEXT,
-}
+# PCM16 is the first of them: see `pcm_between`.
 _CODE = {audio_format: code for code, audio_format in enumerate(FORMATS)}
 # So often in a row a beginning is looked for by what the rows belong to.
 _TRIES = 3
@@ -73,6 +63,8 @@ class EventTable:
         # Few rows have words: which, and what they are.
         self._text_rows = array("q")
         self._texts: list[str] = []
+        # Labels name their turn, whichever is open.
+        self._labelled: dict[int, int] = {}
 
     def __len__(self) -> int:
         """How many rows were caught up with."""
@@ -87,7 +79,7 @@ class EventTable:
         begin, end = len(self), len(self._log)
         if begin == end:
             return end
-        batch = _Batch(self._log, begin, end)
+        batch = Batch(self._log, begin, end)
         self._formats += bytes(end - begin)
         at = begin
         for whole in batch.whole:
@@ -99,20 +91,22 @@ class EventTable:
 
     def _fold(self, n: int) -> None:
         """Any row into the conversation."""
-        row, event = self._log.rows[n], self._log.event(n)
-        conversation = self.conversation
+        row, conversation = self._log.rows[n], self.conversation
+        event = self._log.event(n)
         conversation.apply(event, row.direction, row.elapsed_ns / 1e9)
         text = event_text(event)
         if text is not None:
             self._text_rows.append(n)
             self._texts.append(text)
+        if event.type == "local.label" and isinstance(event.fields.get("turn"), int):
+            self._labelled[n] = event.fields["turn"]
         is_sent = row.direction == "sent"
         found = conversation.input_format if is_sent else conversation.answer_format(row.item_id)
         self._formats[n] = _CODE[found]
         self._turns.note(n, len(conversation.turns))
         self._connections.note(n, row.connection)
 
-    def _fold_many(self, batch: _Batch, begin: int, end: int) -> None:
+    def _fold_many(self, batch: Batch, begin: int, end: int) -> None:
         """Rows of the three frequent kinds; one that begins something is folded whole."""
         tries = 0
         while begin < end:
@@ -124,12 +118,12 @@ class EventTable:
             tries = tries + 1 if stop == begin else 0 if tries < _TRIES else tries
             begin = stop + 1
 
-    def _fold_pieces(self, batch: _Batch, begin: int, end: int) -> None:
+    def _fold_pieces(self, batch: Batch, begin: int, end: int) -> None:
         """Rows of which each is plainly a further piece of something known."""
         if begin == end:
             return
         conversation, formats = self.conversation, self._formats
-        microphone = batch.rows_of(_MICROPHONE, begin, end)
+        microphone = batch.rows_of(MICROPHONE, begin, end)
         if microphone:
             conversation.append_audio(zip(*batch.sounds(microphone), strict=True))
             code = _CODE[conversation.input_format]
@@ -139,13 +133,13 @@ class EventTable:
             code = _CODE[conversation.responses[response_id].output_format]
             for n in rows:
                 formats[n] = code
-            if kind == _TEXT:
+            if kind == TEXT:
                 self._fold_text(batch, rows, response_id, item_id)
             else:
                 amounts, times = batch.sounds(rows)
                 conversation.add_answer_audio(response_id, item_id, sum(amounts), times[-1])
 
-    def _fold_text(self, batch: _Batch, rows: list[int], response_id: str, item_id: str) -> None:
+    def _fold_text(self, batch: Batch, rows: list[int], response_id: str, item_id: str) -> None:
         log_rows = self._log.rows
         try:
             read = [_read_text_delta(log_rows[n].skeleton) for n in rows]
@@ -159,6 +153,42 @@ class EventTable:
         for n in rows[taken:]:
             self._fold(n)
 
+    def rows_with_audio(
+        self, direction: str, *, item_id: str | None = None, connection: int | None = None
+    ) -> list[int]:
+        """The rows that carry audio that way, of one item or one connection."""
+        import numpy as np
+
+        n, columns = len(self), self._log.columns
+        fits = np.frombuffer(columns.audio_bytes[:n], "int64") > 0
+        fits &= np.frombuffer(columns.direction[:n], "int8") == DIRECTIONS.index(direction)
+        if item_id is not None:
+            fits &= columns.items.read(0, n) == columns.items.code_of.get(item_id, -1)
+        if connection is not None:
+            fits &= self._connections.by_row(n) == connection
+        rows: list[int] = np.flatnonzero(fits).tolist()
+        return rows
+
+    def pcm_between(self, rows: list[int], begin: int, end: int) -> tuple[list[int], int]:
+        """Those of these rows in which bytes `begin` to `end` of their audio lie, and the bytes before them.
+
+        All of them where not all are PCM16: what a telephone format's piece becomes is known when the one
+        before it was read.
+        """
+        import numpy as np
+
+        places = np.array(rows, dtype="int64")
+        if len(places) == 0 or np.frombuffer(bytes(self._formats), "uint8")[places].any():
+            return rows, 0
+        n = len(self)
+        ends = np.frombuffer(self._log.columns.audio_bytes[:n], "int64")[places].cumsum()
+        first = int(np.searchsorted(ends, begin, side="right"))
+        last = int(np.searchsorted(ends, end, side="left"))
+        # A piece may end within a sample: then what follows begins in one.
+        while first > 0 and ends[first - 1] % 2:
+            first -= 1
+        return rows[first : last + 1], int(ends[first - 1]) if first else 0
+
     def frame(self) -> pd.DataFrame:
         """One row an event, index `n`; see `journal.columns.EVENT_COLUMNS`."""
         import numpy as np
@@ -168,8 +198,8 @@ class EventTable:
 
         n, columns = len(self), self._log.columns
         elapsed_ns = np.frombuffer(columns.elapsed_ns[:n], "int64")
-        text = np.full(n, None, dtype="object")
-        text[np.array(self._text_rows, dtype="int64")] = self._texts
+        text = np.full(n, -1, dtype="int64")
+        text[np.array(self._text_rows, dtype="int64")] = np.arange(len(self._texts))
         turn = self._turn_of_rows()
         connection = self._connections.by_row(n)
         audio_bytes = np.frombuffer(columns.audio_bytes[:n], "int64")
@@ -185,13 +215,14 @@ class EventTable:
             "type": _categorical(type_codes, types),
             "event": _categorical(type_codes, [canonical_type(t) for t in types]),
             "event_id": strings(columns.event_ids[:n]),
-            "response_id": strings(columns.responses.values(n)),
-            "item_id": strings(columns.items.values(n)),
-            "call_id": strings(columns.calls.values(n)),
+            # Each value once: what is taken is not looked at again.
+            "response_id": strings(columns.responses.names).take(columns.responses.read(0, n)),
+            "item_id": strings(columns.items.names).take(columns.items.read(0, n)),
+            "call_id": strings(columns.calls.names).take(columns.calls.read(0, n)),
             "turn": pd.arrays.IntegerArray(turn, turn == 0),
             "connection": pd.arrays.IntegerArray(connection, connection == 0),
             "audio_ms": np.where(audio_bytes < 0, np.nan, audio_bytes * ms_per_byte),
-            "text": strings(text),
+            "text": strings(self._texts).take(text, allow_fill=True),
             "wire_bytes": columns.wire_bytes(n),
             "payload": PayloadArray(_Reader(self._log), np.arange(n, dtype="int64")),
         }
@@ -218,6 +249,8 @@ class EventTable:
             if turn_of:
                 told = np.array(turn_of, dtype="int64")[codes]
                 found = np.where(told > 0, told, found)
+        for row, turn in self._labelled.items():
+            found[row] = turn
         return found
 
 
@@ -241,86 +274,6 @@ class _Held:
         rows = np.array(self._rows, dtype="int64")
         found = np.repeat(np.array(self._values, dtype="int64"), np.diff(rows, append=n))
         return np.concatenate([np.zeros(n - len(found), dtype="int64"), found])
-
-
-class _Batch:
-    """Rows that are to be folded in, sorted by what they are."""
-
-    def __init__(self, log: EventLog, begin: int, end: int) -> None:
-        import numpy as np
-
-        columns = log.columns
-        self._begin = begin
-        self._items, self._responses = columns.items.names, columns.responses.names
-        item, response = columns.items.read(begin, end), columns.responses.read(begin, end)
-        call = columns.calls.read(begin, end)
-        part = np.frombuffer(columns.part[begin:end], "int8")
-        self._audio_bytes = np.frombuffer(columns.audio_bytes[begin:end], "int64")
-        self._elapsed_ns = np.frombuffer(columns.elapsed_ns[begin:end], "int64")
-        kind_of = np.array([_KINDS.get(name, _WHOLE) for name in columns.types.names], dtype="int8")
-        kind = kind_of[columns.types.read(begin, end)]
-        sent = np.frombuffer(columns.direction[begin:end], "int8")
-        # Odd ones (a frame of the microphone that was received, audio of no item) are folded whole.
-        has_audio = self._audio_bytes >= 0
-        nameless = [names.index(None) if None in names else -1 for names in (self._items, self._responses)]
-        named = (item != nameless[0]) & (response != nameless[1]) & (part >= 0)
-        no_call = call == columns.calls.code_of.get(None, -1)
-        fits = (kind == _MICROPHONE) & has_audio & (sent == 0)
-        fits |= (kind == _ANSWER) & (self._audio_bytes > 0) & (sent == 1) & named
-        fits |= (kind == _TEXT) & ~has_audio & (sent == 1) & named
-        self._kind = np.where(fits & no_call, kind, _WHOLE)
-        # What a piece belongs to: its kind, response, item and content part in one number.
-        wide = response.astype("int64") << 35 | item.astype("int64") << 8 | part
-        self._key = np.where(self._kind == _ANSWER, wide, np.where(self._kind == _TEXT, ~wide, 0))
-        self.whole: list[int] = (np.flatnonzero(self._kind == _WHOLE) + begin).tolist()
-
-    def at_s(self, n: int) -> float:
-        """When row `n` was."""
-        return float(self._elapsed_ns[n - self._begin]) / 1e9
-
-    def sounds(self, rows: list[int]) -> tuple[list[int], list[float]]:
-        """How much audio each of these rows carries, in bytes, and when it was."""
-        import numpy as np
-
-        places = np.array(rows, dtype="int64") - self._begin
-        return self._audio_bytes[places].tolist(), (self._elapsed_ns[places] / 1e9).tolist()
-
-    def rows_of(self, kind: int, begin: int, end: int) -> list[int]:
-        """The rows of one kind, in order."""
-        import numpy as np
-
-        found = np.flatnonzero(self._kind[begin - self._begin : end - self._begin] == kind)
-        rows: list[int] = (found + begin).tolist()
-        return rows
-
-    def first_new(self, conversation: Conversation, begin: int, end: int) -> int:
-        """The first row that is no further piece of something known; `end` where there is none."""
-        import numpy as np
-
-        keys, places = np.unique(self._key[begin - self._begin : end - self._begin], return_index=True)
-        new = [
-            place
-            for key, place in zip(keys.tolist(), places.tolist(), strict=True)
-            if key and not self._known(conversation, key)
-        ]
-        return begin + min(new, default=end - begin)
-
-    def _known(self, conversation: Conversation, key: int) -> bool:
-        if key < 0:
-            return conversation.may_add_text(*self._names(~key))
-        return conversation.may_add_audio(*self._names(key), key & 0xFF)
-
-    def _names(self, wide: int) -> tuple[str, str]:
-        return self._responses[wide >> 35], self._items[wide >> 8 & 0x7FFFFFF]
-
-    def answers(self, begin: int, end: int) -> Iterator[tuple[int, list[int], str, str]]:
-        """Kind, rows, response and item of each answer's sound and text."""
-        import numpy as np
-
-        keys = self._key[begin - self._begin : end - self._begin]
-        for key in np.unique(keys[keys != 0]).tolist():
-            kind, wide = (_TEXT, ~key) if key < 0 else (_ANSWER, key)
-            yield kind, (np.flatnonzero(keys == key) + begin).tolist(), *self._names(wide)
 
 
 class _Reader:

@@ -131,6 +131,8 @@ class EventLog:
         self._zero_ns = monotonic_ns()
         self.connection = 0
         self.dialect: Dialect = "ga"
+        # Told of each new row, where somebody writes them down elsewhere; must be quick.
+        self.on_row: Callable[[], object] | None = None
 
     @classmethod
     def restored(cls, started_unix_ns: int) -> EventLog:
@@ -211,6 +213,8 @@ class EventLog:
         # Before the row: who counts rows finds their columns.
         self.columns.add(row, frame.fields.get("content_index"))
         self.rows.append(row)
+        if self.on_row is not None:
+            self.on_row()
         return row
 
     # ---- reading: any thread -------------------------------------------------------------------------------

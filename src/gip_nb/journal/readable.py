@@ -12,7 +12,9 @@ from gip_nb.errors import UnknownItem
 if TYPE_CHECKING:
     import pandas as pd
     from IPython.display import Audio
+    from opentelemetry.trace import TracerProvider
 
+    from gip_nb.journal.charts.picture import Picture
     from gip_nb.journal.log import EventLog
     from gip_nb.journal.tables import Tables
 
@@ -66,6 +68,16 @@ class Readable:
     # ---- one thing -----------------------------------------------------------------------------------------
 
     @property
+    def model(self) -> str:
+        """The model's id; empty where nobody knows it."""
+        return self.tables.model or ""
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's name for the session, None before it has one."""
+        return self.tables.session_id
+
+    @property
     def started_at(self) -> datetime:
         """When its log began, UTC."""
         return _EPOCH + timedelta(microseconds=self.log.started_unix_ns // 1000)
@@ -99,7 +111,47 @@ class Readable:
             raise UnknownItem(item_id)
         return Audio(data=wav_bytes(pcm))  # type: ignore[no-untyped-call]  # IPython has no types
 
+    def plot(self, **options: Any) -> Picture:
+        """What happened when: `gip_nb.plots.timeline` of this talk, with its arguments."""
+        from gip_nb.journal.plots import timeline
+
+        return timeline(self, **options)
+
     # ---- all of it -----------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write all of it, the audio too, into one file that `gip_nb.load` reads and any unzip opens.
+
+        A zip: the events as JSON lines, the audio as WAV files, and a README.txt that says how they hang
+        together. Only its owner may read the file. One that is there already is replaced, when the new one is
+        whole.
+
+        Args:
+            path: `.zip` is added where it is missing.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            BadSetting: it cannot be written there.
+        """
+        from gip_nb import __version__
+        from gip_nb.journal.archive import save
+
+        tables = self.tables
+        return save(
+            self.log,
+            tables.formats(),
+            path,
+            version=__version__,
+            model=tables.model,
+            session_id=tables.session_id,
+            scrub=self._scrub,
+        )
+
+    def _scrub(self, frame: bytes) -> bytes:
+        """A frame as it may leave the kernel. A live session knows the key, and writes it `[key]`."""
+        return frame
 
     def to_parquet(self, folder: str | Path) -> list[Path]:
         """Write each table to a file of its own, `events.parquet` and so on; wants pyarrow.
@@ -118,3 +170,21 @@ class Readable:
         from gip_nb.journal.parquet import write_tables
 
         return write_tables({name: getattr(self, name) for name in TABLES}, Path(folder))
+
+    def to_otel(self, *, tracer_provider: TracerProvider | None = None, content: bool = False) -> int:
+        """Give the talk to OpenTelemetry as one trace; see `gip_nb.journal.otel.to_otel`.
+
+        Args:
+            tracer_provider: where to; None is the global one.
+            content: what was said goes along too.
+
+        Returns:
+            How many spans were recorded.
+
+        Raises:
+            MissingExtra: opentelemetry is not installed.
+            BadSetting: there is no provider.
+        """
+        from gip_nb.journal.otel import to_otel
+
+        return to_otel(self, tracer_provider=tracer_provider, content=content)

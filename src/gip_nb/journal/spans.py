@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gip_nb.journal.tabled import plain, rows_of
+from gip_nb.protocol.prices import REHEARSAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Moment", "SpanToBe", "spans_of", "started_ns"]
 
 _PROVIDER = "openai"  # whose API it is, whatever a gateway has behind it
-_REHEARSAL, _REHEARSAL_PROVIDER = "rehearsal", "gip_nb"
+_REHEARSAL_PROVIDER = "gip_nb"
 _LATENCIES = (
     "speech_stopped_ms",
     "response_created_ms",
@@ -137,7 +138,7 @@ class _Reader:
         model = x.model
         self._common: dict[str, Value] = _known(
             {
-                "gen_ai.provider.name": _REHEARSAL_PROVIDER if model == _REHEARSAL else _PROVIDER,
+                "gen_ai.provider.name": _REHEARSAL_PROVIDER if model == REHEARSAL else _PROVIDER,
                 "gen_ai.request.model": model or None,
                 "gen_ai.conversation.id": x.session_id,
             }

@@ -88,9 +88,9 @@ def turn_row(conversation: Conversation, turn: Turn, started_unix_ns: int) -> di
         "first_delivered_ms": since_end(turn.first_delivered_s),
         "clock_error_ms": turn.clock_error_ms,
         "ended_s": turn.ended_s,
-        "label": getattr(turn, "label", None),
-        "tags": getattr(turn, "tags", ()),
-        "rating": getattr(turn, "rating", None),
+        "label": turn.label,
+        "tags": turn.tags,
+        "rating": turn.rating,
     }
 
 

@@ -56,6 +56,34 @@ class Tables:
     def _conversation(self) -> Conversation:
         return self._events.conversation
 
+    # ---- what a recording says of itself -------------------------------------------------------------------
+
+    @property
+    def model(self) -> str | None:
+        """The model that was connected to, None where none was."""
+        with self._lock:
+            self._events.catch_up()
+            return self._conversation.model
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's name for the session, None where it told none."""
+        with self._lock:
+            self._events.catch_up()
+            return self._conversation.session_id
+
+    @property
+    def turn_count(self) -> int:
+        """How many turns there are."""
+        with self._lock:
+            self._events.catch_up()
+            return len(self._conversation.turns)
+
+    def formats(self) -> list[AudioFormat]:
+        """For each row there is now, the format of its audio."""
+        with self._lock:
+            return [self._events.format(n) for n in range(self._events.catch_up())]
+
     # ---- tables --------------------------------------------------------------------------------------------
 
     def events(self) -> pd.DataFrame:
@@ -134,32 +162,31 @@ class Tables:
         Raises:
             UnknownItem: there is none with this id.
         """
+        begin = end = None
         with self._lock:
             n = self._events.catch_up()
             item = self._conversation.items.get(item_id)
-            rows = [(row, self._events.format(n)) for n, row in enumerate(self._log.rows[:n])]
-        if item is None:
-            raise UnknownItem(item_id)
-        if item.role != "user":
-            return _decoded(
-                (r.audio, f)
-                for r, f in rows
-                if r.item_id == item_id and r.direction == "received" and r.has_audio
-            )
-        if item.audio_start_ms is None or item.audio_end_ms is None:
-            added = (
-                (added_audio(self._log.fields(n).get("item")), f)
-                for n, (r, f) in enumerate(rows)
-                if r.item_id == item_id and r.direction == "sent"
-            )
-            return _decoded(added)
-        sent = _decoded(
-            (r.audio, f)
-            for r, f in rows
-            if r.direction == "sent" and r.connection == item.connection and r.has_audio
-        )
-        start_ms, end_ms = max(0, item.audio_start_ms), max(0, item.audio_end_ms)
-        return sent[start_ms * SAMPLES_PER_MS * 2 : end_ms * SAMPLES_PER_MS * 2]
+            if item is None:
+                raise UnknownItem(item_id)
+            if item.role != "user":
+                rows, skipped = self._events.rows_with_audio("received", item_id=item_id), 0
+            elif item.audio_start_ms is None or item.audio_end_ms is None:
+                sent = enumerate(self._log.rows[:n])
+                added = [k for k, r in sent if r.item_id == item_id and r.direction == "sent"]
+                return _decoded(
+                    (added_audio(self._log.fields(k).get("item")), self._format(k)) for k in added
+                )
+            else:
+                begin = max(0, item.audio_start_ms) * SAMPLES_PER_MS * 2
+                end = max(0, item.audio_end_ms) * SAMPLES_PER_MS * 2
+                rows = self._events.rows_with_audio("sent", connection=item.connection)
+                rows, skipped = self._events.pcm_between(rows, begin, end)
+            formats = [self._format(k) for k in rows]
+        pcm = _decoded((self._log.rows[k].audio, f) for k, f in zip(rows, formats, strict=True))
+        return pcm if begin is None or end is None else pcm[max(0, begin - skipped) : max(0, end - skipped)]
+
+    def _format(self, n: int) -> AudioFormat:
+        return self._events.format(n)
 
 
 def _decoded(pieces: Iterable[tuple[bytes | None, AudioFormat]]) -> bytes:

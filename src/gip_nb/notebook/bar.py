@@ -116,6 +116,8 @@ class Bar:
             "ended_at_ms": None,
             "event_count": len(session.log),
             "notice": None,
+            # Where Start will have it written, too: who speaks is to know before.
+            "log": None if settings.log is None else {"folder": str(settings.log), "stopped": False},
             "settings": settings_view(session, settings),
         }
         talk.update(self._told)

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.errors import BadSetting
+from gip_nb.journal.disk_log import check_folder
 from gip_nb.notebook.greeting import Greeting
 from gip_nb.notebook.widget import Talk
 from gip_nb.session.settings import resolve
@@ -46,6 +47,9 @@ def open_talk(
         raise BadSetting(f"record {given!r}", "use True or False: the saved notebook keeps the talk, or not.")
     Greeting(greet)  # Before anything is closed: it may be none.
     settings = resolve(**options)
+    if settings.log is not None:
+        # Said in the cell, and not when somebody presses Start.
+        check_folder(settings.log)
     run = _this_run()
     if run is not None:
         _close_those_of_earlier_runs(run)

@@ -53,6 +53,9 @@ _parser.add_argument(
     help="the most that a session may cost; no answer is asked for beyond it",
 )
 _parser.add_argument(
+    "--log", metavar="FOLDER", help="write the talk and its sound into a folder of its own there"
+)
+_parser.add_argument(
     "--no-record",
     dest="record",
     action="store_const",

@@ -93,6 +93,13 @@ class SettingsView(TypedDict):
     tools: list[ToolView]
 
 
+class LogView(TypedDict):
+    """That the talk is written to disk: `folder` is where; `stopped`, that it is not any more."""
+
+    folder: str
+    stopped: bool
+
+
 class TalkState(TypedDict, total=False):
     """All that the bar shows."""
 
@@ -115,6 +122,7 @@ class TalkState(TypedDict, total=False):
     event_count: int
     notice: ErrorView | None
     budget: ErrorView | None
+    log: LogView | None
     settings: SettingsView
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from gip_nb.errors import GipError
     from gip_nb.notebook.widget import Talk
@@ -75,6 +76,11 @@ class NewestOnly:
         """Pass it on."""
         if self._is_newest:
             self._talk.tool_result(call_id, name, value)
+
+    def log_changed(self, folder: Path | None, *, stopped: bool) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.log_changed(folder, stopped=stopped)
 
     def failed(self, error: GipError) -> None:
         """Pass it on."""

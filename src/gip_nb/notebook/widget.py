@@ -455,6 +455,10 @@ class Talk(LiveTraits):
         """Show it under the panel, where it is more than text."""
         self._beside.tool_result(call_id, name, value)
 
+    def log_changed(self, folder: Path | None, *, stopped: bool) -> None:
+        """Show that the talk is written to disk, and where."""
+        self._bar.tell(log=None if folder is None else {"folder": str(folder), "stopped": stopped})
+
     def failed(self, error: GipError) -> None:
         """Show it in the widget too."""
         view = error_view(error)

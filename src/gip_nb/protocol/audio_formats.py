@@ -49,7 +49,12 @@ class AudioFormat(NamedTuple):
 
     def samples(self, wire_bytes: int) -> int:
         """How many samples at 24 000 Hz so many bytes of the wire are."""
-        return wire_bytes // self.sample_bytes * (_RATE_HZ // self.rate_hz)
+        return wire_bytes // self.sample_bytes * self.samples_each
+
+    @property
+    def samples_each(self) -> int:
+        """How many samples at 24 000 Hz one of the wire's is."""
+        return _RATE_HZ // self.rate_hz
 
     def as_ga(self) -> dict[str, Any]:
         """As a session names it, canonical."""

@@ -185,22 +185,24 @@ class Conversation:
         if rule is not None:
             rule(self, event, at_s)
         if direction == "received" and event.type.startswith(("response.", "conversation.item.")):
-            self._note_first_event(event, at_s)
+            self._note_event_of(event.response_id, at_s)
 
     # The three kinds of event that make up nearly all of a log, for whoever folds many at once. Each does
     # what `apply` would for as many events, without an `Event`; the answers' only where they are asked first.
 
     def append_audio(self, pieces: Iterable[tuple[int, float]]) -> None:
         """Audio was sent to the input buffer: bytes of the wire, and when, in seconds."""
-        samples, wire = self._appended_samples[-1], self.input_format
+        samples, rest_bytes = self._appended_samples[-1], self._input_rest_bytes
+        sample_bytes, samples_each = self.input_format.sample_bytes, self.input_format.samples_each
+        add_samples, add_time = self._appended_samples.append, self._appended_s.append
         for wire_bytes, at_s in pieces:
             if wire_bytes:
                 # A piece may end within a sample: the next one has the rest of it.
-                there = self._input_rest_bytes + wire_bytes
-                self._input_rest_bytes = there % wire.sample_bytes
-                samples += wire.samples(there)
-                self._appended_samples.append(samples)
-                self._appended_s.append(at_s)
+                whole, rest_bytes = divmod(rest_bytes + wire_bytes, sample_bytes)
+                samples += whole * samples_each
+                add_samples(samples)
+                add_time(at_s)
+        self._input_rest_bytes = rest_bytes
 
     def may_add_audio(self, response_id: str, item_id: str, content_index: int) -> bool:
         """Whether audio for this content part would plainly be a further piece of a known answer."""
@@ -208,7 +210,8 @@ class Conversation:
         if item is None or response is None or item.response_id != response_id or not item.audio_bytes:
             return False
         turn = self.turns[response.turn - 1]
-        return item.audio_index == content_index and item.turn == turn.turn and turn.first_audio_s is not None
+        begun = response.first_audio_s is not None and turn.first_audio_s is not None
+        return begun and item.audio_index == content_index and item.turn == turn.turn
 
     def add_answer_audio(self, response_id: str, item_id: str, wire_bytes: int, at_s: float) -> None:
         """So much audio of an answer came, the last of it then. Only where `may_add_audio`."""
@@ -244,18 +247,21 @@ class Conversation:
         """
         item, turn = self.items[item_id], self.turns[self.responses[response_id].turn - 1]
         turn.ended_s = max(turn.ended_s or last_s, last_s)
-        taken = 0
+        taken, part = 0, -1
+        there: list[str] | None = None
+        grows = False
         for index, delta in pieces:
-            there = item.texts.get(index)
+            if index != part:
+                part, there, grows = index, item.texts.get(index), item.may_grow(index)
             if there is None or not delta:
                 break
-            if item.may_grow(index):
+            if grows:
                 there.append(delta)
             taken += 1
         return taken
 
-    def _note_first_event(self, event: Event, at_s: float) -> None:
-        response = self.responses.get(event.response_id or "")
+    def _note_event_of(self, response_id: str | None, at_s: float) -> None:
+        response = self.responses.get(response_id or "")
         turn = self.turns[response.turn - 1] if response is not None else None
         if turn is None:
             return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
+from gip_nb.protocol.prices import REHEARSAL
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
 from gip_nb.protocol.turns import Commit
 from gip_nb.protocol.usage import Billed, tells_usage, transcribed_s, transcription_usage_of
@@ -301,7 +302,8 @@ def _bill_transcript(c: Conversation, e: Event, item: Item, at_s: float) -> None
         at_s=at_s,
         turn=item.turn,
         item_id=item.item_id,
-        model=c.transcription_model,
+        # The embedded server hears by itself, whichever model it was asked to hear with, and bills nobody.
+        model=REHEARSAL if c.asked_model == REHEARSAL else c.transcription_model,
         status="completed",
         usage=transcription_usage_of(e.fields),
         told=tells_usage(e.fields) or transcribed_s(e.fields) is not None,

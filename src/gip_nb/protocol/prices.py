@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,20 @@ import msgspec
 
 from gip_nb.errors import BadSetting
 
-__all__ = ["KINDS", "PACKAGED", "Price", "Prices", "Rate", "packaged", "read_prices", "told_prices"]
+__all__ = [
+    "KINDS",
+    "PACKAGED",
+    "REHEARSAL",
+    "Price",
+    "Prices",
+    "Rate",
+    "packaged",
+    "read_prices",
+    "told_prices",
+]
 
+# The embedded server's one model: it has no price, and whoever wants one gives it.
+REHEARSAL = "rehearsal"
 KINDS = ("text", "audio", "image")
 _FIELDS = (*KINDS, "per_minute", "source", "date")
 _PREFIX = "openai/"
@@ -133,7 +144,8 @@ class Prices:
 @functools.cache
 def packaged() -> Mapping[str, Price]:
     """The table that comes with this package, by model id; read once."""
-    data = resources.files("gip_nb.protocol").joinpath("prices.json").read_bytes()
+    # Not by importlib.resources: importing its readers takes as long as a table of 10,000 events.
+    data = Path(__file__).with_name("prices.json").read_bytes()
     return {price.model: price for price in _table(json.loads(data), "prices.json", "prices.json")}
 
 

@@ -193,6 +193,14 @@ class RealtimeSession(Readable):
         return self._session.error
 
     @property
+    def log_folder(self) -> Path | None:
+        """Where this session writes itself, given `log=...`; None where it does not, or not yet."""
+        return self._session.log_folder
+
+    @property
     def model(self) -> str:
         """The model's id, as it was asked for."""
         return self._session.settings.model
+
+    def _scrub(self, frame: bytes) -> bytes:
+        return self._session.settings.scrub(frame)

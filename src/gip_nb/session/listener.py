@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
@@ -46,6 +47,9 @@ class Listener(Protocol):
 
     def tool_result(self, call_id: str, name: str, value: object) -> None:
         """A function has returned this; None where it failed."""
+
+    def log_changed(self, folder: Path | None, *, stopped: bool) -> None:
+        """The talk is written into this folder, or, `stopped`, is not any more; None: it could not begin."""
 
     def failed(self, error: GipError) -> None:
         """Something went wrong that the user should see; the session may go on."""

@@ -1,4 +1,4 @@
-"""The one loop thread and the one callback thread of the process: nothing else here starts a thread.
+"""The process's loop thread, callback thread and writer thread: nothing else here starts a thread.
 
 One loop serves every session (measured: 200 sessions cost half the CPU of a thread each). What users hang on
 a session (`on`, `observe`) runs on the callback thread, in order, so that a slow callback never stops sound.
@@ -11,6 +11,7 @@ import functools
 import logging
 import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from gip_nb.errors import GipError
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
-__all__ = ["callbacks", "in_thread", "loop", "on_loop", "run_blocking", "start_task"]
+__all__ = [
+    "InterpreterEnds",
+    "callbacks",
+    "in_thread",
+    "loop",
+    "on_loop",
+    "on_writer",
+    "run_blocking",
+    "start_task",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +37,10 @@ S = TypeVar("S")
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
+
+
+class InterpreterEnds(Exception):
+    """Work was given to a thread when the interpreter had begun to end."""
 
 
 class _LoopThread:
@@ -76,6 +90,7 @@ class Callbacks:
 
 _loop_thread: _LoopThread | None = None
 _callbacks: Callbacks | None = None
+_writer: ThreadPoolExecutor | None = None
 
 
 def loop() -> asyncio.AbstractEventLoop:
@@ -138,6 +153,26 @@ def start_task(coroutine: Coroutine[Any, Any, object]) -> None:
 async def in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a blocking function in a worker thread, from a coroutine."""
     return await asyncio.to_thread(call, *args, **kwargs)
+
+
+async def on_writer(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run what writes logs to disk, one after the other, from a coroutine on the loop.
+
+    Not in a worker thread: the user's tools, slow ones too, may hold all of these.
+
+    Raises:
+        InterpreterEnds: it starts no thread any more, nor gives one something to do.
+    """
+    global _writer  # noqa: PLW0603 - one per process is the point
+    with _lock:
+        if _writer is None:
+            _writer = ThreadPoolExecutor(1, "gip_nb-writer")
+        writer = _writer
+    try:
+        running = loop().run_in_executor(writer, functools.partial(call, *args, **kwargs))
+    except RuntimeError:
+        raise InterpreterEnds from None
+    return await running
 
 
 def on_loop(

@@ -67,6 +67,8 @@ NAMED_OPTIONS = frozenset(
         "extra_query",
         "history",
         "instructions",
+        "log",
+        "log_limit_bytes",
         "model",
         "prices",
         "tools",

@@ -18,9 +18,9 @@ from gip_nb.journal.acts import (
     Respond,
     Text,
     Utterance,
-    acts_of,
     as_utterances,
 )
+from gip_nb.journal.acts_of import acts_of
 from gip_nb.journal.recorded_tools import RecordedTools
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
 from gip_nb.session.loop import in_thread, loop, on_loop, run_blocking

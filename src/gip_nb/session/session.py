@@ -61,6 +61,9 @@ class AsyncRealtimeSession(Readable, Talking):
         """The model's id, as it was asked for."""
         return self.settings.model
 
+    def _scrub(self, frame: bytes) -> bytes:
+        return self.settings.scrub(frame)
+
     # ---- verbs ---------------------------------------------------------------------------------------------
 
     @offers_nearest

@@ -13,9 +13,10 @@ import msgspec
 
 from gip_nb.errors import BadSetting, MissingKey
 from gip_nb.protocol.budget import budget_of, must_have_price
-from gip_nb.protocol.prices import PACKAGED, Prices, read_prices
+from gip_nb.protocol.prices import PACKAGED, REHEARSAL, Prices, read_prices
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
 from gip_nb.session.history_option import read_history
+from gip_nb.session.log_option import DEFAULT_LIMIT_BYTES, read_limit, read_log
 from gip_nb.session.options import (
     SESSION_OPTIONS,
     canonical_session,
@@ -39,7 +40,6 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "openai/gpt-4o-realtime-preview-2024-12-17"
-REHEARSAL = "rehearsal"
 _DIALECTS = ("auto", "beta", "ga")
 _SHORTEST_SECRET = 8
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -115,6 +115,8 @@ class Settings:
         prices: of models, the user's own among them.
         budget_usd: the most that a session may cost; None for no limit.
         history: canonical items of an earlier talk, which each session begins with.
+        log: in this folder each session writes itself into one of its own; None: nothing is written.
+        log_limit_bytes: how much that may hold.
     """
 
     model: str
@@ -128,6 +130,12 @@ class Settings:
     prices: Prices = PACKAGED
     budget_usd: float | None = None
     history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    log: Path | None = None
+    log_limit_bytes: int = DEFAULT_LIMIT_BYTES
+
+    def scrub(self, frame: bytes) -> bytes:
+        """A frame with the key written `[key]`: what anything that outlives the kernel is given."""
+        return frame if self.api_key is None else self.api_key.scrub(frame)
 
     @property
     def first_dialect(self) -> Literal["beta", "ga"]:
@@ -222,6 +230,8 @@ def resolve(
     prices: Mapping[str, Any] | str | Path | None = None,
     budget_usd: float | str | None = None,
     history: object = (),
+    log: str | os.PathLike[str] | Literal[False] | None = None,
+    log_limit_bytes: int | None = None,
     environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Settings:
@@ -239,6 +249,8 @@ def resolve(
         prices: the user's own, see `read_prices`; else the file that `GIP_PRICES` names.
         budget_usd: the most that a session may cost; else `GIP_BUDGET_USD`.
         history: items of an earlier talk, as the API writes them, in either dialect.
+        log: the folder in which each session writes itself into one of its own; else `GIP_LOG`; False: none.
+        log_limit_bytes: how much that may hold.
         environment: instead of `os.environ` and `.env` (tests).
         **options: further session fields in either dialect's name; `extra_headers`, `extra_query`.
 
@@ -284,6 +296,8 @@ def resolve(
         prices=known_prices,
         budget_usd=_budget(budget_usd, found.environment, resolved, known_prices),
         history=read_history(history),
+        log=read_log(log, found.environment.get("GIP_LOG")),
+        log_limit_bytes=read_limit(log_limit_bytes),
     )
 
 

@@ -29,6 +29,7 @@ from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.line import Line
+from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
 from gip_nb.session.speaker import Flushed, NoSpeaker
@@ -43,7 +44,9 @@ from gip_nb.tools import Called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
+    from pathlib import Path
 
+    from gip_nb.errors import LogStopped
     from gip_nb.journal.log import Row
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.conversation import Direction
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.outputs import Output, State
     from gip_nb.protocol.requests import Request
     from gip_nb.session.listener import Listener
+    from gip_nb.session.log_writer import LogWriter
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
     from gip_nb.session.transport import Transport, TransportClosed
@@ -105,6 +109,7 @@ class Talking:
         # Who is told that the budget is nearly spent; a blocking face warns in the cell instead.
         self.budget_warning: Callable[[str], object] = _log.warning
         self.protocol = ClientProtocol(new_id, player=self._speaker.plays, budget=Budget(settings.budget_usd))
+        self._log_writer: LogWriter | None = None
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
@@ -153,6 +158,11 @@ class Talking:
     def session_id(self) -> str | None:
         """The server's name for this session, None before it has one."""
         return self.protocol.conversation.session_id
+
+    @property
+    def log_folder(self) -> Path | None:
+        """Where this session writes itself, given `log=...`; None where it does not, or not yet."""
+        return None if self._log_writer is None else self._log_writer.folder
 
     @property
     def dialect(self) -> Dialect:
@@ -214,16 +224,38 @@ class Talking:
             self._raise_if_ended()
             self._move("connecting")
             try:
+                await self._open_log()
                 await self._open()
             except GipError as error:
                 await self._line.close()
                 if self._at == "connecting":
                     self._end("error", error)
+                await self._write_log()
                 raise
             except BaseException:
                 self._line.abandon()
                 self._end("closed", None)
                 raise
+
+    async def _open_log(self) -> None:
+        try:
+            self._log_writer = await open_log(lambda: self.settings, self.log, self._on_log)
+        finally:
+            if self._listener is not None and self.settings.log is not None:
+                self._listener.log_changed(self.log_folder, stopped=False)
+        self._raise_if_ended()
+
+    async def _write_log(self) -> None:
+        """At the end, whatever ended it: what was logged is on disk when the verb returns."""
+        if self._log_writer is not None:
+            await self._log_writer.write()
+
+    def _on_log(self, trouble: LogStopped | None) -> None:
+        """The log on disk is not written any more, or is again: the talk goes on."""
+        if self._listener is not None and self._log_writer is not None:
+            self._listener.log_changed(self._log_writer.folder, stopped=trouble is not None)
+            if trouble is not None:
+                self._listener.failed(trouble)
 
     async def _open(self) -> None:
         if self.settings.rehearsal and not self.settings.base_url:
@@ -272,6 +304,7 @@ class Talking:
     async def close(self) -> None:
         """End the talk. Its tables stay. Closing twice is no error."""
         if self._at in {"closing", "closed", "error"}:
+            await self._write_log()
             return
         if self._at == "open":
             await self._note_what_was_heard()
@@ -280,6 +313,7 @@ class Talking:
             await self._line.close()
         finally:
             self._end("closed", None)
+            await self._write_log()
 
     # ---- for the page: on the loop only --------------------------------------------------------------------
 
@@ -403,6 +437,8 @@ class Talking:
         if self._begin_timer is not None:
             self._begin_timer.cancel()
         self._line.abandon()
+        if self._log_writer is not None:
+            self._log_writer.write_soon()
         self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
         if error is not None and self._listener is not None:
             self._listener.failed(error)

@@ -132,6 +132,15 @@ def test_the_notebook_keeps_the_talk_or_not(notebook: Notebook) -> None:
         notebook.run("talk('rehearsal', record='no')")
 
 
+def test_the_talk_is_written_to_disk_or_not(notebook: Notebook, tmp_path: Path) -> None:
+    assert notebook.run("%talk rehearsal --log my/runs")._settings.log == tmp_path / "my/runs"
+    assert notebook.run("talk('rehearsal', log='runs')")._settings.log == tmp_path / "runs"
+    assert notebook.run("%talk rehearsal")._settings.log is None
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BadSetting, match="cannot write a log"):
+        notebook.run("%talk rehearsal --log file/runs")
+
+
 def test_the_model_speaks_first_or_not(notebook: Notebook) -> None:
     assert notebook.run("%talk rehearsal --greet")._greeting._words
     assert not notebook.run("%talk rehearsal")._greeting._words

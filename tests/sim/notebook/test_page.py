@@ -594,6 +594,8 @@ class _Listener:
 
     def turn_labelled(self, turn: int) -> None: ...
 
+    def log_changed(self, folder: object, *, stopped: bool) -> None: ...
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -424,6 +425,35 @@ def test_what_cannot_be_is_said_before_a_widget_is_made(monkeypatch: pytest.Monk
         gip_nb.talk("openai/gpt-realtime")
 
 
+def test_that_the_talk_is_written_to_disk_is_told_before_and_meanwhile(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> list[Any]:
+        return [m["patch"]["log"] for m in page.messages if m["kind"] == "talk" and "log" in m["patch"]]
+
+    page.talk._settings = replace(page.talk._settings, log=tmp_path)
+    page.talk._running.settings = page.talk._settings
+    page.say(kind="hello", plays=True)
+    snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
+    assert snapshot["talk"]["log"] == {"folder": str(tmp_path), "stopped": False}
+    assert page.request("text", text="hello")["ok"]
+    folder = page.talk.session.log_folder
+    assert folder is not None
+    assert told() == [{"folder": str(folder), "stopped": False}]
+    folder.rename(tmp_path / "away")
+    until(lambda: page.talk.error)
+    assert page.talk.error["title"] == "Log not written"
+    assert page.talk.session.error is None
+    assert told()[-1] == {"folder": str(folder), "stopped": True}
+    # Start after Stop is another session, in a folder of its own.
+    assert page.request("stop")["ok"]
+    assert page.request("start")["ok"]
+    again = page.talk.session.log_folder
+    assert again not in {None, folder}
+    assert told()[-1] == {"folder": str(again), "stopped": False}
+    assert page.talk.error == {}
+
+
 def test_the_newest_talk_is_current(page: Page) -> None:
     assert gip_nb.current() is page.talk
 
@@ -431,6 +461,8 @@ def test_the_newest_talk_is_current(page: Page) -> None:
 def test_one_loop_thread_and_one_callback_thread_serve_everything(page: Page) -> None:
     page.talk.session.ask("hello")
     names = [t.name for t in threading.enumerate() if t.name.startswith("gip_nb")]
-    assert sorted(names) == ["gip_nb-callbacks", "gip_nb-loop"]
+    # One that writes logs is there where a talk was to be written, here or in a test before.
+    assert sorted(names)[:2] == ["gip_nb-callbacks", "gip_nb-loop"]
+    assert [name.partition("_0")[0] for name in sorted(names)[2:]] in ([], ["gip_nb-writer"])
     assert loop() is loop()
     assert callbacks() is callbacks()

@@ -13,7 +13,8 @@ import pytest
 import gip_nb
 from gip_nb.audio import pcm16_from_wav
 from gip_nb.errors import AlreadyClosed, BadSetting, GipError, NothingToDo, ServerError, TimedOut
-from gip_nb.journal.acts import Frame, acts_of
+from gip_nb.journal.acts import Frame
+from gip_nb.journal.acts_of import acts_of
 from gip_nb.protocol.history import UNTRANSCRIBED
 from gip_nb.rehearsal.ears import NoEars
 from gip_nb.rehearsal.mouth import Echo

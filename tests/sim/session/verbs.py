@@ -29,6 +29,7 @@ from gip_nb.testing import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
@@ -87,6 +88,8 @@ class Heard:
     def turn_done(self, turn: int) -> None: ...
 
     def turn_labelled(self, turn: int) -> None: ...
+
+    def log_changed(self, folder: Path | None, *, stopped: bool) -> None: ...
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         self.ran.append(threading.current_thread().name)

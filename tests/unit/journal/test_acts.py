@@ -14,9 +14,9 @@ from gip_nb.journal.acts import (
     Respond,
     Text,
     Utterance,
-    acts_of,
     as_utterances,
 )
+from gip_nb.journal.acts_of import acts_of
 from gip_nb.protocol.server.parts import Call, Say
 from tests.unit.protocol.pair import ProtocolPair
 from tests.unit.protocol.server.server_end import MS, silence, tone

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gip_nb.journal.columns import EVENT_COLUMNS
@@ -19,6 +19,7 @@ from gip_nb.journal.log import EventLog
 from gip_nb.journal.parquet import plain
 from gip_nb.journal.readable import Readable
 from gip_nb.journal.tables import Tables
+from gip_nb.protocol.audio_formats import PCM16, ULAW, Decoder
 from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.frames import append_frame, encode_event, read_frame
 from tests.unit.protocol.pair import state_of
@@ -114,6 +115,7 @@ moves = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 11)), max_size
 
 
 @given(moves, st.lists(st.integers(0, 60), max_size=3))
+@example(script=[("audio", 11), ("audio", 8), ("audio", 2)], asked_at=[])  # of another response meanwhile
 def test_many_rows_at_once_are_what_they_are_one_by_one(
     script: Sequence[tuple[str, int]], asked_at: Sequence[int]
 ) -> None:
@@ -140,6 +142,43 @@ def test_many_rows_at_once_are_what_they_are_one_by_one(
         of_response.get(row.response_id or "") or of_item.get(row.item_id or "") or then[0]
         for row, then in zip(talk.log.rows, rows, strict=True)
     ]
+
+
+@given(st.lists(st.integers(0, 200), max_size=12), st.integers(0, 30), st.integers(0, 30), st.booleans())
+def test_what_the_user_said_is_cut_out_of_what_was_sent(
+    sizes: Sequence[int],
+    start_ms: int,
+    end_ms: int,
+    telephone: bool,  # noqa: FBT001 - a drawn value
+) -> None:
+    log = EventLog(lambda: 0, lambda: 0)
+    log.local("connection.opened", dialect="ga", model="m", url="ws://x")
+    wire = {"type": "audio/pcmu"} if telephone else {"type": "audio/pcm", "rate": 24_000}
+    session = {"type": "realtime", "audio": {"input": {"format": wire}}}
+    log.append("received", encode_event({"type": "session.created", "session": session}))
+    sent = b""
+    for size in sizes:
+        piece = bytes(n * 7 % 256 for n in range(size))
+        log.append("sent", append_frame(piece))
+        sent += piece
+    for kind, field in (("started", "audio_start_ms"), ("stopped", "audio_end_ms")):
+        told = {field: start_ms if kind == "started" else end_ms}
+        event = {"type": f"input_audio_buffer.speech_{kind}", "item_id": "u", **told}
+        log.append("received", encode_event(event))
+    log.append("received", encode_event({"type": "input_audio_buffer.committed", "item_id": "u"}))
+    decoder = Decoder(ULAW if telephone else PCM16)
+    whole = decoder.decode(sent) + decoder.flush()
+    assert Tables(log).sound("u") == whole[start_ms * 48 : end_ms * 48]
+
+
+def test_a_label_is_in_the_turn_that_it_names() -> None:
+    talk = Script()
+    for move, which in [("added", 1), ("created", 0), ("added", 2), ("created", 1)]:
+        talk.do(move, which)
+    talk.log.local("label", turn=1, rating=1)
+    events = Tables(talk.log).events()
+    assert events.turn.iloc[-1] == 1
+    assert Tables(talk.log).turns().rating.tolist() == [1, pd.NA]
 
 
 # ---- the payload column ------------------------------------------------------------------------------------

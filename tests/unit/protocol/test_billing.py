@@ -176,6 +176,16 @@ def test_a_transcription_is_billed_apart_by_the_sessions_transcription_model() -
     assert talk.conversation.requests == 1
 
 
+def test_the_embedded_server_hears_by_itself_and_costs_nothing_that_whisper_would() -> None:
+    talk = Talk("rehearsal")
+    talk.session("rehearsal", transcription={"model": "whisper-1"})
+    talk.said()
+    talk.written({"type": "duration", "seconds": 30})
+    assert [(b.model, c.usd) for b, c in zip(talk.conversation.billed, talk.costs, strict=True)] == [
+        ("rehearsal", None)
+    ]
+
+
 def test_one_that_comes_late_is_billed_by_the_model_that_wrote_it() -> None:
     talk = Talk()
     talk.session(transcription={"model": "whisper-1"})

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,6 +186,20 @@ def test_arguments_come_before_the_environment() -> None:
     found = resolve("m", base_url="https://arg/v1", api_key=KEY, environment=environment)
     assert (found.model, found.base_url, revealed(found)) == ("m", "https://arg/v1", KEY)
     assert not found.rehearsal
+
+
+def test_a_log_is_written_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings().log is None
+    assert settings(log="runs/").log == tmp_path / "runs"
+    assert settings(log=Path("~/runs")).log == Path.home() / "runs"
+    in_environment = {"GIP_API_KEY": KEY, "GIP_LOG": "elsewhere"}
+    assert resolve("m", environment=in_environment).log == tmp_path / "elsewhere"
+    assert resolve("m", environment=in_environment, log="runs").log == tmp_path / "runs"
+    assert resolve("m", environment=in_environment, log=False).log is None
+    assert settings().log_limit_bytes == 2 * 2**30
+    assert settings(log_limit_bytes=np.int64(2**20)).log_limit_bytes == 2**20
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_defaults_are_the_gateway_s() -> None:
@@ -496,6 +511,12 @@ def test_an_option_like_none_is_shown_all_that_there_are() -> None:
         {"base_url": Path("x")},
         {"voice": ["ash"]},
         {"instructions": {"a": 1}},
+        {"log": True},
+        {"log": " "},
+        {"log": 5},
+        {"log_limit_bytes": 1000},
+        {"log_limit_bytes": 1e9},
+        {"log_limit_bytes": True},
     ],
     ids=repr,
 )

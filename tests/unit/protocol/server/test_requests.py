@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.protocol.server.server_end import ServerEnd, error_of, kinds
@@ -182,7 +182,6 @@ SESSION = st.recursive(
         st.tuples(TYPES, st.dictionaries(st.sampled_from(FIELDS), JSON | SESSION, max_size=4)), max_size=6
     ),
 )
-@settings(max_examples=150, deadline=None)
 def test_no_request_breaks_the_server(dialect: Dialect, events: list[tuple[str, dict[str, object]]]) -> None:
     end = ServerEnd(dialect)
     for event_type, fields in events:
