@@ -296,6 +296,17 @@ def test_hostile_words_are_words(kind: str, no_drawing: list[str]) -> None:
     assert "alert(1)</script>" not in shown.chart.to_html()
 
 
+def test_a_page_looks_after_itself(no_drawing: list[str]) -> None:
+    """Whatever a user writes into `chart` and gives as a title."""
+    shown = plain()
+    shown.chart = shown.chart.properties(title=HOSTILE[0])
+    shown.title = HOSTILE[0]
+    page = shown.html()
+    assert page.count("<script") == page.count("</script>") == 1
+    assert "<img" not in page
+    assert json.loads(re.findall(r'vegaEmbed\("#chart", (.*), {', page)[0])["title"] == HOSTILE[0]
+
+
 def test_what_looks_like_a_number_or_a_date_stays_text() -> None:
     shown = hostile("timeline")
     said = {row["text"] for row in rows(shown, "spans") if row["lane"] == "You"}

@@ -18,6 +18,7 @@ import base64
 import json
 import subprocess
 import sys
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,7 +144,7 @@ class Picture:
         It is about 0.9 MB: the page brings the Vega libraries.
         """
         return _PAGE.format(
-            title=_inert(json.dumps(self.title))[1:-1],
+            title=escape(self.title),
             background=self._background or "transparent",
             bundle=_drawn("bundle", "{}")[0].decode(),
             spec=_inert(json.dumps(self.chart.to_dict())),
