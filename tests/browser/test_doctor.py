@@ -29,7 +29,7 @@ def test_a_live_talk_is_looked_at_from_a_cell(notebook: Notebook) -> None:
     assert found["host"][1].startswith("JupyterLab 4.")
     assert found["subshells"][:2] == ("ok", "on: a talk goes on while a cell runs")
     assert found["comm round trip"][0] in {"ok", "warn"}  # slow on a machine that builds something else
-    assert "median of 9" in found["comm round trip"][1]
+    assert "(median of " in found["comm round trip"][1]  # of nine, where they come in two seconds
     assert found["secure context"][0] == "ok"
     assert found["microphone permission"][:2] == ("ok", "granted")
     assert found["microphones"][0] == "ok"

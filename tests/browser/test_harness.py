@@ -42,6 +42,7 @@ counter
 covered = pytest.mark.soak
 
 
+@covered
 def test_cells_run_and_the_kernel_answers_beside_them(notebook: Notebook) -> None:
     assert notebook.run("print('hello'); 6 * 7") == [
         {"output_type": "stream", "name": "stdout", "text": "hello\n"},

@@ -93,6 +93,7 @@ def test_a_spoken_question_is_heard_answered_in_sound_and_every_frame_is_a_row(
     assert ours["received response.audio.delta"] > 10
 
 
+@pytest.mark.soak  # the badge is in js/test, the rehearsal in most of these tests
 def test_without_a_key_it_is_a_rehearsal_and_says_so(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     began = notebook.page.evaluate("() => performance.now()")
@@ -322,6 +323,7 @@ def test_a_refused_key_is_named_in_the_widget_and_raised_in_a_cell(notebook: Not
         ]
 
 
+@pytest.mark.soak  # as a refused key, above; tests/sim/session/test_bad_input.py has the error
 def test_a_host_that_is_not_there_is_named(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run(f"w = talk({PREVIEW!r}, base_url='http://127.0.0.1:9/v1', api_key='{KEY}'); w")
@@ -354,6 +356,7 @@ def test_a_connection_that_drops_in_mid_answer_is_told_and_its_rows_stay(noteboo
     assert output["ename"] == "ConnectionDropped"
 
 
+@pytest.mark.soak  # tests/sim/session/test_bad_input.py has the same without a page
 def test_a_typo_in_a_keyword_offers_the_nearest_name(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     (output,) = notebook.run("talk(instruction='be brief')", may_fail=True)
