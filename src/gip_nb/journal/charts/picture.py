@@ -126,7 +126,10 @@ class Picture:
             MissingExtra: vl-convert-python is not installed.
             PictureFailed: it could not draw.
         """
-        spec = json.dumps(self.spec())
+        return self._still(self.spec())
+
+    def _still(self, chart: dict[str, Any]) -> bytes:
+        spec = json.dumps(chart)
         if self._png is None or self._png[0] != spec:
             # See-through colours come out wrong of vl-convert 1.9 (those of low alpha too dark): what two
             # grounds show through tells the true ones.
@@ -183,8 +186,8 @@ class Picture:
         bundle: dict[str, Any] = {LIVE_TYPE: spec, "text/plain": repr(self)}
         metadata: dict[str, Any] = {LIVE_TYPE: {"embed_options": {"actions": False, "renderer": "canvas"}}}
         try:
-            still = self.png()
-        except MissingExtra:
+            still = self._still(spec)
+        except (MissingExtra, PictureFailed):
             # JupyterLab makes its own of the live chart, and saves it.
             return bundle, metadata
         bundle["image/png"] = base64.b64encode(still).decode("ascii")
