@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gip_nb.errors import BadSetting
-from gip_nb.tools import MAX_RESULT_CHARS, Toolbox, result_text, tool
+from gip_nb.tools import Toolbox, tool
+from gip_nb.tools.results import MAX_RESULT_CHARS, result_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
