@@ -158,7 +158,7 @@ def test_the_talk_goes_on_while_a_cell_runs(notebook: Notebook, busy: str) -> No
     stop(notebook)
     notebook.run("e = w.session.events; mic = e[e.type == 'input_audio_buffer.append']")
     assert notebook.kernel("len(mic)") > 100
-    # Held up, they would come when the cell is done, five seconds late; how late they are says bench.mic_path.
+    # Held up, they would come when the cell is done, five seconds late: how late says bench.mic_path.
     assert notebook.kernel("float(mic.elapsed_s.diff().max())") < 2.5
     assert notebook.kernel("int((e.type == 'local.mic.gap').sum())") == 0
 
