@@ -163,7 +163,10 @@ USAGE_COLUMNS = {
     "note": _STRING,  # why there is no cost, or why it is a bound
 }
 # Values of columns whose categories are known before there is a row.
-_CATEGORIES = {"kind": ("response", "transcription")}
+_CATEGORIES = {
+    "kind": ("response", "transcription"),
+    "outcome": ("asked", "waiting", "running", "done", "failed", "timed_out", "denied", "cancelled"),
+}
 
 
 def frame_of(

@@ -176,7 +176,8 @@ def in_tool_thread(call: Callable[[], R], name: str) -> asyncio.Future[R]:
     Raises:
         TooManyThreads: 128 run already.
     """
-    if not _tool_threads.acquire(blocking=False):
+    slots = _tool_threads
+    if not slots.acquire(blocking=False):
         raise TooManyThreads
     future: Future[R] = Future()
     future.set_running_or_notify_cancel()
@@ -187,13 +188,13 @@ def in_tool_thread(call: Callable[[], R], name: str) -> asyncio.Future[R]:
         except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
             future.set_exception(error)
         finally:
-            _tool_threads.release()
+            slots.release()
 
     try:
         threading.Thread(target=run, name=f"gip_nb-tool-{name}", daemon=True).start()
     except RuntimeError:
         # The system gives no more, or the interpreter has begun to end.
-        _tool_threads.release()
+        slots.release()
         raise TooManyThreads from None
     return asyncio.wrap_future(future, loop=loop())
 

@@ -227,7 +227,7 @@ class Toolbox:
         self._tools: list[_Tool] = []
         for function in functions:
             if not callable(function):
-                raise BadSetting(f"tools holds {function!r}", "pass functions: talk(tools=[f, g]).")
+                raise _no_function(function)
             # Here, so that a function without a schema is named in the cell that passes it.
             try:
                 schema, options = _described(newest(function))
@@ -334,6 +334,10 @@ class Toolbox:
         self.refresh()
         found = self.find(name, arguments)
         return found.run() if isinstance(found, Call) else found
+
+
+def _no_function(given: object) -> BadSetting:
+    return BadSetting(f"tools holds {given!r}", "pass functions: talk(tools=[f, g]).")
 
 
 def toolbox_of(
