@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
-    from gip_nb.tools import tool
+    from gip_nb.tools import tool, tool_cancelled
 
 __version__ = "0.1.0"
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "prices",
     "talk",
     "tool",
+    "tool_cancelled",
     "unload_ipython_extension",
 ]
 
@@ -57,6 +58,7 @@ _ELSEWHERE = {
     "compare": "gip_nb.journal.comparison",
     "load": "gip_nb.recording",
     "tool": "gip_nb.tools",
+    "tool_cancelled": "gip_nb.tools",
 }
 
 
@@ -83,6 +85,10 @@ def talk(
     instructions: str | None = None,
     voice: str | None = None,
     tools: Iterable[Callable[..., Any]] = (),
+    approve: bool | Iterable[str] | Callable[[str, dict[str, Any]], Any] | None = None,
+    approve_timeout_s: float = 60.0,
+    tool_timeout_s: float | None = None,
+    tool_slow: bool | float | str | Callable[[str, float], Any] = False,
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
@@ -108,6 +114,15 @@ def talk(
         instructions: the system prompt.
         voice: the model's voice.
         tools: functions that the model may call; type hints and docstring are what it sees.
+        approve: who is asked before one of them runs. None: you, in the widget, about those that say
+            `@tool(approve=True)`; True: about each; names: about these too; False: nobody. A function
+            `(name, arguments) -> bool`, plain or async, decides instead, of every call: only True is a yes.
+        approve_timeout_s: how long your answer is waited for. No answer is a no.
+        tool_timeout_s: after which the model is told that a function takes too long, where its own
+            `@tool(timeout_s=...)` says nothing else. Default: no limit.
+        tool_slow: let the model say in a few words that it works when a function takes longer than five
+            seconds: True, a number of seconds, what it is to say, or a function `(name, seconds)` whose text
+            it is. Once a call, never while somebody speaks; it is billed as any response.
         turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
         transcription: of your words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
@@ -146,6 +161,10 @@ def talk(
         instructions=instructions,
         voice=voice,
         tools=tools,
+        approve=approve,
+        approve_timeout_s=approve_timeout_s,
+        tool_timeout_s=tool_timeout_s,
+        tool_slow=tool_slow,
         turn_detection=turn_detection,
         transcription=transcription,
         dialect=dialect,
@@ -202,12 +221,11 @@ def connect_async(
     """
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.session.settings import conceal, resolve
-    from gip_nb.tools import Toolbox
+    from gip_nb.tools import toolbox_of
 
     options = conceal(options)
-    settings = resolve(model, **options)
-    functions = list(tools)
-    return AsyncRealtimeSession(settings, tools=Toolbox(functions) if functions else None)
+    toolbox, options = toolbox_of(tools, options)
+    return AsyncRealtimeSession(resolve(model, **options), tools=toolbox)
 
 
 def models(

@@ -44,6 +44,7 @@ __all__ = [
     "ServerError",
     "SettingIgnored",
     "TimedOut",
+    "ToolTrouble",
     "UnknownItem",
     "UnknownModel",
     "UnknownOption",
@@ -275,6 +276,12 @@ class LogStopped(GipError):
     """
 
     title = "Log not written"
+
+
+class ToolTrouble(GipError):
+    """A tool's newest definition cannot be used, or a tool is in the talk's way."""
+
+    title = "A tool needs a look"
 
 
 class RecordingNotFound(GipError, FileNotFoundError):

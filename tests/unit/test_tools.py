@@ -152,7 +152,6 @@ def bad_functions() -> list[Any]:
         "def opaque(x: object.__class__.__mro__[0].__subclasshook__.__class__): ...\n"
         "class Odd: ...\n"
         "def odd(x: Odd): ...\n"
-        "async def later(): ...\n"
         "날씨 = lambda: 1\n"
         "def 날씨(): ...\n"
     )
@@ -166,7 +165,6 @@ def bad_functions() -> list[Any]:
         "function_wanted",
         "opaque",
         "odd",
-        "later",
         "날씨",
     )
     return [names[n] for n in wanted] + [lambda: 1, 5, "f", functools.partial(max, 1), max]
@@ -244,9 +242,9 @@ def test_a_call_gives_the_value_too_and_none_where_it_failed() -> None:
         return Point(lat=1 / x, lng=0)
 
     box = Toolbox([f])
-    assert box.run("f", '{"x": 2}') == (str(Point(0.5, 0)), Point(0.5, 0))
+    assert box.run("f", '{"x": 2}')[:2] == (str(Point(0.5, 0)), Point(0.5, 0))
     for arguments in ('{"x": 0}', '{"x": "y"}', "["):
-        text, value = box.run("f", arguments)
+        text, value, *_ = box.run("f", arguments)
         assert text.startswith("error: ")
         assert value is None
     assert box.run("g", "{}").value is None
@@ -286,7 +284,7 @@ def test_what_the_function_raises_is_told_to_the_model(error: BaseException, tex
     def f() -> None:
         raise error
 
-    assert called(f, "{}") == text
+    assert called(f, "{}") == f"{text} (in f, line {f.__code__.co_firstlineno + 1}: raise error)"
 
 
 def test_an_error_s_text_is_bounded_too() -> None:
@@ -304,7 +302,7 @@ def test_a_result_that_cannot_be_shown_is_an_error_and_no_exception() -> None:
     def f() -> Any:
         return Odd()
 
-    assert called(f, "{}") == "error: OSError: gone"
+    assert called(f, "{}").startswith("error: OSError: gone")
 
 
 # ------------------------------------------------------------------------------------------ latest definition
@@ -320,11 +318,17 @@ def test_the_latest_definition_is_called_and_described() -> None:
     assert (schema["description"], list(schema["parameters"]["properties"])) == ("Anew.", ["city", "n"])
 
 
-def test_a_definition_that_was_spoilt_is_told_to_the_model() -> None:
+def test_a_definition_that_was_spoilt_leaves_the_one_before_and_is_complained_of_once() -> None:
     names = notebook("def f(x: int): return x")
     box = Toolbox([names["f"]])
     run_cell("def f(*x): return x", names)
-    assert box.call("f", '{"x": 2}').startswith("error: tool 'f' takes *x")
+    (complaint,) = box.refresh()
+    assert "tool 'f' takes *x" in complaint.message
+    assert complaint.next_step
+    assert box.refresh() == []
+    assert box.call("f", '{"x": 2}') == "2"
+    run_cell("def f(x: int): return x + 1", names)
+    assert box.call("f", '{"x": 2}') == "3"
 
 
 def test_a_definition_that_is_gone_is_still_called() -> None:

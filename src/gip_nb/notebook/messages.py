@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from gip_nb.protocol.items import CallState
 from gip_nb.protocol.outputs import State
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "AskTime",
     "Audio",
     "Bye",
+    "CallView",
     "Capture",
     "ErrorView",
     "Flush",
@@ -56,6 +58,7 @@ Verb = Literal[
     "release",
     "update",
     "delete",
+    "approve",
     "label",
     "play",
     "events",
@@ -126,11 +129,26 @@ class TalkState(TypedDict, total=False):
     settings: SettingsView
 
 
+class CallView(TypedDict):
+    """Where a function call is that this kernel runs; times are Unix milliseconds, the kernel's.
+
+    One that is `asked` about is answered by the verb `approve`, until `until_ms`: `answer` is "once", "talk"
+    (for all calls of this function in this talk) or "deny". `traceback` is of one that raised.
+    """
+
+    state: CallState
+    since_ms: float | None
+    until_ms: float | None
+    traceback: str | None
+
+
 class ItemView(TypedDict):
     """One row of the conversation. `after` is the id of the item before it, None for the first.
 
     An item; or, a message without a role, a response that failed before it had one. A function call has its
     output, which is then no row of its own.
+
+    `call` is of a function call that this kernel runs.
 
     `reason` says why it failed or is incomplete; `duration_ms` is how long a function took.
 
@@ -151,6 +169,7 @@ class ItemView(TypedDict):
     audio_ms: float | None
     reason: str | None
     duration_ms: float | None
+    call: CallView | None
     turn: int | None
     rating: Literal[1, -1] | None
     label: str | None

@@ -68,6 +68,10 @@ class NewestOnly:
         """Pass it on, of an old one too: the record has them all."""
         self._talk.turn_labelled(turn)
 
+    def can_ask(self) -> bool:
+        """Pass it on."""
+        return self._is_newest and self._talk.can_ask()
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Pass it on."""
         return self._talk.tool_runs(call_id, name) if self._is_newest else contextlib.nullcontext()

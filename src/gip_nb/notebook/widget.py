@@ -23,6 +23,7 @@ from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
 from gip_nb.notebook.probe import Probe
+from gip_nb.notebook.redefinition import unfollow
 from gip_nb.notebook.requests import error_view, perform
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
@@ -157,6 +158,7 @@ class Talk(LiveTraits):
         if self.session.state not in {"idle", "closed", "error"}:
             start_task(self._stop())
         self._beside.close()
+        unfollow(self)
         super().close()
 
     # ---- for `doctor()`, on the loop -----------------------------------------------------------------------
@@ -191,6 +193,14 @@ class Talk(LiveTraits):
             self._set(user_transcript="", assistant_transcript="", turn=0, usage={}, session_id="")
             self._bar.began()
         return session
+
+    def look_at_tools(self) -> None:
+        """A cell has run: it may have defined tools anew. On the loop."""
+        start_task(self._look_at_tools())
+
+    async def _look_at_tools(self) -> None:
+        if await self._running.calls.look_again():
+            self._tell_settings()
 
     def _keep(self, fields: dict[str, Any]) -> None:
         """The next session begins with what the pages have changed; one that has not begun is the next.
@@ -446,6 +456,10 @@ class Talk(LiveTraits):
         """Keep it in the record; its rows are shown anew by `item_changed`."""
         self._bar.tell(event_count=len(self._running.log))
         self._beside.changed()
+
+    def can_ask(self) -> bool:
+        """Whether a page shows the talk, or has: a question about a call then waits for it."""
+        return self._page.was_shown
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """What it displays meanwhile appears under the panel."""

@@ -20,6 +20,7 @@ from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.held_back import HeldBack
 from gip_nb.protocol.outputs import (
     BudgetChanged,
+    CallsInterrupted,
     Failed,
     ItemChanged,
     Output,
@@ -95,6 +96,8 @@ class ClientProtocol:
         self._by_hand = False
         self._calls: dict[str, str | None] = {}
         self._open_calls: dict[str, set[str]] = {}
+        # Responses with a call that the user's interruption has ended: nothing is to be said of its output.
+        self._ended_calls: set[str] = set()
         self._turn_reported = 0
         # Samples of this connection's input: all of it, and how far it is committed or cleared.
         self._appended_bytes = 0
@@ -302,10 +305,19 @@ class ClientProtocol:
         """Stop the answer, wherever it is. Returns False where there is nothing to stop."""
         return self._interrupt(server_cancels=False)
 
-    def tool_output(self, call_id: str, output: str) -> bool:
+    def tool_output(self, call_id: str, output: str, *, follow_up: bool = True) -> bool:
         """Answer a function call.
 
-        Returns False where it was answered before, or never asked: each gets exactly one output.
+        When all calls of a response are answered, the next response is asked for: also where the user has
+        said something else meanwhile, since nobody has told them the result yet.
+
+        Args:
+            call_id: as the model gave it.
+            output: what the model reads.
+            follow_up: False where the user's interruption has ended the call: nothing is said of it.
+
+        Returns:
+            False where it was answered before, or never asked: each gets exactly one output.
         """
         response_id = self._calls.get(call_id)
         if response_id is None:
@@ -314,9 +326,22 @@ class ClientProtocol:
         self.add_item({"type": "function_call_output", "call_id": call_id, "output": output})
         waiting = self._open_calls.get(response_id, set())
         waiting.discard(call_id)
+        if not follow_up:
+            self._ended_calls.add(response_id)
         if not waiting and self._open_calls.pop(response_id, None) is not None:
-            self._follow_up(response_id)
+            if response_id in self._ended_calls:
+                self._end_without_follow_up(response_id)
+            else:
+                self._follow_up(response_id)
         return True
+
+    @property
+    def may_speak_beside(self) -> bool:
+        """Whether a word beside the conversation would disturb nobody: it is quiet, and none is asked for."""
+        quiet = not (self._hearing or self._pressed or self._playback.is_sounding)
+        asked = self.answering or self._awaiting_auto or self._asked_beside or self._queue
+        spoken = any(response.active for response in self.conversation.responses.values())
+        return quiet and not asked and not spoken and not self.budget.verdict.stops
 
     # ---- what the player says ------------------------------------------------------------------------------
 
@@ -375,7 +400,7 @@ class ClientProtocol:
             self._budget_changed(verdict)
         if direction == "sent" and event.type == "conversation.item.create" and event.item_id is not None:
             self._outputs.append(ItemChanged(event.item_id))
-        elif event.type in {"local.tool.started", "local.tool.finished"}:
+        elif event.type.startswith("local.tool."):
             call = self.conversation.call(event.call_id)
             if call is not None:
                 self._outputs.append(ItemChanged(call.item_id))
@@ -412,6 +437,7 @@ class ClientProtocol:
         for call_id in [c for calls in self._open_calls.values() for c in calls]:
             self._calls[call_id] = None
         self._open_calls.clear()
+        self._ended_calls.clear()
         self._appended_bytes = self._used_samples = 0
         self._has_spoken = False
         self._encoder = Encoder()
@@ -494,6 +520,9 @@ class ClientProtocol:
     def _interrupt(self, *, server_cancels: bool) -> bool:
         active = self._active
         asked = None if server_cancels else self._asked
+        calls = tuple(call_id for calls in self._open_calls.values() for call_id in calls)
+        if calls:
+            self._outputs.append(CallsInterrupted(calls))
         audible = self._playback.cut(active)
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
@@ -513,6 +542,13 @@ class ClientProtocol:
         wish.follow_up = True
         self._queue.append(wish)
         self._drain()
+
+    def _end_without_follow_up(self, response_id: str) -> None:
+        self._ended_calls.discard(response_id)
+        wish = self._wish_of.get(response_id)
+        if wish is not None:
+            self._finish(wish)
+        self._report_turn()
 
     def _finish(self, wish: Wish, failure: Failed | None = None) -> None:
         wish.done, wish.failure = True, failure

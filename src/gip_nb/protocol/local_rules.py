@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.items import CallState, Item
 
 __all__ = ["LOCAL_RULES"]
+
+_OUTCOMES: dict[str, CallState] = {
+    "done": "done",
+    "failed": "failed",
+    "timed_out": "timed_out",
+    "denied": "denied",
+    "cancelled": "cancelled",
+}
 
 
 def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
@@ -91,14 +100,53 @@ def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
         c._mark_interrupted(item)
 
 
+def _enter(call: Item, state: CallState, e: Event) -> None:
+    """The call is in this state from now on."""
+    call.call_state = state
+    call.call_state_unix_ms = _number(e, "unix_ms")
+    call.call_until_unix_ms = _number(e, "until_unix_ms")
+
+
+def _number(e: Event, name: str) -> float | None:
+    value = e.fields.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _on_tool_asked(c: Conversation, e: Event, _at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None:
+        _enter(call, "asked", e)
+
+
+def _on_tool_denied(c: Conversation, e: Event, _at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None:
+        _enter(call, "denied", e)
+
+
+def _on_tool_waiting(c: Conversation, e: Event, _at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None:
+        _enter(call, "waiting", e)
+
+
 def _on_tool_started(c: Conversation, e: Event, at_s: float) -> None:
     call = c.call(e.call_id)
     if call is not None:
         call.run_s = at_s
+        _enter(call, "running", e)
 
 
 def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
     call = c.call(e.call_id)
+    if call is not None:
+        # Rows of older versions say only that it has ended.
+        outcome = _OUTCOMES.get(e.text("outcome"))
+        if outcome is not None:
+            _enter(call, outcome, e)
+        else:
+            call.call_state = None
+        call.traceback = e.text("traceback") or None
     if call is not None and call.run_s is not None:
         call.duration_ms = (at_s - call.run_s) * 1000
         if call.turn is not None:
@@ -154,6 +202,9 @@ LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.playback.ended": _on_playback,
     "local.playback.flushed": _on_flushed,
     "local.label": _on_label,
+    "local.tool.asked": _on_tool_asked,
+    "local.tool.denied": _on_tool_denied,
+    "local.tool.waiting": _on_tool_waiting,
     "local.tool.started": _on_tool_started,
     "local.tool.finished": _on_tool_finished,
 }

@@ -10,6 +10,7 @@ from gip_nb.protocol.budget import Verdict
 
 __all__ = [
     "BudgetChanged",
+    "CallsInterrupted",
     "Failed",
     "Flush",
     "ItemChanged",
@@ -105,6 +106,12 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class CallsInterrupted(msgspec.Struct, frozen=True):
+    """The user took the turn while these calls were under way; they may go on, or end."""
+
+    call_ids: tuple[str, ...]
+
+
 class BudgetChanged(msgspec.Struct, frozen=True):
     """The budget is nearly spent, is spent, or was changed: the news is to be logged and shown."""
 
@@ -166,5 +173,6 @@ Output = (
     | BudgetChanged
     | TurnLabelled
     | ToolCall
+    | CallsInterrupted
     | Failed
 )

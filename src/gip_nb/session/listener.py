@@ -42,6 +42,9 @@ class Listener(Protocol):
     def turn_labelled(self, turn: int) -> None:
         """The user has said something of a turn, or taken it back; at any time, after the end too."""
 
+    def can_ask(self) -> bool:
+        """Whether somebody will see a question: a page shows the talk, or has and may come back."""
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Entered while a function runs, on its thread: what it displays meanwhile. Must not raise."""
 

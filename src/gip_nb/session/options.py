@@ -60,6 +60,8 @@ SESSION_OPTIONS = frozenset(
 NAMED_OPTIONS = frozenset(
     {
         "api_key",
+        "approve",
+        "approve_timeout_s",
         "base_url",
         "budget_usd",
         "dialect",
@@ -71,6 +73,8 @@ NAMED_OPTIONS = frozenset(
         "log_limit_bytes",
         "model",
         "prices",
+        "tool_slow",
+        "tool_timeout_s",
         "tools",
         "transcription",
         "turn_detection",

@@ -94,6 +94,7 @@ class AsyncRealtimeSession(Readable, Talking):
         try:
             async with asyncio.timeout(timeout_s), self._asking:
                 await self.connect()
+                await self.calls.look_again()
                 if question.text is not None:
                     item = self.protocol.send_text(question.text)
                     wish = self.protocol.respond()
@@ -146,6 +147,7 @@ class AsyncRealtimeSession(Readable, Talking):
             ServerError: the server refuses it.
         """
         await self.connect()
+        await self.calls.look_again()
         async with self._asking, self._one_utterance(pcm) as commit:
             if response is not None:
                 self.protocol.respond(response)
@@ -328,6 +330,7 @@ class AsyncRealtimeSession(Readable, Talking):
         check_response(overrides)
         must_be_json(overrides)
         await self.connect()
+        await self.calls.look_again()
         wish = self.protocol.respond(overrides)
         self._pump()
         await self._waits.begun(wish, self.protocol.waits_its_turn, BEGIN_TIMEOUT_S)
@@ -372,6 +375,9 @@ class AsyncRealtimeSession(Readable, Talking):
         await self.connect()
         if self.protocol.voice_is_fixed:
             check_voice(session, self.protocol.conversation.session)
+        if "tools" in session:
+            # From now on the user says which there are.
+            self.calls.set_by_user = True
         request = self.protocol.update(session)
         await self._answered(request)
         return self.ignored_settings(request)

@@ -6,8 +6,6 @@ Everything here runs on the loop; `connect()` and `close()` may be awaited from 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import logging
 import math
 import uuid
@@ -28,6 +26,7 @@ from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.requests import ignored_settings
+from gip_nb.session.calls import Calls
 from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
@@ -40,10 +39,9 @@ from gip_nb.session.trouble import (
     error_of_failure,
 )
 from gip_nb.session.waits import Waits
-from gip_nb.tools import Called
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from gip_nb.errors import LogStopped
@@ -52,7 +50,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.frames import Event
-    from gip_nb.protocol.outputs import Output, State
+    from gip_nb.protocol.outputs import Output, State, Wish
     from gip_nb.protocol.requests import Request
     from gip_nb.session.listener import Listener
     from gip_nb.session.log_writer import LogWriter
@@ -102,7 +100,6 @@ class Talking:
         self.log = EventLog()
         self.tables = Tables(self.log)
         self.error: GipError | None = None
-        self._tools = tools
         self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
         self._listener = listener
         self._budget_usd = settings.budget_usd
@@ -125,6 +122,7 @@ class Talking:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
         self._begin_timer: asyncio.TimerHandle | None = None
+        self.calls = Calls(tools, self, listener)
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -225,6 +223,7 @@ class Talking:
             self._move("connecting")
             try:
                 await self._open_log()
+                await self.calls.look_again()
                 await self._open()
             except GipError as error:
                 await self._line.close()
@@ -296,8 +295,9 @@ class Talking:
     def first_settings(self) -> dict[str, Any]:
         """What the server is asked for when the connection is open: a canonical session."""
         session = dict(self.settings.session)
-        if self._tools is not None:
-            session["tools"] = self._tools.schemas()
+        tools = self.calls.schemas()
+        if tools is not None:
+            session["tools"] = tools
         return session
 
     @on_loop
@@ -367,7 +367,7 @@ class Talking:
 
     def use_tools(self, tools: Tools) -> None:
         """From now on these answer the model's calls; `update(tools=...)` tells it of them."""
-        self._tools = tools
+        self.calls.tools = tools
 
     def note(self, kind: str, **fields: Any) -> None:
         """Log a local row; the protocol sees it where it is the player's."""
@@ -437,6 +437,7 @@ class Talking:
         if self._begin_timer is not None:
             self._begin_timer.cancel()
         self._line.abandon()
+        self.calls.end()
         if self._log_writer is not None:
             self._log_writer.write_soon()
         self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
@@ -466,13 +467,16 @@ class Talking:
             case outputs.SendAudio(audio):
                 self._line.send(append_frame(audio))
             case outputs.Send(fields):
+                self.calls.sent(fields)
                 self._line.send(fields)
                 if fields.get("event_id") == self.protocol.asked_event_id:
                     self._expect_response(fields["event_id"])
             case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
                 self._play(output)
             case outputs.ToolCall(call_id, name, arguments):
-                self._start(self._call_tool(call_id, name, arguments))
+                self.calls.begin(call_id, name, arguments)
+            case outputs.CallsInterrupted(call_ids):
+                self.calls.interrupted(call_ids)
             case outputs.BudgetChanged(verdict):
                 self._on_budget(verdict)
             case outputs.Failed():
@@ -546,29 +550,37 @@ class Talking:
             items = self.protocol.conversation.items
             return Flushed({i: items[i].played_samples or 0 for i in item_ids if i in items})
 
-    async def _call_tool(self, call_id: str, name: str, arguments: str) -> None:
-        self.note("tool.started", call_id=call_id, name=name)
-        if self._tools is None:
-            called = Called(f"error: this client has no tool named {name!r}")
-        else:
-            # In no context: this task's is that of the cell that connected. What a tool prints or displays is
-            # for the cell that runs now.
-            run = contextvars.Context().run
-            called = await in_thread(run, self._run_tool, self._tools, call_id, name, arguments)
-        self.note("tool.finished", call_id=call_id, name=name)
-        if self._at == "open":
-            self.protocol.tool_output(call_id, called.text)
-            self._pump()
-        if self._listener is not None:
-            # Last: the model does not wait for a picture to be drawn.
-            self._listener.tool_result(call_id, name, called.value)
+    # ---- for the calls: see `calls.Host` -------------------------------------------------------------------
 
-    def _run_tool(self, tools: Tools, call_id: str, name: str, arguments: str) -> Called:
-        """On a worker thread."""
-        listener = self._listener
-        runs = contextlib.nullcontext() if listener is None else listener.tool_runs(call_id, name)
-        with runs:
-            return tools.run(name, arguments)
+    def answer_call(self, call_id: str, output: str, *, follow_up: bool = True) -> None:
+        """Send a function's output to the model; after the end it is dropped."""
+        if self._at == "open":
+            self.protocol.tool_output(call_id, output, follow_up=follow_up)
+            self._pump()
+
+    def tell_tools(self, schemas: list[dict[str, Any]]) -> None:
+        """Let the server know of other tools, if it can be told now; else it will be with the settings."""
+        if self._at == "open":
+            self.protocol.update({"tools": schemas})
+            self._pump()
+
+    def word_beside(self, fields: Mapping[str, Any]) -> Wish | None:
+        """Ask for a response beside the conversation; None where that would disturb somebody."""
+        if self._at != "open" or not self.protocol.may_speak_beside:
+            return None
+        wish = self.protocol.respond(fields)
+        # Should the server refuse it, nobody is to be bothered.
+        wish.awaited = True
+        self._pump()
+        return wish
+
+    async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
+        """See `Waits.until`."""
+        await self._waits.until(condition, what, timeout_s)
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the loop."""
+        self._start(coroutine)
 
     def _on_failed(self, error: GipError) -> None:
         if ends_session(error):

@@ -94,11 +94,6 @@ def schema_of(function: Callable[..., Any]) -> dict[str, Any]:
     Raises:
         BadSetting: no schema can be made of it.
     """
-    if inspect.iscoroutinefunction(function):
-        raise BadSetting(
-            f"tool {function.__name__!r} is an async function",
-            "write it with a plain `def`; it runs in a thread of its own and may take its time.",
-        )
     if not _NAME.fullmatch(function.__name__):
         raise BadSetting(
             f"no tool can be called {function.__name__!r}",

@@ -596,6 +596,9 @@ class _Listener:
 
     def log_changed(self, folder: object, *, stopped: bool) -> None: ...
 
+    def can_ask(self) -> bool:
+        return False
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -91,6 +91,9 @@ class Heard:
 
     def log_changed(self, folder: Path | None, *, stopped: bool) -> None: ...
 
+    def can_ask(self) -> bool:
+        return False
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         self.ran.append(threading.current_thread().name)
         return nullcontext()
