@@ -206,6 +206,10 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
+    if p.away:
+        # The defaults of a new connection, which is about to be asked for something else.
+        p._outputs.append(SettingsChanged())
+        return
     by_hand = p.turn_detection is None
     if by_hand and not p._pressed:
         # Nobody will say any more that the speech has stopped.
