@@ -6,8 +6,6 @@ Everything here runs on the loop; `connect()` and `close()` may be awaited from 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import logging
 import math
 import uuid
@@ -28,6 +26,7 @@ from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.requests import ignored_settings
+from gip_nb.session.calls import Calls
 from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
@@ -40,7 +39,6 @@ from gip_nb.session.trouble import (
     error_of_failure,
 )
 from gip_nb.session.waits import Waits
-from gip_nb.tools import Called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -102,7 +100,9 @@ class Talking:
         self.log = EventLog()
         self.tables = Tables(self.log)
         self.error: GipError | None = None
-        self._tools = tools
+        self.calls = Calls(
+            tools, note=self.note, answer=self._answer_call, start=self._start, listener=listener
+        )
         self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
         self._listener = listener
         self._budget_usd = settings.budget_usd
@@ -296,8 +296,8 @@ class Talking:
     def first_settings(self) -> dict[str, Any]:
         """What the server is asked for when the connection is open: a canonical session."""
         session = dict(self.settings.session)
-        if self._tools is not None:
-            session["tools"] = self._tools.schemas()
+        if self.calls.tools is not None:
+            session["tools"] = self.calls.tools.schemas()
         return session
 
     @on_loop
@@ -367,7 +367,7 @@ class Talking:
 
     def use_tools(self, tools: Tools) -> None:
         """From now on these answer the model's calls; `update(tools=...)` tells it of them."""
-        self._tools = tools
+        self.calls.tools = tools
 
     def note(self, kind: str, **fields: Any) -> None:
         """Log a local row; the protocol sees it where it is the player's."""
@@ -472,7 +472,7 @@ class Talking:
             case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
                 self._play(output)
             case outputs.ToolCall(call_id, name, arguments):
-                self._start(self._call_tool(call_id, name, arguments))
+                self.calls.begin(call_id, name, arguments)
             case outputs.BudgetChanged(verdict):
                 self._on_budget(verdict)
             case outputs.Failed():
@@ -546,29 +546,10 @@ class Talking:
             items = self.protocol.conversation.items
             return Flushed({i: items[i].played_samples or 0 for i in item_ids if i in items})
 
-    async def _call_tool(self, call_id: str, name: str, arguments: str) -> None:
-        self.note("tool.started", call_id=call_id, name=name)
-        if self._tools is None:
-            called = Called(f"error: this client has no tool named {name!r}")
-        else:
-            # In no context: this task's is that of the cell that connected. What a tool prints or displays is
-            # for the cell that runs now.
-            run = contextvars.Context().run
-            called = await in_thread(run, self._run_tool, self._tools, call_id, name, arguments)
-        self.note("tool.finished", call_id=call_id, name=name)
+    def _answer_call(self, call_id: str, output: str) -> None:
         if self._at == "open":
-            self.protocol.tool_output(call_id, called.text)
+            self.protocol.tool_output(call_id, output)
             self._pump()
-        if self._listener is not None:
-            # Last: the model does not wait for a picture to be drawn.
-            self._listener.tool_result(call_id, name, called.value)
-
-    def _run_tool(self, tools: Tools, call_id: str, name: str, arguments: str) -> Called:
-        """On a worker thread."""
-        listener = self._listener
-        runs = contextlib.nullcontext() if listener is None else listener.tool_runs(call_id, name)
-        with runs:
-            return tools.run(name, arguments)
 
     def _on_failed(self, error: GipError) -> None:
         if ends_session(error):
