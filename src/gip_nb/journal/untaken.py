@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gip_nb.protocol.audio_formats import Decoder
+from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.kept_input import Sound
 
 if TYPE_CHECKING:
@@ -16,12 +18,13 @@ __all__ = ["untaken_sounds"]
 _PIECE_SAMPLES = 2400
 
 
-def untaken_sounds(log: EventLog, conversation: Conversation) -> list[Sound]:
+def untaken_sounds(log: EventLog, conversation: Conversation, most_s: float) -> list[Sound]:
     """What was appended and is neither committed for certain nor cleared, in order.
 
     Args:
         log: of a connection that has just ended.
         conversation: made of all of its rows.
+        most_s: of what is not committed by this side, no more is read: the newest.
 
     Returns:
         Pieces as they were sent, cut where an utterance that is being heard begins and at each commit that
@@ -29,6 +32,8 @@ def untaken_sounds(log: EventLog, conversation: Conversation) -> list[Sound]:
     """
     untaken = conversation.untaken
     wanted = untaken.end - untaken.start
+    if not untaken.commits:
+        wanted = min(wanted, round(most_s * 1000 * SAMPLES_PER_MS))
     rows = []
     found = 0
     for row in reversed(log.rows):
@@ -46,5 +51,5 @@ def untaken_sounds(log: EventLog, conversation: Conversation) -> list[Sound]:
     cuts = sorted({*range(start, untaken.end, _PIECE_SAMPLES), *marks, untaken.end})
     return [
         Sound(pcm[(a - start) * 2 : (b - start) * 2], sent=True, said=a >= untaken.said_from)
-        for a, b in zip(cuts, cuts[1:], strict=False)
+        for a, b in pairwise(cuts)
     ]

@@ -106,8 +106,8 @@ class ClientProtocol:
         self._held_back = HeldBack()
         # What the session was asked to be, for a connection that comes after this one.
         self._configuration = Configuration()
-        # While the connection is lost and is to come back (resumption.py): what is said meanwhile; then, while
-        # the new one is given the history; and by item, what the lost one had not confirmed.
+        # While the connection is lost and is to come back (resumption.py): what is said meanwhile; then,
+        # while the new one is given the history; and by item, what the lost one had not confirmed.
         self._kept: KeptInput | None = None
         self._resuming: KeptInput | None = None
         self._unconfirmed: dict[str, Request] = {}
@@ -161,6 +161,12 @@ class ClientProtocol:
     def away(self) -> bool:
         """Whether the connection is lost and is to come back: nothing is sent, and nothing forgotten."""
         return self._kept is not None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks, nothing plays, and nothing is being waited for."""
+        waits = self._queue or self._open_calls or self._asked_beside or self._requests.open
+        return self.phase == "listening" and not (waits or self._pressed or self._playback.items)
 
     @property
     def configuration(self) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gip_nb.protocol.items import heard_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Set
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
@@ -58,7 +59,7 @@ def restored_items(
     conversation: Conversation,
     up_to_turn: int | None = None,
     *,
-    open_calls: Set[str] = frozenset(),
+    open_calls: AbstractSet[str] = frozenset(),
     sounds: Mapping[str, bytes] | None = None,
 ) -> list[Restored]:
     """As `history_items`, each with the item that it comes from.

@@ -1,4 +1,4 @@
-"""What was said and not taken by a server: kept while there is no connection, and sent when there is. Pure."""
+"""What was said and not taken by a server: kept while there is no connection. Pure."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ __all__ = [
     "rollover_of",
 ]
 
-# Normal, going away, no code, no close frame, the server's own trouble, restart, try again later, bad gateway.
+# Normal, going away, no code, no frame, the server's own trouble, restart, try again later, bad gateway.
 _CLOSES = frozenset({1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014})
 # Too early, too many requests, request timeout: and every 5xx.
 _STATUSES = frozenset({408, 425, 429})
@@ -96,7 +96,7 @@ class Reconnect:
 
 
 def read_reconnect(given: object) -> Reconnect | None:
-    """`reconnect=...`: True, False, a dict of the fields or a `Reconnect`. None: a lost connection is the end.
+    """`reconnect=...`: True, False, a dict of the fields or a `Reconnect`. None: a lost one is the end.
 
     Raises:
         BadSetting: it is none of these, or a field has a value that cannot be.

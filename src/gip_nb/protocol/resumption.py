@@ -74,6 +74,8 @@ def keep_untaken(
     commits = list(untaken.commits)
     found = list(sounds)
     at = untaken.end - sum(sound.samples for sound in found)
+    # What was said before these was too much to be kept.
+    kept.lost_samples += max(0, at - untaken.said_from)
     for sound in found:
         kept.add(sound)
         at += sound.samples

@@ -1,4 +1,4 @@
-"""A lost connection is opened again: the waiting, the trying, the giving up. And the move before a time limit.
+"""A lost connection is opened again: waiting, trying, giving up. And the move before a time limit.
 
 What is worth a try, and how long to wait, is protocol/reconnection.py's; what the new connection is given is
 protocol/resumption.py's. On the loop only.
