@@ -232,7 +232,9 @@ def resume(p: ClientProtocol, sounds: Mapping[str, bytes]) -> Resumed:
     session = p._configuration.now()
     p._configuration.settle()
     update = p.update(session)
-    open_calls = frozenset(call_id for calls in p._open_calls.values() for call_id in calls)
+    open_calls = {call_id for calls in p._open_calls.values() for call_id in calls}
+    # Or their output has come meanwhile, and waits.
+    open_calls |= {str(q[0]["item"].get("call_id")) for q in p._queue if not isinstance(q, Wish)}
     encoded = {item_id: _on_the_wire(pcm, p._encoder.format) for item_id, pcm in sounds.items()}
     found = restored_items(p.conversation, open_calls=open_calls, sounds=encoded)
     there = {item.source_id for item in found}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "Reconnecting", "RolloverClock", "error_of_giving_up"]
 
+_LOOK_AGAIN_S = 0.25
 _AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
 
 
@@ -193,6 +194,9 @@ class RolloverClock:
     def _come_due(self) -> None:
         self.due = True
         self.look()
+        if self.due:
+            # A verb may come to its end without any event.
+            self._timers.append(loop().call_later(_LOOK_AGAIN_S, self._come_due))
 
     def _go(self) -> None:
         self.stop()

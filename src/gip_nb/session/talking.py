@@ -40,6 +40,7 @@ from gip_nb.session.speaker import Flushed, NoSpeaker
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
     ends_session,
+    error_of,
     error_of_close,
     error_of_failure,
 )
@@ -432,6 +433,8 @@ class Talking:
             self.protocol.receive(event, at_s)
             if event.type == "session.updated":
                 self._look_at_first_update()
+            elif event.type == "error":
+                self._look_at_error(error_of(event.fields))
         elif not event.type.startswith("local.playback."):
             self.protocol.observe(event, direction, at_s)
             if direction == "sent" and event.audio is not None:
@@ -449,6 +452,11 @@ class Talking:
         if request is not None:
             for line in self.ignored_settings(request):
                 _log.warning("the server ignores a setting: %s", line)
+
+    def _look_at_error(self, error: GipError) -> None:
+        if ends_session(error) and self._at != "reconnecting":
+            # The server closes next: this is why, and not that it closed.
+            self.error = error
 
     def ignored_settings(self, update: Request) -> list[str]:
         """What a server has not taken of an update that it has answered: a line each, and a row each."""
@@ -678,11 +686,9 @@ class Talking:
             self._pump()
 
     def _on_failed(self, error: GipError) -> None:
-        if ends_session(error):
-            # The server closes next: this is why, and not that it closed.
-            self.error = error
-            if self.settings.reconnect is not None and comes_back(error):
-                return
+        if ends_session(error) and self.settings.reconnect is not None and comes_back(error):
+            # The connection ends, and the session does not.
+            return
         if self._listener is not None and self._at in {"open", "reconnecting"}:
             self._listener.failed(error)
 
