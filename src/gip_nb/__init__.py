@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gip_nb.journal import plots
     from gip_nb.journal.comparison import compare
     from gip_nb.notebook.widget import Talk
+    from gip_nb.protocol.reconnection import Reconnect
     from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
@@ -52,6 +53,7 @@ _ELSEWHERE = {
     "AsyncRealtimeSession": "gip_nb.session.session",
     "GipError": "gip_nb.errors",
     "RealtimeSession": "gip_nb.session.blocking",
+    "Reconnect": "gip_nb.protocol.reconnection",
     "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
     "Talk": "gip_nb.notebook.widget",
@@ -96,6 +98,7 @@ def talk(
     budget_usd: float | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     log: str | os.PathLike[str] | Literal[False] | None = None,
+    reconnect: bool | Mapping[str, Any] | Reconnect = True,
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -138,6 +141,9 @@ def talk(
         log: a folder. Each session writes itself as it goes, its sound too, into a folder of its own there;
             `gip_nb.load` reads that, after a crash too. Default: `GIP_LOG`, and without it nothing is
             written; False: nothing is, whatever that says. `log_limit_bytes` (2 GiB) bounds each.
+        reconnect: come back when the connection is lost, with settings, history and what was being said;
+            False: that is the session's end. A `gip_nb.Reconnect`, or a dict of its fields, says how often
+            and how long is tried, and how long a session may last.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -172,6 +178,7 @@ def talk(
         budget_usd=budget_usd,
         history=history,
         log=log,
+        reconnect=reconnect,
         record=record,
         greet=greet,
         **session,

@@ -206,6 +206,10 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
+    if p.away:
+        # The defaults of a new connection, which is about to be asked for something else.
+        p._outputs.append(SettingsChanged())
+        return
     by_hand = p.turn_detection is None
     if by_hand and not p._pressed:
         # Nobody will say any more that the speech has stopped.
@@ -260,6 +264,11 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         _over_already(p, p._cancels.get(caused_by or ""))
         return
     message = error.get("message")
+    if code == "session_expired" and caused_by is None:
+        # It is about all, and about no single thing: what was asked for may be asked of the next session.
+        words = message if isinstance(message, str) and message else "the session has expired"
+        p._outputs.append(Failed(words, code, None))
+        return
     wish = p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:

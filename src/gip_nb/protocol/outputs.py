@@ -147,6 +147,8 @@ class Wish(msgspec.Struct):
         event_id: of the newest `response.create` that was sent for it.
         awaited: whether somebody waits for it: then its refusal is theirs, and nobody else is told.
         overdue: it was asked for, has not begun and nobody waits any more: the next one may be asked for.
+        again: the connection was lost over it so many times, and it is asked for once more.
+        next_event_id: of the next `response.create` for it, where that is known before it is sent.
     """
 
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -158,6 +160,8 @@ class Wish(msgspec.Struct):
     event_id: str | None = None
     awaited: bool = False
     overdue: bool = False
+    again: int = 0
+    next_event_id: str | None = None
 
 
 Output = (

@@ -106,6 +106,20 @@ class Line:
             await asyncio.wait({self._reader}, timeout=_DRAIN_TIMEOUT_S)
         self.abandon()
 
+    def unsent(self) -> list[Frame | dict[str, Any]]:
+        """What was to be sent and has not been, in order; it will not be any more."""
+        found: list[Frame | dict[str, Any]] = []
+        while not self._outgoing.empty():
+            found.append(self._outgoing.get_nowait())
+            self._outgoing.task_done()
+        return found
+
+    async def leave(self) -> None:
+        """Close a connection that nobody reads from any more (`abandon`)."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
+
     def abandon(self) -> None:
         """Stop reading and writing at once."""
         for task in (self._reader, self._writer):

@@ -16,6 +16,7 @@ import msgspec
 
 from gip_nb.errors import (
     AlreadyClosed,
+    ConnectionDropped,
     GipError,
 )
 from gip_nb.journal.log import EventLog
@@ -25,16 +26,21 @@ from gip_nb.protocol.budget import Budget, budget_of, must_have_price
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
+from gip_nb.protocol.kept_input import Sound
+from gip_nb.protocol.reconnection import Reconnect, comes_back
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.calls import Calls
 from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
+from gip_nb.session.reconnecting import Attempt, Reconnecting, RolloverClock
+from gip_nb.session.resuming import Resuming
 from gip_nb.session.speaker import Flushed, NoSpeaker
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
     ends_session,
+    error_of,
     error_of_close,
     error_of_failure,
 )
@@ -61,7 +67,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BEGIN_TIMEOUT_S", "Talking"]
 
-_At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
+_At = Literal["idle", "connecting", "open", "reconnecting", "closing", "closed", "error"]
 
 _log = logging.getLogger(__name__)
 _FLUSH_TIMEOUT_S = 1.0
@@ -123,6 +129,21 @@ class Talking:
         self._first_update: Request | None = None
         self._begin_timer: asyncio.TimerHandle | None = None
         self.calls = Calls(tools, self, listener)
+        # Where there is no policy, a lost connection is the end; one is there all the same, and not asked.
+        policy = settings.reconnect or Reconnect()
+        self._resuming = Resuming(self.log, self.tables, self.protocol, self._line, self.note)
+        self._reconnecting = Reconnecting(
+            policy,
+            self._open_again,
+            lambda: self._line.ended.code if self._line.ended is not None else None,
+            self.note,
+            self._on_attempt,
+        )
+        self._rollover = RolloverClock(self._roll_over, self._is_quiet)
+        self._returning: asyncio.Task[None] | None = None
+        # Where reconnecting is; None while there is no need.
+        self.attempt: Attempt | None = None
+        self._embedded = False
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -135,7 +156,10 @@ class Talking:
 
     @property
     def state(self) -> State:
-        """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
+        """In a word.
+
+        It is idle, connecting, listening, hearing, thinking, speaking, muted, reconnecting, closed or error.
+        """
         if self._at != "open":
             return "closed" if self._at == "closing" else self._at
         phase = self.protocol.phase
@@ -148,6 +172,8 @@ class Talking:
         Its greeting tells its defaults; and turn detection may be off for one utterance that does not come
         from the microphone.
         """
+        if self._at == "reconnecting":
+            return False
         giving_back = self._giving_back
         lent = self._microphone_held or (giving_back is not None and not giving_back.done)
         return self._at != "open" or (self._first_update is None and not lent)
@@ -210,31 +236,37 @@ class Talking:
 
     @on_loop
     async def connect(self) -> None:
-        """Connect, unless connected. Each verb does so by itself.
+        """Connect, unless connected. Each verb does so by itself; while it reconnects, each waits for that.
 
         Raises:
             AlreadyClosed: the session has ended.
             KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not.
         """
-        async with self._connecting:
-            if self._at == "open":
-                return
-            self._raise_if_ended()
-            self._move("connecting")
-            try:
-                await self._open_log()
-                await self.calls.look_again()
-                await self._open()
-            except GipError as error:
-                await self._line.close()
-                if self._at == "connecting":
-                    self._end("error", error)
-                await self._write_log()
-                raise
-            except BaseException:
-                self._line.abandon()
-                self._end("closed", None)
-                raise
+        while self._at != "open":
+            if self._at == "reconnecting":
+                await self._waits.until(lambda: self._at != "reconnecting", "the connection", None)
+                continue
+            async with self._connecting:
+                if self._at not in {"open", "reconnecting"}:
+                    await self._connect_first()
+
+    async def _connect_first(self) -> None:
+        self._raise_if_ended()
+        self._move("connecting")
+        try:
+            await self._open_log()
+            await self.calls.look_again()
+            await self._open()
+        except GipError as error:
+            await self._line.close()
+            if self._at == "connecting":
+                self._end("error", error)
+            await self._write_log()
+            raise
+        except BaseException:
+            self._line.abandon()
+            self._end("closed", None)
+            raise
 
     async def _open_log(self) -> None:
         try:
@@ -261,6 +293,7 @@ class Talking:
             from gip_nb.session.embedded import with_rehearsal_address
 
             self.settings = await in_thread(with_rehearsal_address, self.settings)
+            self._embedded = True
             self._raise_if_ended()
         if self.settings.prices.own:
             # In the log, so that a loaded recording costs what the talk did.
@@ -277,6 +310,7 @@ class Talking:
             self.protocol.press()
         while self._early:
             self._append_microphone(*self._early.popleft())
+        self._opened()
         self._pump()
 
     def _restore(self, items: Sequence[dict[str, Any]], source: str) -> None:
@@ -306,12 +340,15 @@ class Talking:
         if self._at in {"closing", "closed", "error"}:
             await self._write_log()
             return
-        if self._at == "open":
+        if self._at in {"open", "reconnecting"}:
             await self._note_what_was_heard()
         self._at = "closing"
+        if self._returning is not None:
+            self._returning.cancel()
         try:
             await self._line.close()
         finally:
+            self.protocol.connection_lost()
             self._end("closed", None)
             await self._write_log()
 
@@ -331,16 +368,21 @@ class Talking:
         if self._at == "connecting":
             if self._early_held or not self.by_hand:
                 self._early.append((pcm, page, captured_ms))
-        elif self._at == "open" and not self._microphone_held and (self.protocol.pressed or not self.by_hand):
+        elif self._microphone_held or not (self.protocol.pressed or not self.by_hand):
+            return
+        elif self._at == "open":
             self._append_microphone(pcm, page, captured_ms)
             self._pump()
+        elif self._at == "reconnecting":
+            self.protocol.keep_audio(Sound(pcm, page, captured_ms))
 
     @property
     def by_hand(self) -> bool:
         """Whether a key says where the user's turn ends. Until the server has told: as it is asked to."""
         if self._at == "open" and self._first_update is None:
             return self.protocol.turn_detection is None
-        told = self.first_settings().get("audio", {}).get("input", {})
+        asked = self.protocol.configuration or self.first_settings()
+        told = asked.get("audio", {}).get("input", {})
         return "turn_detection" in told and told["turn_detection"] is None
 
     def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None:
@@ -391,6 +433,8 @@ class Talking:
             self.protocol.receive(event, at_s)
             if event.type == "session.updated":
                 self._look_at_first_update()
+            elif event.type == "error":
+                self._look_at_error(error_of(event.fields))
         elif not event.type.startswith("local.playback."):
             self.protocol.observe(event, direction, at_s)
             if direction == "sent" and event.audio is not None:
@@ -398,6 +442,8 @@ class Talking:
                 return
         if direction != "sent":
             self._waits.tell(event)
+            if self._at == "reconnecting":
+                self._resuming.opening.tell(event)
         self._pump()
 
     def _look_at_first_update(self) -> None:
@@ -406,6 +452,11 @@ class Talking:
         if request is not None:
             for line in self.ignored_settings(request):
                 _log.warning("the server ignores a setting: %s", line)
+
+    def _look_at_error(self, error: GipError) -> None:
+        if ends_session(error) and self._at != "reconnecting":
+            # The server closes next: this is why, and not that it closed.
+            self.error = error
 
     def ignored_settings(self, update: Request) -> list[str]:
         """What a server has not taken of an update that it has answered: a line each, and a row each."""
@@ -418,22 +469,102 @@ class Talking:
     def _on_closed(self, closed: TransportClosed) -> None:
         asked_for = self._at in {"closing", "closed"}
         self.note("connection.closed", code=closed.code, reason=closed.reason, asked_for=asked_for)
-        self.protocol.connection_lost()
-        if asked_for:
-            return
-        error = error_of_close(closed.code, closed.reason, _AGAIN)
-        if self.error is not None:
-            # Said before: the close only follows from it.
-            error = self.error
-        if self._at == "connecting":
-            self._waits.fail(error)
+        # Where the server has said why before, the close only follows from it.
+        error = self.error or error_of_close(closed.code, closed.reason, _AGAIN)
+        if self._at == "reconnecting":
+            self._resuming.opening.fail(error)
+        elif self._at == "open" and self.settings.reconnect is not None and comes_back(error, closed.code):
+            self._come_back(error, code=closed.code)
         else:
-            self._end("error", error)
+            self.protocol.connection_lost()
+            if self._at == "connecting":
+                self._waits.fail(error)
+            elif not asked_for:
+                self._end("error", error)
+
+    # ---- inside: coming back -------------------------------------------------------------------------------
+
+    def _opened(self) -> None:
+        """There is a connection: the first one, or another."""
+        policy = self.settings.reconnect
+        self._reconnecting.opened()
+        if policy is not None:
+            self._rollover.begin(self.protocol.conversation.session, policy.session_limit_s)
+
+    def _come_back(self, error: GipError, *, code: int | None = None, planned: bool = False) -> None:
+        """The connection is gone; the session is not."""
+        policy = self.settings.reconnect or Reconnect()
+        self._at, self.error = "reconnecting", None
+        self._rollover.stop()
+        self._line.abandon()
+        if self._begin_timer is not None:
+            self._begin_timer.cancel()
+        self._capture_marks = CaptureMarks()
+        self._resuming.suspend(
+            error,
+            code=code,
+            reason="rollover" if planned else "lost",
+            kept_audio_s=policy.kept_audio_s,
+        )
+        if not planned:
+            _log.warning("the connection was lost, and is opened again: %s", error.message)
+        self._returning = self._start(self._return(error, planned=planned))
+        self._tell_state()
+
+    async def _return(self, error: GipError, *, planned: bool) -> None:
+        try:
+            await self._line.leave()
+            await self._reconnecting.run(error, planned=planned)
+        except GipError as problem:
+            if self._at == "reconnecting":
+                self.protocol.connection_lost()
+                self._end("error", problem)
+                await self._write_log()
+
+    async def _open_again(self) -> None:
+        settings = self.settings
+        if settings.rehearsal and self._embedded:
+            from gip_nb.session.embedded import with_rehearsal_address
+
+            # Perhaps another one: the process may be what was lost.
+            settings = self.settings = await in_thread(with_rehearsal_address, settings)
+        await self._resuming.open_again(settings, self._raise_if_ended)
+        self.error = None
+        gap_s = loop().time() - self._reconnecting.lost_at_s
+        self._at = "open"
+        self._first_update = self._resuming.restore(
+            self._append_kept, attempt=self._reconnecting.attempt, gap_s=gap_s
+        )
+        self._opened()
+        self._pump()
+
+    def _append_kept(self, sound: Sound) -> None:
+        self._append_microphone(sound.pcm, sound.page, sound.captured_ms)
+
+    def _on_attempt(self, attempt: Attempt | None) -> None:
+        self.attempt = attempt
+        if self._listener is not None:
+            self._listener.reconnect_changed(attempt)
+
+    def try_now(self) -> None:
+        """While it reconnects: do not wait for the next attempt."""
+        self._reconnecting.try_now()
+
+    def _is_quiet(self) -> bool:
+        return self._at == "open" and self.protocol.quiet and not self._asking.locked()
+
+    def _roll_over(self) -> None:
+        """The server will end this session soon: move to another connection before that."""
+        if self._at == "open":
+            self._line.abandon()
+            self.note("connection.closed", code=1000, reason="the time limit is near", asked_for=True)
+            self._come_back(ConnectionDropped("the session's time limit is near", _AGAIN), planned=True)
 
     def _end(self, at: _At, error: GipError | None) -> None:
         if self._at in {"closed", "error"}:
             return
         self.error = error or self.error
+        self._rollover.stop()
         if self._begin_timer is not None:
             self._begin_timer.cancel()
         self._line.abandon()
@@ -459,6 +590,8 @@ class Talking:
                 self._perform(output)
         self._waits.check()
         self._tell_state()
+        if self._rollover.due:
+            self._rollover.look()
 
     def _perform(self, output: Output) -> None:
         if self._listener is not None:
@@ -509,11 +642,12 @@ class Talking:
             self._begin_timer.cancel()
         self._begin_timer = loop().call_later(BEGIN_TIMEOUT_S, look)
 
-    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = loop().create_task(coroutine)
         # The loop keeps only weak references to its tasks.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _flush(self) -> None:
         stopped = await self._stopped_player(self.protocol.cut_items)
@@ -554,7 +688,7 @@ class Talking:
 
     def answer_call(self, call_id: str, output: str, *, follow_up: bool = True) -> None:
         """Send a function's output to the model; after the end it is dropped."""
-        if self._at == "open":
+        if self._at in {"open", "reconnecting"}:
             self.protocol.tool_output(call_id, output, follow_up=follow_up)
             self._pump()
 
@@ -583,10 +717,10 @@ class Talking:
         self._start(coroutine)
 
     def _on_failed(self, error: GipError) -> None:
-        if ends_session(error):
-            # The server closes next: this is why, and not that it closed.
-            self.error = error
-        if self._listener is not None and self._at == "open":
+        if ends_session(error) and self.settings.reconnect is not None and comes_back(error):
+            # The connection ends, and the session does not.
+            return
+        if self._listener is not None and self._at in {"open", "reconnecting"}:
             self._listener.failed(error)
 
     # ---- inside: where it is -------------------------------------------------------------------------------

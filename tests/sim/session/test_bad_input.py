@@ -336,7 +336,7 @@ def test_instead_of_an_answer(said: list[Said], told: Told) -> None:
 def test_an_end_that_was_announced_is_told_by_its_reason(code: str, kind: type[GipError]) -> None:
     goodbye: list[Said] = [GREETING_GA, error(code, "That is all."), 1000]
     with realtime_server(greeting=lambda _headers: goodbye) as (url, _):
-        session = RealtimeSession(gip_nb.connect_async(GA, base_url=url, api_key=KEY))
+        session = RealtimeSession(gip_nb.connect_async(GA, base_url=url, api_key=KEY, reconnect=False))
         with contextlib.suppress(GipError):
             session.connect()  # the end may come as quick as that
         with pytest.raises(GipError) as caught:
