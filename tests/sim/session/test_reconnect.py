@@ -566,7 +566,10 @@ async def test_verbs_wait_for_the_connection_and_are_done_then(dialect: Dialect)
 @in_both_dialects
 @in_a_loop
 async def test_the_newest_settings_are_asked_for(dialect: Dialect) -> None:
-    first = [session_created(dialect), willing(dialect, {"input_audio_buffer.clear": lambda _e: [Cut()]})]
+    first: list[Step] = [
+        session_created(dialect),
+        willing(dialect, {"input_audio_buffer.clear": lambda _e: [Cut()]}),
+    ]
     options: dict[str, Any] = {"instructions": "Be long.", "voice": "ash"}
     async with lines(first, again(dialect), dialect=dialect, **options) as scene:
         await scene.session.update(instructions="Be brief.", turn_detection=None)
@@ -612,8 +615,8 @@ async def test_what_waits_for_its_turn_goes_on_waiting_and_what_is_deleted_stays
 
 @in_a_loop
 async def test_a_gateway_that_is_down_for_three_attempts() -> None:
-    down = [Refuse(503), Refuse(503, headers={"Retry-After": "0"}), Refuse(429)]
-    async with lines([*greeting(), Cue("go"), Close(1012)], *[[d] for d in down], again()) as scene:
+    down: list[list[Step]] = [[Refuse(503)], [Refuse(503, headers={"Retry-After": "0"})], [Refuse(429)]]
+    async with lines([*greeting(), Cue("go"), Close(1012)], *down, again()) as scene:
         scene.stage.cue("go")
         assert (await scene.session.ask("Still there?", timeout_s=10)).text == "answer 1"
     tried = scene.rows("local.connection.reconnecting")
@@ -640,7 +643,7 @@ async def test_a_key_that_is_refused_meanwhile_ends_it() -> None:
 
 @in_a_loop
 async def test_attempts_that_are_used_up_end_it_and_say_so() -> None:
-    scripts = [[*asked(), Cut()], [Refuse(503)], [Refuse(502)]]
+    scripts: list[list[Step]] = [[*asked(), Cut()], [Refuse(503)], [Refuse(502)]]
     async with lines(*scripts, reconnect={**AT_ONCE, "attempts": 2}) as scene:
         with pytest.raises(ConnectionDropped, match=r"code 1006.*2 attempts.*502") as caught:
             await scene.session.ask("Hello?", timeout_s=10)
