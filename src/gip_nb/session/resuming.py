@@ -164,7 +164,7 @@ class Resuming:
             self._note("mic.gap", lost_ms=lost_ms, reason="reconnect")
         missing = len(resumed.untranscribed) + len(resumed.left_out)
         if missing:
-            _log.warning(
+            _log.info(
                 "the new connection was not given %d of the conversation's items, or not their words; "
                 "the row local.connection.restored names them",
                 missing,
