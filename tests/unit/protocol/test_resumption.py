@@ -295,7 +295,7 @@ class Script:
 
 
 # Each of these is a whole talk, and tables at its end.
-few = settings(max_examples=max(1, settings.default.max_examples // 2))
+few = settings(max_examples=max(1, settings().max_examples // 2))
 MOVES = ("write", "call", "interrupt", "drop", "drop", "mend")
 steps = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 25)), min_size=1, max_size=10)
 
