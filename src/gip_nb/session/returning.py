@@ -35,6 +35,8 @@ __all__ = ["AGAIN", "At", "Returning"]
 
 At = Literal["idle", "connecting", "open", "reconnecting", "closing", "closed", "error"]
 
+# So long a server that says that the session is over may take to close it.
+_GOODBYE_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +76,7 @@ class Returning:
         async def _write_log(self) -> None: ...
 
     def _begin_returning(self) -> None:
+        self.protocol.resumes = self.settings.reconnect is not None
         self._resuming = Resuming(self.log, self.tables, self.protocol, self._line, self.note)
         self._reconnecting = Reconnecting(
             # Where there is no policy, a lost connection is the end, and this is not asked.
@@ -93,6 +96,19 @@ class Returning:
         if ends_session(error) and self._at != "reconnecting":
             # The server closes next: this is why, and not that it closed.
             self.error = error
+            if self.settings.reconnect is not None and comes_back(error):
+                # Some say that it is over, and leave it at that.
+                loop().call_later(_GOODBYE_S, self._leave, error)
+
+    def _leave(self, error: GipError) -> None:
+        if self._at == "open" and self.error is error:
+            self._abandon(error.message)
+            self._come_back(error)
+
+    def _abandon(self, reason: str) -> None:
+        """Nobody reads from this connection any more; it is closed by whoever opens the next."""
+        self._line.abandon()
+        self.note("connection.closed", code=1000, reason=reason, asked_for=True)
 
     def _on_closed(self, closed: TransportClosed) -> None:
         given_up = self._at == "reconnecting" and self._line.left
@@ -190,6 +206,5 @@ class Returning:
     def _roll_over(self) -> None:
         """The server will end this session soon: move to another connection before that."""
         if self._at == "open":
-            self._line.abandon()
-            self.note("connection.closed", code=1000, reason="the time limit is near", asked_for=True)
+            self._abandon("the time limit is near")
             self._come_back(ConnectionDropped("the session's time limit is near", AGAIN), planned=True)
