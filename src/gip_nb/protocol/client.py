@@ -69,6 +69,8 @@ class ClientProtocol:
         budget: Budget | None = None,
     ) -> None:
         self.player = player
+        # Whether another connection follows one that is lost.
+        self.resumes = False
         self.budget = budget or Budget()
         self.conversation = conversation or Conversation()
         self._new_id = new_id

@@ -264,7 +264,7 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         _over_already(p, p._cancels.get(caused_by or ""))
         return
     message = error.get("message")
-    if code == "session_expired" and caused_by is None:
+    if code == "session_expired" and caused_by is None and p.resumes:
         # It is about all, and about no single thing: what was asked for may be asked of the next session.
         words = message if isinstance(message, str) and message else "the session has expired"
         p._outputs.append(Failed(words, code, None))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.protocol.audio_formats import Decoder, Encoder
 from gip_nb.protocol.frames import Frame
-from gip_nb.protocol.history import Restored, restored_items, without_words
+from gip_nb.protocol.history import NOT_ANSWERED, Restored, restored_items, without_words
 from gip_nb.protocol.kept_input import Sound
 from gip_nb.protocol.outputs import Failed, ItemChanged, Wish
 from gip_nb.protocol.requests import Request, item_request
@@ -187,6 +187,10 @@ def _look_at_requests(p: ClientProtocol) -> list[tuple[dict[str, Any], Request]]
         if request.type == _ITEM and request.item_id in p.conversation.items:
             p._unconfirmed[request.item_id or ""] = request
         elif request.type == _ITEM and request.event is not None:
+            if request.event["item"].get("output") == NOT_ANSWERED:
+                # It stood in for one that there is not, and is made anew.
+                request.done = True
+                continue
             request.event_id = ""
             unsent.append((request.event, request))
         elif request.type == "conversation.item.retrieve":
@@ -238,6 +242,13 @@ def resume(p: ClientProtocol, sounds: Mapping[str, bytes]) -> Resumed:
     encoded = {item_id: _on_the_wire(pcm, p._encoder.format) for item_id, pcm in sounds.items()}
     found = restored_items(p.conversation, open_calls=open_calls, sounds=encoded)
     there = {item.source_id for item in found}
+    # What cannot be restored (a picture), and was still on its way, is sent as it was.
+    found += [
+        Restored(item_id, {k: v for k, v in request.event["item"].items() if k != "id"})
+        for item_id, request in p._unconfirmed.items()
+        if item_id not in there and request.event is not None and item_id in p.conversation.order
+    ]
+    there = {item.source_id for item in found}
     left_out = [i.item_id for i in p.conversation.ordered() if i.item_id not in there and i.type == "message"]
     return Resumed(
         update=update,
@@ -260,7 +271,7 @@ def restore(p: ClientProtocol, resumed: Resumed, append: Callable[[Sound], None]
         event = {"type": _ITEM, "item": {**fields, "id": source_id}}
         p._send(event, p._unconfirmed.pop(source_id or "", None) or item_request(event))
     for request in p._unconfirmed.values():
-        # Nothing of it can be restored (a picture): it is among what was left out.
+        # It was deleted meanwhile.
         request.done = True
     p._unconfirmed.clear()
     kept, p._resuming = p._resuming, None

@@ -57,6 +57,8 @@ class Line:
         self._outgoing: asyncio.Queue[Frame | dict[str, Any]] = asyncio.Queue()
         # How the newest connection has ended; None while it has not.
         self.ended: TransportClosed | None = None
+        # Whether this side has closed it.
+        self.left = False
 
     async def open(self, settings: Settings, dialect: Dialect) -> None:
         """Connect in this dialect and begin to read and write.
@@ -79,7 +81,7 @@ class Line:
             )
             raise
         self._transport = transport
-        self.ended = None
+        self.ended, self.left = None, False
         row, event = self._log.local(
             "connection.opened", dialect=dialect, model=settings.model, url=settings.websocket_base_url
         )
@@ -98,6 +100,7 @@ class Line:
         transport, self._transport = self._transport, None
         if transport is None:
             return
+        self.left = True
         if self._writer is not None and not self._writer.done():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._outgoing.join(), _DRAIN_TIMEOUT_S)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.reconnection import Reconnect, Rollover
 
-__all__ = ["Attempt", "Reconnecting", "RolloverClock", "error_of_giving_up"]
+__all__ = ["AGAIN", "Attempt", "Reconnecting", "RolloverClock", "error_of_giving_up"]
 
 _LOOK_AGAIN_S = 0.25
-_AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
+AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
 
 
 class Attempt(NamedTuple):
@@ -146,7 +146,7 @@ def error_of_giving_up(cause: GipError, newest: GipError, attempts: int, tried_s
     told = f"the connection was lost ({cause.message}), and {what} in {tried_s:.0f} s did not bring it back"
     if newest is not cause:
         told += f"; the last: {newest.message}"
-    return ConnectionDropped(told, _AGAIN)
+    return ConnectionDropped(told, AGAIN)
 
 
 class RolloverClock:
@@ -188,6 +188,11 @@ class RolloverClock:
 
     def look(self) -> None:
         """Something has changed: is this the moment?"""
+        if self.due and self._is_quiet():
+            # Not from within what reads the old connection: it could not be ended there.
+            loop().call_soon(self._go_if_quiet)
+
+    def _go_if_quiet(self) -> None:
         if self.due and self._is_quiet():
             self._go()
 

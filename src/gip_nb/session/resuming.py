@@ -7,6 +7,7 @@ On the loop only.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from gip_nb.journal.untaken import untaken_sounds
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Resuming"]
 
 _BYTES_PER_S = 48_000
+_log = logging.getLogger(__name__)
 
 
 class Resuming:
@@ -160,5 +162,12 @@ class Resuming:
         )
         if lost_ms:
             self._note("mic.gap", lost_ms=lost_ms, reason="reconnect")
+        missing = len(resumed.untranscribed) + len(resumed.left_out)
+        if missing:
+            _log.info(
+                "the new connection was not given %d of the conversation's items, or not their words; "
+                "the row local.connection.restored names them",
+                missing,
+            )
         resumption.restore(self._protocol, resumed, append)
         return resumed.update

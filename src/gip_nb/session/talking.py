@@ -10,13 +10,12 @@ import logging
 import math
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from gip_nb.errors import (
     AlreadyClosed,
-    ConnectionDropped,
     GipError,
 )
 from gip_nb.journal.log import EventLog
@@ -27,15 +26,14 @@ from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.kept_input import Sound
-from gip_nb.protocol.reconnection import Reconnect, comes_back
+from gip_nb.protocol.reconnection import comes_back
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.calls import Calls
 from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
-from gip_nb.session.reconnecting import Attempt, Reconnecting, RolloverClock
-from gip_nb.session.resuming import Resuming
+from gip_nb.session.returning import AGAIN, At, Returning
 from gip_nb.session.speaker import Flushed, NoSpeaker
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
@@ -62,19 +60,16 @@ if TYPE_CHECKING:
     from gip_nb.session.log_writer import LogWriter
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
-    from gip_nb.session.transport import Transport, TransportClosed
+    from gip_nb.session.transport import Transport
     from gip_nb.tools import Tools
 
 __all__ = ["BEGIN_TIMEOUT_S", "Talking"]
-
-_At = Literal["idle", "connecting", "open", "reconnecting", "closing", "closed", "error"]
 
 _log = logging.getLogger(__name__)
 _FLUSH_TIMEOUT_S = 1.0
 BEGIN_TIMEOUT_S = 15.0
 # 10 s of microphone frames of 40 ms.
 _EARLY_FRAMES = 250
-_AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
 
 
 def new_id(prefix: str) -> str:
@@ -82,7 +77,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{uuid.uuid4().hex[:20]}"
 
 
-class Talking:
+class Talking(Returning):
     """Line, protocol, journal, tools and speaker of one session, from its opening to its end.
 
     Args:
@@ -116,7 +111,7 @@ class Talking:
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
-        self._at: _At = "idle"
+        self._at: At = "idle"
         self._told_state: State = "idle"
         self._muted = False
         self._microphone_held = False
@@ -129,21 +124,7 @@ class Talking:
         self._first_update: Request | None = None
         self._begin_timer: asyncio.TimerHandle | None = None
         self.calls = Calls(tools, self, listener)
-        # Where there is no policy, a lost connection is the end; one is there all the same, and not asked.
-        policy = settings.reconnect or Reconnect()
-        self._resuming = Resuming(self.log, self.tables, self.protocol, self._line, self.note)
-        self._reconnecting = Reconnecting(
-            policy,
-            self._open_again,
-            lambda: self._line.ended.code if self._line.ended is not None else None,
-            self.note,
-            self._on_attempt,
-        )
-        self._rollover = RolloverClock(self._roll_over, self._is_quiet)
-        self._returning: asyncio.Task[None] | None = None
-        # Where reconnecting is; None while there is no need.
-        self.attempt: Attempt | None = None
-        self._embedded = False
+        self._begin_returning()
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -301,7 +282,7 @@ class Talking:
         await open_line(self._line, self._waits, self.settings, self._raise_if_ended)
         if self._line.ended is not None:
             # It closed right after its greeting, when nobody waited for anything.
-            raise self.error or error_of_close(self._line.ended.code, self._line.ended.reason, _AGAIN)
+            raise self.error or error_of_close(self._line.ended.code, self._line.ended.reason, AGAIN)
         self._raise_if_ended()
         self._move("open")
         self._first_update = self.protocol.update(self.first_settings())
@@ -453,11 +434,6 @@ class Talking:
             for line in self.ignored_settings(request):
                 _log.warning("the server ignores a setting: %s", line)
 
-    def _look_at_error(self, error: GipError) -> None:
-        if ends_session(error) and self._at != "reconnecting":
-            # The server closes next: this is why, and not that it closed.
-            self.error = error
-
     def ignored_settings(self, update: Request) -> list[str]:
         """What a server has not taken of an update that it has answered: a line each, and a row each."""
         told = update.answer.part("session") if update.answer is not None else {}
@@ -466,101 +442,7 @@ class Talking:
             self.note("setting.ignored", setting=line.partition(":")[0], message=line)
         return lines
 
-    def _on_closed(self, closed: TransportClosed) -> None:
-        asked_for = self._at in {"closing", "closed"}
-        self.note("connection.closed", code=closed.code, reason=closed.reason, asked_for=asked_for)
-        # Where the server has said why before, the close only follows from it.
-        error = self.error or error_of_close(closed.code, closed.reason, _AGAIN)
-        if self._at == "reconnecting":
-            self._resuming.opening.fail(error)
-        elif self._at == "open" and self.settings.reconnect is not None and comes_back(error, closed.code):
-            self._come_back(error, code=closed.code)
-        else:
-            self.protocol.connection_lost()
-            if self._at == "connecting":
-                self._waits.fail(error)
-            elif not asked_for:
-                self._end("error", error)
-
-    # ---- inside: coming back -------------------------------------------------------------------------------
-
-    def _opened(self) -> None:
-        """There is a connection: the first one, or another."""
-        policy = self.settings.reconnect
-        self._reconnecting.opened()
-        if policy is not None:
-            self._rollover.begin(self.protocol.conversation.session, policy.session_limit_s)
-
-    def _come_back(self, error: GipError, *, code: int | None = None, planned: bool = False) -> None:
-        """The connection is gone; the session is not."""
-        policy = self.settings.reconnect or Reconnect()
-        self._at, self.error = "reconnecting", None
-        self._rollover.stop()
-        self._line.abandon()
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
-        self._capture_marks = CaptureMarks()
-        self._resuming.suspend(
-            error,
-            code=code,
-            reason="rollover" if planned else "lost",
-            kept_audio_s=policy.kept_audio_s,
-        )
-        if not planned:
-            _log.warning("the connection was lost, and is opened again: %s", error.message)
-        self._returning = self._start(self._return(error, planned=planned))
-        self._tell_state()
-
-    async def _return(self, error: GipError, *, planned: bool) -> None:
-        try:
-            await self._line.leave()
-            await self._reconnecting.run(error, planned=planned)
-        except GipError as problem:
-            if self._at == "reconnecting":
-                self.protocol.connection_lost()
-                self._end("error", problem)
-                await self._write_log()
-
-    async def _open_again(self) -> None:
-        settings = self.settings
-        if settings.rehearsal and self._embedded:
-            from gip_nb.session.embedded import with_rehearsal_address
-
-            # Perhaps another one: the process may be what was lost.
-            settings = self.settings = await in_thread(with_rehearsal_address, settings)
-        await self._resuming.open_again(settings, self._raise_if_ended)
-        self.error = None
-        gap_s = loop().time() - self._reconnecting.lost_at_s
-        self._at = "open"
-        self._first_update = self._resuming.restore(
-            self._append_kept, attempt=self._reconnecting.attempt, gap_s=gap_s
-        )
-        self._opened()
-        self._pump()
-
-    def _append_kept(self, sound: Sound) -> None:
-        self._append_microphone(sound.pcm, sound.page, sound.captured_ms)
-
-    def _on_attempt(self, attempt: Attempt | None) -> None:
-        self.attempt = attempt
-        if self._listener is not None:
-            self._listener.reconnect_changed(attempt)
-
-    def try_now(self) -> None:
-        """While it reconnects: do not wait for the next attempt."""
-        self._reconnecting.try_now()
-
-    def _is_quiet(self) -> bool:
-        return self._at == "open" and self.protocol.quiet and not self._asking.locked()
-
-    def _roll_over(self) -> None:
-        """The server will end this session soon: move to another connection before that."""
-        if self._at == "open":
-            self._line.abandon()
-            self.note("connection.closed", code=1000, reason="the time limit is near", asked_for=True)
-            self._come_back(ConnectionDropped("the session's time limit is near", _AGAIN), planned=True)
-
-    def _end(self, at: _At, error: GipError | None) -> None:
+    def _end(self, at: At, error: GipError | None) -> None:
         if self._at in {"closed", "error"}:
             return
         self.error = error or self.error
@@ -729,7 +611,7 @@ class Talking:
         if self._at in {"closing", "closed", "error"}:
             raise self.error or AlreadyClosed
 
-    def _move(self, at: _At) -> None:
+    def _move(self, at: At) -> None:
         self._at = at
         self._tell_state()
 

@@ -320,7 +320,7 @@ def test_instead_of_an_answer(said: list[Said], told: Told) -> None:
         return said if event["type"] == "response.create" else ()
 
     with realtime_server(answers) as (url, _):
-        with gip_nb.connect(PREVIEW, base_url=url, api_key=KEY) as session:
+        with gip_nb.connect(PREVIEW, base_url=url, api_key=KEY, reconnect=False) as session:
             with pytest.raises(GipError) as caught:
                 session.ask("hello")
     check(caught.value, told)

@@ -21,6 +21,7 @@ from gip_nb.testing import (
     Cue,
     Cut,
     Expect,
+    ExpectClose,
     Refuse,
     Say,
     Stage,
@@ -728,6 +729,15 @@ async def test_a_server_that_ends_the_session_is_asked_for_another(dialect: Dial
         assert [i["role"] for i in given] == ["user", "assistant", "user"]
         assert scene.session.error is None
     assert len(scene.session.turns) == 2
+
+
+@in_a_loop
+async def test_a_session_that_is_over_by_a_word_alone_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gip_nb.session.returning._GOODBYE_S", 0.02)
+    first: list[Step] = [*asked(), error("session_expired", "60 minutes"), ExpectClose(1000)]
+    async with lines(first, again()) as scene:
+        assert (await scene.session.ask("Hello?", timeout_s=10)).text == "answer 1"
+    assert [row["asked_for"] for row in scene.rows("local.connection.closed")] == [True, True]
 
 
 @in_a_loop
