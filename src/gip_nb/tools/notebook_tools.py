@@ -29,13 +29,13 @@ def notebook_tools(
 ) -> list[Callable[..., Any]]:
     """Three tools for `talk(tools=...)`: list variables, describe a DataFrame, evaluate an expression.
 
-    All of them only read. `evaluate` takes one expression of pandas, numpy and plain Python; it cannot assign,
-    import, write a file, call a function of yours or reach an object that is no data. What looks like a secret by
-    its name (key, token, password, secret) or form (`sk-...`) is held back; what else is in the notebook, the
-    model may see.
+    All of them only read. `evaluate` takes one expression of pandas, numpy and plain Python; it cannot
+    assign, import, write a file, call a function of yours or reach an object that is no data. What looks like
+    a secret by its name (key, token, password, secret) or form (`sk-...`) is held back; what else is in the
+    notebook, the model may see.
 
-    A limit of sizes refuses what would grow out of proportion. A single operation that takes long all the same
-    (sorting ten million texts) is not stopped: no thread can be. It ends, and its result is thrown away.
+    A limit of sizes refuses what would grow out of proportion. A single operation that takes long all the
+    same (sorting ten million texts) is not stopped, as no thread can be, and holds up the cells meanwhile.
 
     Args:
         namespace: where variables are looked up; None is the notebook this runs in, at the time of each call.
@@ -99,7 +99,7 @@ class _Notebook:
         """Evaluate one read-only Python expression in the user's variables and give its value.
 
         pandas methods, numpy (`np`), `pd`, `math` and plain Python work: `df.groupby("city").price.mean()`,
-        `df[df.price > 2].head()`, `len(names)`. Not: assignments, imports, f-strings, `df.query`, several lines.
+        `df[df.price > 2].head()`, `len(names)`. Not: assignments, imports, f-strings, `df.query`.
         Ask for aggregates or a few rows rather than for whole tables.
 
         Args:
@@ -109,7 +109,7 @@ class _Notebook:
 
 
 def _live_namespace() -> tuple[Mapping[str, object], Collection[str]]:
-    """The notebook's variables, and the names that IPython put there; in a plain process, the main program's."""
+    """The notebook's variables, and what IPython put there; in a plain process, the main program's."""
     ipython = sys.modules.get("IPython.core.getipython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is None:

@@ -18,7 +18,8 @@ def _names(text: str) -> frozenset[str]:
 _REDUCING = _names("sum mean median min max std var sem prod count nunique any all skew first last size")
 # What `agg("...")` and its like may name.
 BY_NAME = _REDUCING | _names(
-    "idxmin idxmax quantile cumsum cumprod cummin cummax diff pct_change rank shift ffill bfill abs mode unique"
+    "idxmin idxmax quantile cumsum cumprod cummin cummax diff pct_change rank shift ffill bfill abs mode "
+    "unique"
 )
 TAKES_NAMES = _names("agg aggregate apply transform pivot_table crosstab")
 
@@ -28,8 +29,8 @@ _TABLE = (_REDUCING - _names("first last size")) | _names(
     head tail sort_values sort_index reset_index set_index rename rename_axis drop drop_duplicates
     dropna fillna ffill bfill isna isnull notna notnull duplicated value_counts nlargest nsmallest
     sample describe round abs clip astype copy where mask isin eq ne lt le gt ge add sub mul div truediv
-    floordiv mod radd rsub rmul rdiv groupby rolling expanding ewm resample asfreq agg aggregate apply transform
-    map replace to_dict to_numpy squeeze xs get items keys equals first_valid_index last_valid_index
+    floordiv mod radd rsub rmul rdiv groupby rolling expanding ewm resample asfreq agg aggregate apply
+    transform map replace to_dict to_numpy squeeze xs get items keys equals first_valid_index last_valid_index
     memory_usage take reindex unstack explode combine_first truncate tz_localize tz_convert at_time
     between_time convert_dtypes infer_objects
     """
@@ -75,16 +76,16 @@ METHODS: dict[Kind, frozenset[str]] = {
     ),
     Kind.TIME_ACCESSOR: _names(
         """
-        strftime day_name month_name floor ceil round normalize total_seconds tz_localize tz_convert isocalendar
-        to_period to_timestamp
+        strftime day_name month_name floor ceil round normalize total_seconds tz_localize tz_convert
+        isocalendar to_period to_timestamp
         """
     ),
     Kind.CATEGORY_ACCESSOR: frozenset(),
     Kind.TEXT: _names(
         """
         lower upper title capitalize casefold strip lstrip rstrip startswith endswith split rsplit splitlines
-        partition rpartition replace find rfind index count join zfill removeprefix removesuffix isalpha isdigit
-        isnumeric isalnum isspace islower isupper
+        partition rpartition replace find rfind index count join zfill removeprefix removesuffix isalpha
+        isdigit isnumeric isalnum isspace islower isupper
         """
     ),
     Kind.BYTES: _names("startswith endswith find count hex"),
@@ -106,8 +107,8 @@ METHODS: dict[Kind, frozenset[str]] = {
 _TIMES = _names(
     """
     year month day hour minute second microsecond nanosecond quarter dayofweek day_of_week weekday dayofyear
-    day_of_year date time days seconds microseconds is_month_start is_month_end is_quarter_start is_quarter_end
-    is_year_start is_year_end is_leap_year days_in_month
+    day_of_year date time days seconds microseconds is_month_start is_month_end is_quarter_start
+    is_quarter_end is_year_start is_year_end is_leap_year days_in_month
     """
 )
 PROPERTIES: dict[Kind, frozenset[str]] = {

@@ -1,7 +1,7 @@
 """Evaluating an expression that reads data and changes nothing.
 
-What an expression may do is a matter of lists (`allowed`, `functions`) and of exact types (`kinds`): whatever is
-on none of them is refused. There is no assignment, so what an expression makes is its own.
+What an expression may do is a matter of lists (`allowed`, `functions`) and of exact types (`kinds`): whatever
+is on none of them is refused. There is no assignment, so what an expression makes is its own.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.tools.reading.allowed import METHODS, PROPERTIES
+from gip_nb.tools.reading.asked import Asked
 from gip_nb.tools.reading.frames import without_secret_columns
-from gip_nb.tools.reading.functions import BUILTINS, ROOMS, in_room, run_builtin
+from gip_nb.tools.reading.functions import ROOMS, in_room
 from gip_nb.tools.reading.growth import (
     MOST_CELLS,
     MOST_ITEMS,
@@ -33,10 +34,11 @@ from gip_nb.tools.reading.kinds import (
     kind_of,
     shown_type,
 )
-from gip_nb.tools.reading.method_checks import Asked, check_method
+from gip_nb.tools.reading.method_checks import check_method
 from gip_nb.tools.reading.policy import compiled
+from gip_nb.tools.reading.python_functions import BUILTINS, run_builtin
 from gip_nb.tools.reading.secrets import is_secret_name, is_secret_text
-from gip_nb.tools.reading.sizes import check_entering, size_of
+from gip_nb.tools.reading.sizes import check_entering, readable_columns, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,9 +46,18 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.add, "Sub": operator.sub, "Mult": operator.mul, "Div": operator.truediv,
-    "FloorDiv": operator.floordiv, "Mod": operator.mod, "Pow": operator.pow, "LShift": operator.lshift,
-    "RShift": operator.rshift, "BitOr": operator.or_, "BitXor": operator.xor, "BitAnd": operator.and_,
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mult": operator.mul,
+    "Div": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "LShift": operator.lshift,
+    "RShift": operator.rshift,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+    "BitAnd": operator.and_,
 }
 _UNARY: dict[str, Callable[[Any], Any]] = {
     "USub": operator.neg,
@@ -54,17 +65,25 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
     "Invert": operator.invert,
 }
 _COMPARED: dict[str, Callable[[Any, Any], Any]] = {
-    "Eq": operator.eq, "NotEq": operator.ne, "Lt": operator.lt, "LtE": operator.le, "Gt": operator.gt,
-    "GtE": operator.ge, "Is": operator.is_, "IsNot": operator.is_not,
-    "In": lambda one, whole: one in whole, "NotIn": lambda one, whole: one not in whole,
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": operator.is_,
+    "IsNot": operator.is_not,
+    "In": lambda one, whole: one in whole,
+    "NotIn": lambda one, whole: one not in whole,
 }
 _MOST_STEPS = 2_000_000
 _MOST_DEEP = 40
 # All that an expression makes on its way, in multiples of what it may make at once.
-_MOST_IN_ALL = 10
+_MOST_IN_ALL = 5
 _REMEMBERED_FROM = 1_000
 _TOLD_CHARACTERS = 500
 _ENDS_SEARCHED = 1_000
+_TEXT_SEARCHED = 100_000
 _LABELS_TOLD = 200
 # What a model writes first, and what it can write.
 _INSTEAD = {
@@ -87,7 +106,7 @@ class _Room:
 
 def evaluate(
     expression: str, variables: Mapping[str, object], *, clock: Callable[[], float], timeout_s: float
-) -> Any:  # noqa: ANN401
+) -> Any:
     """The value of an expression in the notebook's variables.
 
     Args:
@@ -109,7 +128,7 @@ def evaluate(
     scope, unread = evaluation.scope(names, variables)
     try:
         with np.errstate(all="ignore"):
-            value = eval(code, scope)  # noqa: S307 - RestrictedPython's code, in which every step asks the guards
+            value = eval(code, scope)  # noqa: S307 - RestrictedPython's code: every step asks the guards
         return evaluation.final(value)
     except Refused:
         raise
@@ -174,11 +193,13 @@ class _Evaluation:
                 scope[name] = self._builtin(name)
         return scope, unread
 
-    def _entered(self, name: str, value: Any) -> Any:  # noqa: ANN401
+    def _entered(self, name: str, value: Any) -> Any:
         if is_secret_name(name):
             raise Refused(f"{name} is not read: by its name it looks like a secret (rename it if it is none)")
-        check_entering(name, value)
         kind = kind_of(value)
+        if kind is Kind.FRAME:
+            value = readable_columns(value)
+        check_entering(name, value)
         if kind in FLAT:
             self._most_cells = max(self._most_cells, 2 * _MOST_IN_ALL * value.size)
         if kind in {Kind.FRAME, Kind.SERIES}:
@@ -189,7 +210,7 @@ class _Evaluation:
             value.setflags(write=False)
         return value
 
-    # What is spent ------------------------------------------------------------------------------------------------
+    # What is spent -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         self._steps += 1
@@ -198,20 +219,20 @@ class _Evaluation:
         if self._clock() > self._until_s:
             raise Refused(f"stopped after {self._timeout_s:g} s; narrow it down")
 
-    def _made(self, value: Any) -> Any:  # noqa: ANN401
+    def _made(self, value: Any) -> Any:
         """What an operation made, which must be of a known kind and within what may be made in all."""
         self._cells += self._weighed(value)
         if self._cells > self._most_cells:
             raise Refused(f"more than {self._most_cells:,} cells in all; narrow it down")
         return value
 
-    def _weighed(self, value: Any) -> int:  # noqa: ANN401
+    def _weighed(self, value: Any) -> int:
         kind = kind_of(value)
         if kind is None and type(value) is not _Room:
             raise Refused(f"{shown_type(value)} is not read")
         if kind in CONTAINERS and type(value) is not range:
             if id(value) in self._known:
-                return len(value)  # type: ignore[arg-type]  # a container
+                return len(value)
             size = size_of(value)
             check_fits(size)
             if len(value) >= _REMEMBERED_FROM:
@@ -219,16 +240,16 @@ class _Evaluation:
             return size
         return size_of(value) if kind in DATA else 1
 
-    def _admitted(self, value: Any) -> Any:  # noqa: ANN401
+    def _admitted(self, value: Any) -> Any:
         """What an operation is given."""
         if kind_of(value) not in _GIVEN:
             raise Refused(f"{shown_type(value)} is not read here")
         self._weighed(value)
         return value
 
-    # Guards: what the rewritten expression calls ------------------------------------------------------------------
+    # Guards: what the rewritten expression calls -----------------------------------------------------------
 
-    def get_attribute(self, value: Any, name: str) -> Any:  # noqa: ANN401
+    def get_attribute(self, value: Any, name: str) -> Any:
         """`value.name`."""
         self._tick()
         if type(value) is _Room:
@@ -253,8 +274,8 @@ class _Evaluation:
         hint = _INSTEAD.get(name) or (f"near it are {', '.join(near)}" if near else "")
         raise Refused(f".{name} of {kind.value} is not read" + (f"; {hint}" if hint else ""))
 
-    def _method(self, value: Any, name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:  # noqa: ANN401
-        def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _method(self, value: Any, name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+        def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             asked = Asked(value, name, args, dict(kwargs))
             check_method(asked)
             return getattr(value, name)(
@@ -271,15 +292,29 @@ class _Evaluation:
     ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
         """The same function, which looks at what it is given and at what it makes: pandas calls it too."""
 
-        def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             self._tick()
             for one in (*args, *kwargs.values()):
                 self._admitted(one)
-            return self._made(run(args, kwargs))
+            counted = tuple(self._counted(one) for one in args)
+            return self._made(run(counted, {name: self._counted(one) for name, one in kwargs.items()}))
 
         return guarded
 
-    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def _counted(self, value: Any) -> Any:
+        """The same argument, with lambdas of which each result is counted: pandas puts them together."""
+        kind = kind_of(value)
+        if kind is Kind.LAMBDA:
+            return Reader("<lambda>", lambda args, kwargs: self.call(value, *args, **kwargs))
+        if kind is Kind.DICT and any(
+            kind_of(one) in {Kind.LAMBDA, Kind.LIST, Kind.TUPLE} for one in value.values()
+        ):
+            return {key: self._counted(one) for key, one in value.items()}
+        if type(value) in {list, tuple} and any(kind_of(one) is Kind.LAMBDA for one in value):
+            return type(value)(self._counted(one) for one in value)
+        return value
+
+    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """`function(...)`."""
         self._tick()
         if kind_of(function) not in {Kind.READER, Kind.LAMBDA}:
@@ -294,7 +329,7 @@ class _Evaluation:
         finally:
             self._deep -= 1
 
-    def get_item(self, value: Any, key: Any) -> Any:  # noqa: ANN401
+    def get_item(self, value: Any, key: Any) -> Any:
         """`value[key]`."""
         self._tick()
         kind = kind_of(value)
@@ -315,7 +350,7 @@ class _Evaluation:
         check_item(value, key)
         return self._made(value[key])
 
-    def iterate(self, value: Any) -> Iterator[Any]:  # noqa: ANN401
+    def iterate(self, value: Any) -> Iterator[Any]:
         """`for _ in value`."""
         kind = kind_of(value)
         if kind not in ITERATED:
@@ -326,32 +361,32 @@ class _Evaluation:
             self._weighed(one)
             yield one
 
-    def unpack_each(self, value: Any, spec: Mapping[str, Any], _: object) -> Iterator[Any]:  # noqa: ANN401
+    def unpack_each(self, value: Any, spec: Mapping[str, Any], _: object) -> Iterator[Any]:
         """`for a, b in value`; RestrictedPython says in `spec` which parts are unpacked in turn."""
         for one in self.iterate(value):
             yield self._unpacked(one, spec)
 
-    def _unpacked(self, value: Any, spec: Mapping[str, Any]) -> list[Any]:  # noqa: ANN401
+    def _unpacked(self, value: Any, spec: Mapping[str, Any]) -> list[Any]:
         parts = list(self.iterate(value))
         if len(parts) >= spec["min_len"]:
             for place, inner in spec["childs"]:
                 parts[place] = self._unpacked(parts[place], inner)
         return parts
 
-    def binary(self, name: str, left: Any, right: Any) -> Any:  # noqa: ANN401
+    def binary(self, name: str, left: Any, right: Any) -> Any:
         """`left + right` and the like."""
         self._tick()
         self._operands(left, right)
         check_binary(name, left, right)
         return self._made(_BINARY[name](left, right))
 
-    def unary(self, name: str, value: Any) -> Any:  # noqa: ANN401
+    def unary(self, name: str, value: Any) -> Any:
         """`-value` and the like."""
         self._tick()
         self._operands(value)
         return self._made(_UNARY[name](value))
 
-    def compare(self, name: str, left: Any, right: Any) -> Any:  # noqa: ANN401
+    def compare(self, name: str, left: Any, right: Any) -> Any:
         """`left < right` and the like."""
         self._tick()
         self._operands(left, right)
@@ -373,9 +408,9 @@ class _Evaluation:
                 raise Refused(f"an operator takes data, not {shown_type(one)}")
             self._weighed(one)
 
-    # The end ------------------------------------------------------------------------------------------------------
+    # The end -----------------------------------------------------------------------------------------------
 
-    def final(self, value: Any) -> Any:  # noqa: ANN401
+    def final(self, value: Any) -> Any:
         """What the expression came to, as something to show."""
         kind = kind_of(value)
         if kind is Kind.VIEW:
@@ -392,26 +427,26 @@ class _Evaluation:
             if size_of(value) > MOST_ITEMS:
                 raise Refused("the result is too long: take a part of it")
             check_entering("the result", value)
-        elif kind is Kind.TEXT and is_secret_text(value):
+        elif kind is Kind.TEXT and is_secret_text(value[:_TEXT_SEARCHED]):
             raise Refused("the result looks like a secret")
         elif kind in FLAT and _shows_secret(value):
             raise Refused("the result holds what looks like a secret, by its form")
         return value
 
 
-def _as_type(value: Any) -> Any:  # noqa: ANN401
+def _as_type(value: Any) -> Any:
     """`astype(float)`: pandas wants Python's own."""
     if isinstance(value, Reader) and value.__name__ in {"int", "float", "str", "bool"}:
         return {"int": int, "float": float, "str": str, "bool": bool}[value.__name__]
     return value
 
 
-def _check_turned(frame: Any) -> None:  # noqa: ANN401
+def _check_turned(frame: Any) -> None:
     if len(frame) > 10_000:  # noqa: PLR2004 - each row becomes a column, with a block of its own
         raise Refused("a table of more than 10,000 rows is not transposed")
 
 
-def _labels(value: Any) -> Any:  # noqa: ANN401
+def _labels(value: Any) -> Any:
     kind = kind_of(value)
     if kind is Kind.FRAME:
         return value.columns
@@ -420,9 +455,10 @@ def _labels(value: Any) -> Any:  # noqa: ANN401
     return getattr(value.obj, "columns", None)
 
 
-def _shows_secret(value: Any) -> bool:  # noqa: ANN401
+def _shows_secret(value: Any) -> bool:
     """Whether one of the first or last cells looks like a secret: more is not shown to the model."""
-    ends = value[:_ENDS_SEARCHED], value[-_ENDS_SEARCHED:]
+    whole = value.iloc if kind_of(value) in {Kind.FRAME, Kind.SERIES} else value
+    ends = whole[:_ENDS_SEARCHED], whole[-_ENDS_SEARCHED:]
     for part in ends:
         columns = [part.iloc[:, n] for n in range(part.shape[1])] if kind_of(part) is Kind.FRAME else [part]
         for column in columns:

@@ -20,7 +20,7 @@ _LOOKED_AT_ROWS = 200_000
 _COMMON = 3
 
 
-def without_secret_columns(data: Any) -> Any:  # noqa: ANN401 - pandas has no types
+def without_secret_columns(data: Any) -> Any:
     """The same DataFrame without columns of texts that are called like secrets; a Series as it is."""
     if kind_of(data) is not Kind.FRAME:
         return data
@@ -28,7 +28,7 @@ def without_secret_columns(data: Any) -> Any:  # noqa: ANN401 - pandas has no ty
     return data.loc[:, [not one for one in secret]] if any(secret) else data
 
 
-def described(name: str, data: Any) -> str:  # noqa: ANN401
+def described(name: str, data: Any) -> str:
     """A DataFrame or Series as a text: shape, and for each column dtype, nulls and how its values spread.
 
     Raises:
@@ -42,7 +42,7 @@ def described(name: str, data: Any) -> str:  # noqa: ANN401
     rows, columns = data.shape
     step = max(1, -(-rows // _LOOKED_AT_ROWS))
     looked_at = data.iloc[::step]
-    lines = [f"{name}: {rows:,} rows × {columns:,} columns", f"index: {_index(data.index)}"]
+    lines = [f"{name}: {rows:,} rows x {columns:,} columns", f"index: {_index(data.index)}"]
     if step > 1:
         lines.append(f"(values are told from every {step:,}th row; nulls from all)")
     lines.extend(_column(data.iloc[:, n], looked_at.iloc[:, n]) for n in range(min(columns, _MOST_COLUMNS)))
@@ -55,19 +55,19 @@ def described(name: str, data: Any) -> str:  # noqa: ANN401
     return without_secrets("\n".join(lines))
 
 
-def _index(index: Any) -> str:  # noqa: ANN401
+def _index(index: Any) -> str:
     names = ", ".join(_cell(one) for one in index.names if one is not None)
     kind = type(index).__name__
     span = f", {_cell(index[0])} to {_cell(index[-1])}" if len(index) else ""
     return f"{kind}{f' {names}' if names else ''}{span}"
 
 
-def _column(column: Any, looked_at: Any) -> str:  # noqa: ANN401
+def _column(column: Any, looked_at: Any) -> str:
     nulls = int(column.isna().sum())
     return f"- {_cell(column.name)}: {column.dtype}, {nulls:,} nulls{_spread(looked_at.dropna())}"
 
 
-def _spread(values: Any) -> str:  # noqa: ANN401
+def _spread(values: Any) -> str:  # noqa: PLR0911 - a form for each kind
     """How values spread, or nothing where they are objects whose own code would have to be asked."""
     if not len(values):
         return ""
@@ -87,7 +87,7 @@ def _spread(values: Any) -> str:  # noqa: ANN401
         return f", {_cell(values.min())} to {_cell(values.max())}"
     if kind == "O" and _hashable(values):
         common = values.value_counts().head(_COMMON)
-        told = ", ".join(f"{_cell(one)} ×{count:,}" for one, count in common.items())
+        told = ", ".join(f"{_cell(one)} x{count:,}" for one, count in common.items())
         return f", {int(values.nunique()):,} distinct, most often {told}"
     if kind == "O":
         types = sorted({shown_type(one) for one in values.head(1_000)})[:_COMMON]
@@ -95,22 +95,22 @@ def _spread(values: Any) -> str:  # noqa: ANN401
     return ""
 
 
-def _is_text(dtype: Any) -> bool:  # noqa: ANN401
+def _is_text(dtype: Any) -> bool:
     return getattr(dtype, "kind", "O") == "O"
 
 
-def _hashable(values: Any) -> bool:  # noqa: ANN401
+def _hashable(values: Any) -> bool:
     if str(values.dtype) != "object":
         return kind_of(values.dtype) is Kind.DTYPE and _plain_categories(values)
     return {kind_of_type(one) for one in set(map(type, values.array))} <= SCALARS
 
 
-def _plain_categories(values: Any) -> bool:  # noqa: ANN401
+def _plain_categories(values: Any) -> bool:
     categories = getattr(values.dtype, "categories", None)
     return categories is None or {kind_of(one) for one in categories} <= SCALARS
 
 
-def _rows(head: Any) -> str:  # noqa: ANN401
+def _rows(head: Any) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["", *(_cell(one) for one in head.columns)])
@@ -125,7 +125,7 @@ def _rows(head: Any) -> str:  # noqa: ANN401
     return text.getvalue().rstrip("\n")
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401
+def _cell(value: Any) -> str:
     """A value in a few characters; of an object of the user's, only its type: its own code is not run."""
     kind = kind_of(value)
     if kind is Kind.TUPLE and all(kind_of(one) in SCALARS for one in value[:5]):

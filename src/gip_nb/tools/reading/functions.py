@@ -1,53 +1,78 @@
-"""Functions that an expression may call: some of Python's, and some of `np`, `pd` and `math`."""
+"""What an expression may call of `np`, `pd` and `math`, and what is looked at before."""
 
 from __future__ import annotations
 
-import builtins
-import decimal
 import math
 from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.tools.reading.growth import MOST_ITEMS, check_binary, check_fits, no_tables_in
+from gip_nb.tools.reading.growth import check_aligned, check_fits
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, SCALARS, Kind, Refused, kind_of
-from gip_nb.tools.reading.method_checks import check_bins, concatenated, crossed, merged, spread_in_time
-from gip_nb.tools.reading.sizes import holds_objects, size_of
+from gip_nb.tools.reading.method_checks import check_bins
+from gip_nb.tools.reading.sizes import holds_objects
+from gip_nb.tools.reading.table_checks import concatenated, crossed, merged, spread_in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
-__all__ = ["BUILTINS", "ROOMS", "in_room", "run_builtin"]
+__all__ = ["ROOMS", "in_room"]
 
-_MOST_DIGITS = 300
-_MOST_DECIMAL_EXPONENT = 4_000
-
-# Python's -> the arguments that it may be given by name.
-BUILTINS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ["len", "sum", "abs", "round", "any", "all", "list", "tuple", "set", "str", "int", "float", "bool", "range", "zip", "reversed"], frozenset()
-    ),
-    "dict": frozenset(),
-    "min": frozenset({"key", "default"}),
-    "max": frozenset({"key", "default"}),
-    "sorted": frozenset({"key", "reverse"}),
-    "enumerate": frozenset({"start"}),
-}
+_INT64_BITS = 64
 
 # numpy's -> how many arguments by their place, and which by their names. `out` and `dtype` are on no list.
 _AXIS = frozenset({"axis", "keepdims"})
 _NUMPY: dict[str, tuple[int, frozenset[str]]] = {
     **dict.fromkeys(
-        ["abs", "absolute", "sqrt", "cbrt", "exp", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "floor", "ceil", "trunc", "rint", "sign", "square", "isnan", "isfinite", "isinf", "deg2rad", "rad2deg"],
+        [
+            "abs",
+            "absolute",
+            "sqrt",
+            "cbrt",
+            "exp",
+            "expm1",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "sin",
+            "cos",
+            "tan",
+            "arcsin",
+            "arccos",
+            "arctan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "floor",
+            "ceil",
+            "trunc",
+            "rint",
+            "sign",
+            "square",
+            "isnan",
+            "isfinite",
+            "isinf",
+            "deg2rad",
+            "rad2deg",
+        ],
         (1, frozenset()),
     ),
-    **dict.fromkeys(["maximum", "minimum", "arctan2", "hypot", "logical_and", "logical_or", "isclose"], (2, frozenset())),
-    **dict.fromkeys(["sum", "mean", "median", "min", "max", "nansum", "nanmean", "nanmedian", "nanmin", "nanmax", "ptp"], (1, _AXIS)),
+    **dict.fromkeys(
+        ["maximum", "minimum", "arctan2", "hypot", "logical_and", "logical_or", "isclose"], (2, frozenset())
+    ),
+    **dict.fromkeys(
+        ["sum", "mean", "median", "min", "max", "nansum", "nanmean", "nanmedian", "nanmin", "nanmax", "ptp"],
+        (1, _AXIS),
+    ),
     **dict.fromkeys(["std", "var", "nanstd", "nanvar"], (1, _AXIS | {"ddof"})),
     **dict.fromkeys(
-        ["argmin", "argmax", "argsort", "sort", "cumsum", "any", "all", "count_nonzero"], (1, frozenset({"axis"}))
+        ["argmin", "argmax", "argsort", "sort", "cumsum", "any", "all", "count_nonzero"],
+        (1, frozenset({"axis"})),
     ),
-    **dict.fromkeys(["percentile", "quantile", "nanpercentile", "nanquantile"], (2, frozenset({"axis", "q"}))),
+    **dict.fromkeys(
+        ["percentile", "quantile", "nanpercentile", "nanquantile"], (2, frozenset({"axis", "q"}))
+    ),
     "average": (1, frozenset({"axis", "weights"})),
     "round": (2, frozenset({"decimals"})),
     "clip": (3, frozenset()),
@@ -75,7 +100,19 @@ _PANDAS: dict[str, tuple[int, frozenset[str]]] = {
     "concat": (1, frozenset(["axis", "ignore_index", "keys", "join", "names"])),
     "merge": (
         2,
-        frozenset(["how", "on", "left_on", "right_on", "left_index", "right_index", "suffixes", "validate", "indicator"]),
+        frozenset(
+            [
+                "how",
+                "on",
+                "left_on",
+                "right_on",
+                "left_index",
+                "right_index",
+                "suffixes",
+                "validate",
+                "indicator",
+            ]
+        ),
     ),
     "crosstab": (2, frozenset(["normalize", "margins"])),
     "date_range": (2, frozenset(["start", "end", "periods", "freq", "tz", "inclusive"])),
@@ -86,7 +123,30 @@ _PANDAS: dict[str, tuple[int, frozenset[str]]] = {
 }
 _MATH: dict[str, tuple[int, frozenset[str]]] = {
     **dict.fromkeys(
-        ["sqrt", "exp", "log", "log2", "log10", "log1p", "floor", "ceil", "trunc", "sin", "cos", "tan", "asin", "acos", "atan", "degrees", "radians", "isnan", "isfinite", "isinf", "fabs", "fsum"],
+        [
+            "sqrt",
+            "exp",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "floor",
+            "ceil",
+            "trunc",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "degrees",
+            "radians",
+            "isnan",
+            "isfinite",
+            "isinf",
+            "fabs",
+            "fsum",
+        ],
         (1, frozenset()),
     ),
     **dict.fromkeys(["hypot", "atan2", "fmod", "copysign", "isclose"], (2, frozenset())),
@@ -121,7 +181,7 @@ def in_room(room: str, name: str) -> tuple[Any, bool]:
     if name not in table:
         raise Refused(f"{room}.{name} is not read; known are {', '.join(sorted(table))}")
 
-    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         places, keywords = table[name]
         if len(args) > places or kwargs.keys() - keywords:
             known = f", and {', '.join(sorted(keywords))} by name" if keywords else ""
@@ -134,7 +194,7 @@ def in_room(room: str, name: str) -> tuple[Any, bool]:
     return run, True
 
 
-# What is looked at first -----------------------------------------------------------------------------------------
+# What is looked at first ----------------------------------------------------------------------------------
 
 
 def _numeric(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -152,6 +212,9 @@ def _numeric(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             shapes.append(np.shape(list(one)))
         elif kind_of(one) not in SCALARS:
             raise Refused("numpy's functions take numbers and times")
+    for n, one in enumerate(args):
+        for other in args[n + 1 :]:
+            check_aligned(one, other)
     if len(args) > 1:
         try:
             check_fits(prod(np.broadcast_shapes(*shapes)), *args)
@@ -159,14 +222,14 @@ def _numeric(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             return  # numpy will say so, or it is a function that does not match them
 
 
-def _only_numbers(container: Any) -> None:  # noqa: ANN401
+def _only_numbers(container: Any) -> None:
     waiting = list(container)
     while waiting:
         one = waiting.pop()
         kind = kind_of(one)
         if kind in CONTAINERS:
             waiting.extend(one)
-        elif kind not in {Kind.NUMBER, Kind.TIME} or (type(one) is int and one.bit_length() > 63):  # noqa: PLR2004 - int64
+        elif kind not in {Kind.NUMBER, Kind.TIME} or (type(one) is int and one.bit_length() >= _INT64_BITS):
             raise Refused("a list for numpy holds numbers or times only")
 
 
@@ -222,7 +285,7 @@ def _merge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     merged(args[0], args[1], kwargs)
 
 
-def _crosstab(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _crosstab(args: tuple[Any, ...], _: dict[str, Any]) -> None:
     if len(args) != 2:  # noqa: PLR2004 - rows and columns
         raise Refused("pd.crosstab(rows, columns)")
     crossed(None, args[0], args[1])
@@ -242,14 +305,14 @@ def _date_range(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     check_fits(spread_in_time(first, last, kwargs.get("freq", "D")))
 
 
-def _to_datetime(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _to_datetime(_: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if len(str(kwargs.get("format", ""))) > 60:  # noqa: PLR2004 - as for strftime
         raise Refused("pd.to_datetime(): a format of 60 characters at the most")
 
 
 def _table(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    data = kwargs.get("data", args[0] if args else None)
-    columns = (
+    data: Any = kwargs.get("data", args[0] if args else None)
+    columns: list[Any] = (
         list(data.values())
         if type(data) is dict
         else data
@@ -257,7 +320,7 @@ def _table(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         else []
     )
     lengths = [len(one) if kind_of(one) in CONTAINERS | FLAT else 1 for one in columns]
-    index = kwargs.get("index")
+    index: Any = kwargs.get("index")
     rows = max([*lengths, len(index) if kind_of(index) in CONTAINERS | FLAT else 1])
     labelled = sum(n for n, one in zip(lengths, columns, strict=True) if kind_of(one) is Kind.SERIES)
     wide = len(kwargs["columns"]) if kind_of(kwargs.get("columns")) in CONTAINERS | FLAT else 1
@@ -286,85 +349,3 @@ _CHECKS: dict[tuple[str, str], Callable[[tuple[Any, ...], dict[str, Any]], None]
     ("pd", "DataFrame"): _table,
     ("pd", "Series"): _table,
 }
-
-# Python's own -----------------------------------------------------------------------------------------------------
-
-_ITERATING = frozenset(["any", "all", "list", "tuple", "set", "dict", "sorted", "enumerate", "zip", "reversed", "sum", "min", "max"])
-
-
-def run_builtin(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], iterate: Callable[[Any], Iterator[Any]]
-) -> Any:  # noqa: ANN401
-    """Call one of Python's own functions.
-
-    Args:
-        name: of `BUILTINS`.
-        args: what it is given by place.
-        kwargs: what it is given by name.
-        iterate: walks along a value and counts the steps.
-
-    Raises:
-        Refused: it would not be right with these.
-    """
-    if kwargs.keys() - BUILTINS[name]:
-        raise Refused(f"{name}(): {', '.join(kwargs)} is not read")
-    if name == "len" or not args:
-        return getattr(builtins, name)(*args, **kwargs)
-    first = args[0]
-    if name in _ITERATING and not (name in {"min", "max"} and len(args) > 1):
-        if name in {"sum", "dict"} and len(args) > 1:
-            raise Refused(f"{name}() takes one argument")
-        if name == "reversed" or (name == "dict" and type(first) is dict):
-            first = list(iterate(first.items() if type(first) is dict else first))
-            return list(reversed(first)) if name == "reversed" else dict(first)
-        several = [iterate(one) for one in (args if name == "zip" else args[:1])]
-        if name == "sum":
-            return _summed(several[0])
-        if name in {"min", "max", "sorted", "set"}:
-            return getattr(builtins, name)(_comparable(several[0]), *args[1:], **kwargs)
-        return getattr(builtins, name)(*several, *([] if name == "zip" else args[1:]), **kwargs)
-    return _of_one(name, args, kwargs)
-
-
-def _comparable(items: Iterable[Any]) -> Iterator[Any]:
-    for one in items:
-        if kind_of(one) in FLAT:
-            raise Refused("tables and arrays are not compared as a whole")
-        no_tables_in(one)
-        yield one
-
-
-def _summed(items: Iterable[Any]) -> Any:  # noqa: ANN401
-    total: Any = 0
-    for one in items:
-        if kind_of(one) in CONTAINERS | {Kind.TEXT}:
-            raise Refused("sum() adds numbers; join texts with ''.join(...)")
-        check_binary("Add", total, one)
-        total = total + one
-    return total
-
-
-def _of_one(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
-    first = args[0]
-    if name in {"min", "max"}:
-        return getattr(builtins, name)(*_comparable(args), **kwargs)
-    if name == "range":
-        made = range(*args)
-        check_fits(len(made) * 20)  # a million
-        return made
-    if name in {"int", "round"} and type(first) is decimal.Decimal and first.is_finite():
-        if abs(first.adjusted()) > _MOST_DECIMAL_EXPONENT:
-            raise Refused("that number has too many digits")
-    if name == "round" and len(args) > 1:
-        digits = args[1]
-        if digits is not None and (
-            kind_of(digits) is not Kind.NUMBER or not -_MOST_DIGITS <= digits <= _MOST_DIGITS
-        ):
-            raise Refused(f"round(): up to {_MOST_DIGITS} digits")
-    if name == "str" and kind_of(first) not in SCALARS:
-        raise Refused("str() of a single value only")
-    if name in {"int", "float", "str"} and len(args) > 1:
-        raise Refused(f"{name}() takes one argument")
-    if size_of(first) > MOST_ITEMS and kind_of(first) not in FLAT:
-        raise Refused(f"{name}() of so large a value")
-    return getattr(builtins, name)(*args, **kwargs)

@@ -1,7 +1,7 @@
 """What an operation would make, in cells, before it is done; refused where that is out of proportion.
 
-A thread cannot be stopped in the middle of an operation, so nothing here relies on a time limit. Operators stand
-here, methods in `method_checks`.
+A thread cannot be stopped in the middle of an operation, so nothing here relies on a time limit. Operators
+stand here, methods in `method_checks`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from gip_nb.tools.reading.sizes import characters_of, holds_objects, size_of
 __all__ = [
     "MOST_CELLS",
     "MOST_ITEMS",
+    "check_aligned",
     "check_binary",
     "check_fits",
     "check_item",
@@ -41,7 +42,7 @@ def check_fits(cells: float, *operands: Any, advice: str = "narrow it down first
         raise Refused(f"that would make {cells:,.0f} cells, of {most:,} at the most: {advice}")
 
 
-def no_tables_in(value: Any) -> None:  # noqa: ANN401
+def no_tables_in(value: Any) -> None:
     """See that no array stands in a container: comparing containers would compare whole arrays.
 
     Raises:
@@ -54,20 +55,21 @@ def no_tables_in(value: Any) -> None:  # noqa: ANN401
         one = waiting.pop()
         kind = kind_of(one)
         if kind in FLAT:
-            raise Refused(f"{kind.value} within {kind_of(value).value} is not compared")  # type: ignore[union-attr]  # both have kinds by now
+            raise Refused("tables and arrays within a list or dict are not compared")
         if kind is Kind.DICT:
             waiting.extend(one.values())
         elif kind in CONTAINERS:
             waiting.extend(one)
 
 
-def check_binary(operator: str, left: Any, right: Any) -> None:  # noqa: ANN401
+def check_binary(operator: str, left: Any, right: Any, *, axis: object = "columns") -> None:
     """See that an operator's result is in proportion.
 
     Args:
         operator: as `ast` names it: `Add`, `Pow`.
         left: data.
         right: data.
+        axis: of a frame, along which a series is matched.
 
     Raises:
         Refused: it is not, or may not be.
@@ -77,7 +79,7 @@ def check_binary(operator: str, left: Any, right: Any) -> None:  # noqa: ANN401
     kinds = {kind_of(left), kind_of(right)}
     if kinds & FLAT:
         _check_cells(operator, left, right)
-        check_pair(left, right)
+        check_pair(left, right, axis=axis)
     elif operator == "Mod" and kind_of(left) in {Kind.TEXT, Kind.BYTES}:
         raise Refused("formatting with % is not read")
     elif operator == "Mult" and kinds & (CONTAINERS | {Kind.TEXT, Kind.BYTES}):
@@ -107,7 +109,7 @@ def _check_ints(operator: str, left: int, right: int) -> None:
         raise Refused("that number would have more than 6,000 digits; use floats")
 
 
-def _check_cells(operator: str, left: Any, right: Any) -> None:  # noqa: ANN401
+def _check_cells(operator: str, left: Any, right: Any) -> None:
     """What is done cell by cell with Python objects costs what each costs."""
     for one in (left, right):
         if kind_of(one) in CONTAINERS:
@@ -124,8 +126,8 @@ def _check_cells(operator: str, left: Any, right: Any) -> None:  # noqa: ANN401
         return
     if operator in {"Mult", "Pow", "LShift", "Mod"}:
         raise Refused(
-            "the data holds Python objects or texts, which are not multiplied: choose the columns of numbers, "
-            "or use .astype(float)"
+            "the data holds Python objects or texts, which are not multiplied: choose the columns of "
+            "numbers, or use .astype(float)"
         )
     if operator == "Add":
         if Kind.ARRAY in {kind_of(left), kind_of(right)}:
@@ -135,11 +137,11 @@ def _check_cells(operator: str, left: Any, right: Any) -> None:  # noqa: ANN401
         check_fits(characters / 8, left, right)
 
 
-def _huge(value: Any) -> bool:  # noqa: ANN401
+def _huge(value: Any) -> bool:
     return type(value) is int and not -_WORD < value < _WORD
 
 
-def check_pair(left: Any, right: Any, *, axis: object = "columns") -> None:  # noqa: ANN401
+def check_pair(left: Any, right: Any, *, axis: object = "columns") -> None:
     """See that two operands that are matched by their labels or shapes do not multiply.
 
     Args:
@@ -184,7 +186,17 @@ def check_pair(left: Any, right: Any, *, axis: object = "columns") -> None:  # n
             return  # numpy will say so
 
 
-def _matched(one: Any, other: Any) -> int:  # noqa: ANN401 - indexes
+def check_aligned(left: Any, right: Any) -> None:
+    """See that matching the rows of two tables does not multiply them, whatever is done with them.
+
+    Raises:
+        Refused: both repeat their labels, and differ.
+    """
+    if kind_of(left) in {Kind.FRAME, Kind.SERIES} and kind_of(right) in {Kind.FRAME, Kind.SERIES}:
+        check_fits(_matched(left.index, right.index), left, right, advice="labels are repeated on both sides")
+
+
+def _matched(one: Any, other: Any) -> int:
     """How many labels there are at the most when two indexes are matched."""
     if one is other or (len(one) == len(other) and one.equals(other)):
         return len(one)
@@ -193,7 +205,7 @@ def _matched(one: Any, other: Any) -> int:  # noqa: ANN401 - indexes
     return len(one) * len(other)
 
 
-def check_item(value: Any, key: Any) -> None:  # noqa: ANN401
+def check_item(value: Any, key: Any) -> None:
     """See that `value[key]` is in proportion: a list of labels may name the same row many times.
 
     Raises:
@@ -228,7 +240,7 @@ def check_item(value: Any, key: Any) -> None:  # noqa: ANN401
         check_fits(cells, whole)
 
 
-def _is_mask(value: Any) -> bool:  # noqa: ANN401
+def _is_mask(value: Any) -> bool:
     if kind_of(value) in FLAT:
         return str(getattr(value, "dtype", "")) in {"bool", "boolean"}
     return len(value) > 0 and all(type(one) is bool for one in value)

@@ -5,8 +5,9 @@ A subclass may do anything in its methods, so it is no data here: `geopandas.Geo
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
+import pathlib
 import types
 import uuid
 from enum import Enum
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 __all__ = [
     "CONTAINERS",
@@ -84,7 +85,8 @@ class Reader:
         self.__name__ = name
         self._run = run
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any function
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it, guarded."""
         return self._run(args, kwargs)
 
 
@@ -97,13 +99,14 @@ _EXACT: dict[type, Kind] = {
     decimal.Decimal: Kind.NUMBER,
     str: Kind.TEXT,
     bytes: Kind.BYTES,
-    datetime.date: Kind.TIME,
-    datetime.datetime: Kind.TIME,
-    datetime.time: Kind.TIME,
-    datetime.timedelta: Kind.TIME,
+    dt.date: Kind.TIME,
+    dt.datetime: Kind.TIME,
+    dt.time: Kind.TIME,
+    dt.timedelta: Kind.TIME,
     types.NoneType: Kind.OTHER_SCALAR,
     types.EllipsisType: Kind.OTHER_SCALAR,
     uuid.UUID: Kind.OTHER_SCALAR,
+    **dict.fromkeys((pathlib.PosixPath, pathlib.WindowsPath), Kind.OTHER_SCALAR),
     range: Kind.LIST,
     list: Kind.LIST,
     tuple: Kind.TUPLE,
@@ -142,14 +145,26 @@ _OF_PANDAS = {
     "NAType": Kind.OTHER_SCALAR,
     "BaseOffset": Kind.OTHER_SCALAR,
 }
+# The same of numpy, whose scalars are all `generic`; a `void` or an `object_` holds anything.
+_OF_NUMPY: dict[str, Kind | None] = {
+    "dtype": Kind.DTYPE,
+    "str_": Kind.TEXT,
+    "flexible": None,
+    "object_": None,
+    "datetime64": Kind.TIME,
+    "timedelta64": Kind.TIME,
+    "generic": Kind.NUMBER,
+}
 
 
 @lru_cache(maxsize=1024)
-def kind_of_type(of: type) -> Kind | None:
+def kind_of_type(of: Hashable) -> Kind | None:
     """The kind of a type's values, or None where they are none that is read."""
+    if not isinstance(of, type):
+        return None
     if of in _EXACT:
         return _EXACT[of]
-    room = of.__module__.partition(".")[0] if isinstance(of.__module__, str) else ""
+    room = str(of.__module__).partition(".")[0]
     names = [base.__name__ for base in of.__mro__]
     if room == "pandas":
         # A Resampler is a BaseGroupBy by its ancestry, a NaT a datetime.
@@ -157,25 +172,20 @@ def kind_of_type(of: type) -> Kind | None:
     if room == "numpy":
         if of.__name__ == "ndarray":
             return Kind.ARRAY
-        if "dtype" in names:
-            return Kind.DTYPE
-        if "flexible" in names:  # str_, bytes_, and void, which holds anything
-            return Kind.TEXT if "str_" in names else None
-        if "datetime64" in names or "timedelta64" in names:
-            return Kind.TIME
-        return Kind.NUMBER if "generic" in names and "object_" not in names else None
+        return next((_OF_NUMPY[name] for name in names if name in _OF_NUMPY), None)
     return None
 
 
 def kind_of(value: object) -> Kind | None:
     """The kind of a value, or None where it is none that is read."""
-    return kind_of_type(type(value))
+    of: Any = type(value)  # mypy doubts that types are hashable
+    return kind_of_type(of)
 
 
 def shown_type(value: object) -> str:
     """The name of a value's type, as a person would say it; asks nothing of the value itself."""
     of = type(value)
-    room = of.__module__ if isinstance(of.__module__, str) else ""
+    room = str(of.__module__)
     if room in {"builtins", "__main__"} or room.partition(".")[0] in {"pandas", "numpy"}:
         return of.__name__
     return f"{room}.{of.__name__}"

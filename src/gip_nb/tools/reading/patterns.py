@@ -20,7 +20,7 @@ _MOST_REPEATS = 4
 _MOST_STEPS_A_TEXT = 100_000_000
 
 
-def check_pattern(pattern: Any, longest: int) -> None:  # noqa: ANN401 - whatever the model wrote
+def check_pattern(pattern: Any, longest: int) -> None:
     """See that a pattern is cheap on texts of up to `longest` characters.
 
     Raises:
@@ -43,7 +43,7 @@ def check_pattern(pattern: Any, longest: int) -> None:  # noqa: ANN401 - whateve
         )
 
 
-def _repeats(tree: Any, *, within: bool) -> int:  # noqa: ANN401 - the parser's own classes
+def _repeats(tree: Any, *, within: bool) -> int:
     found = 0
     for operation, argument in tree:
         name = str(operation)

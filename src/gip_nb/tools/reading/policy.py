@@ -1,7 +1,8 @@
-"""An expression's text as code that asks before everything it does. RestrictedPython does the rewriting.
+"""An expression's text as code that asks before all it does. RestrictedPython does the rewriting.
 
-Its own policy guards attributes, subscripts and loops. This one guards calls, operators and comparisons too, since
-what is done to data with them can cost any amount of memory, and leaves out what nobody needs to read data.
+Its own policy guards attributes, subscripts and loops. This one guards calls, operators and comparisons too,
+since what is done to data with them can cost any amount of memory, and leaves out what nobody needs to read
+data.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ def _guarded(node: ast.expr, guard: str, *arguments: ast.expr) -> ast.Call:
 
 
 @lru_cache(maxsize=1)
-def _policy() -> type[ast.NodeTransformer]:
+def _policy() -> type[ast.NodeTransformer]:  # noqa: C901 - a class, and small methods
     """Made on first use: the base class is in an optional package."""
-    from RestrictedPython import RestrictingNodeTransformer
+    from RestrictedPython.transformer import RestrictingNodeTransformer
 
     class ReadingPolicy(RestrictingNodeTransformer):
         """What an expression may be made of."""
@@ -90,7 +91,7 @@ def _policy() -> type[ast.NodeTransformer]:
                 keyword.arg is None or keyword.arg.startswith("_") for keyword in node.keywords
             ):
                 return self._refuse(node, "unpacking (*, **) in a call")
-            node = super().visit_Call(node)
+            super().visit_Call(node)  # changes it in place where nothing is unpacked
             node.args.insert(0, node.func)
             node.func = ast.copy_location(ast.Name("_call_", ast.Load()), node.args[0])
             return node
@@ -104,7 +105,7 @@ def compiled(expression: str) -> tuple[CodeType, frozenset[str]]:
     Raises:
         Refused: it is no expression, or one that is not read.
     """
-    from RestrictedPython import compile_restricted_eval
+    from RestrictedPython.compile import compile_restricted_eval
 
     if len(expression) > MOST_CHARACTERS:
         raise Refused(f"an expression has at most {MOST_CHARACTERS:,} characters")

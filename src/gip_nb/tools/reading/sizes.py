@@ -21,16 +21,17 @@ from gip_nb.tools.reading.kinds import (
 )
 from gip_nb.tools.reading.secrets import is_secret_name, is_secret_text
 
-__all__ = ["characters_of", "check_entering", "holds_objects", "size_of"]
+__all__ = ["characters_of", "check_entering", "holds_objects", "readable_columns", "size_of"]
 
 _CHARACTERS_A_CELL = 8
 # A list is looked at item by item, which takes about a tenth of a second per million.
-_MOST_ITEMS = 2_000_000
+_MOST_ITEMS = 1_000_000
+_NUMBERS = frozenset({Kind.NUMBER, Kind.TIME, Kind.OTHER_SCALAR})
 # A key has a length; a novel is not searched for one.
 _SECRET_TEXT_CHARACTERS = 5_000
 
 
-def size_of(value: Any) -> int:  # noqa: ANN401 - whatever an expression came to
+def size_of(value: Any) -> int:
     """The size of a value in cells, lists within lists counted as often as they are met.
 
     Raises:
@@ -46,6 +47,19 @@ def size_of(value: Any) -> int:  # noqa: ANN401 - whatever an expression came to
     if kind not in CONTAINERS or type(value) is range:
         return 1
     return _walk(value, entering=False)
+
+
+def readable_columns(frame: Any) -> Any:
+    """The same DataFrame without the columns that hold anything but data."""
+    readable = []
+    for n in range(frame.shape[1]):
+        try:
+            _walk(frame.iloc[:, n].array, entering=True)
+        except Refused:
+            readable.append(False)
+        else:
+            readable.append(True)
+    return frame if all(readable) else frame.loc[:, readable]
 
 
 def check_entering(name: str, value: object) -> None:
@@ -66,7 +80,7 @@ def check_entering(name: str, value: object) -> None:
         raise Refused(f"{name} {error}") from None
 
 
-def _walk(value: Any, *, entering: bool) -> int:  # noqa: ANN401, C901 - one loop over all kinds
+def _walk(value: Any, *, entering: bool) -> int:  # noqa: C901, PLR0912 - one loop over all kinds
     size = items = 0
     waiting = [value]
     while waiting:
@@ -87,7 +101,10 @@ def _walk(value: Any, *, entering: bool) -> int:  # noqa: ANN401, C901 - one loo
             waiting.extend(one)
             waiting.extend(one.values())
         elif kind in CONTAINERS and type(one) is not range:
-            waiting.extend(one)
+            if {kind_of_type(of) for of in set(map(type, one))} <= _NUMBERS:
+                size += len(one)
+            else:
+                waiting.extend(one)
         elif kind in SCALARS or kind in {Kind.LIST, Kind.DTYPE} or (kind is not None and not entering):
             size += 1
             if kind is Kind.TEXT:
@@ -99,7 +116,7 @@ def _walk(value: Any, *, entering: bool) -> int:  # noqa: ANN401, C901 - one loo
     return size
 
 
-def _cells_to_check(flat: Any) -> list[Any]:  # noqa: ANN401
+def _cells_to_check(flat: Any) -> list[Any]:  # noqa: PLR0911 - a way for each kind
     """What has to be looked at in a frame, series, index or array: what is not told by its dtype."""
     kind = kind_of(flat)
     if kind is Kind.FRAME:
@@ -119,23 +136,23 @@ def _cells_to_check(flat: Any) -> list[Any]:  # noqa: ANN401
         return [categories]
     if str(flat.dtype) != "object":
         return []
-    cells = flat.ravel() if kind is Kind.ARRAY else flat
+    cells = flat.ravel() if kind is Kind.ARRAY else flat.to_numpy()
     if all(kind in SCALARS for kind in {kind_of_type(of) for of in set(map(type, cells))}):
         return []
     return list(cells)
 
 
-def _plain(dtype: Any) -> bool:  # noqa: ANN401
+def _plain(dtype: Any) -> bool:
     """Whether cells of a dtype are numbers, times or texts and nothing else."""
     name = type(dtype).__name__
     return getattr(dtype, "kind", "O") in "biufcmMU" and name != "CategoricalDtype" and _known(dtype)
 
 
-def _known(dtype: Any) -> bool:  # noqa: ANN401
+def _known(dtype: Any) -> bool:
     return kind_of(dtype) is Kind.DTYPE and getattr(dtype, "kind", "O") != "V"
 
 
-def holds_objects(value: Any) -> bool:  # noqa: ANN401
+def holds_objects(value: Any) -> bool:
     """Whether a value has cells that are Python objects: what is done with them costs what each costs."""
     kind = kind_of(value)
     if kind is Kind.FRAME:
@@ -148,7 +165,7 @@ def holds_objects(value: Any) -> bool:  # noqa: ANN401
 _OBJECT_DTYPES = {"object", "string", "str", "large_string[pyarrow]", "string[pyarrow]"}
 
 
-def characters_of(value: Any) -> int:  # noqa: ANN401
+def characters_of(value: Any) -> int:
     """The length of all texts in a text, a frame, a series, an index or an array; linear in its cells."""
     kind = kind_of(value)
     if kind is Kind.TEXT:
@@ -157,5 +174,7 @@ def characters_of(value: Any) -> int:  # noqa: ANN401
         return sum(characters_of(value.iloc[:, n]) for n in range(value.shape[1]))
     if not holds_objects(value):
         return 0
-    cells = value.ravel() if kind is Kind.ARRAY else value
+    if kind is Kind.SERIES and str(value.dtype) != "object":
+        return int(value.str.len().sum())
+    cells = value.ravel() if kind is Kind.ARRAY else value.to_numpy()
     return sum(len(one) for one in cells if isinstance(one, str))

@@ -58,7 +58,7 @@ def listed(variables: Mapping[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _told(name: str, value: Any) -> str:  # noqa: ANN401 - whatever the user has
+def _told(name: str, value: Any) -> str:
     kind = kind_of(value)
     of = shown_type(value)
     if kind is Kind.FRAME:
@@ -66,7 +66,7 @@ def _told(name: str, value: Any) -> str:  # noqa: ANN401 - whatever the user has
             f"{_short(column)} ({dtype})" for column, dtype in list(value.dtypes.items())[:_SHOWN_COLUMNS]
         ]
         more = ", …" if value.shape[1] > _SHOWN_COLUMNS else ""
-        return f"{of}, {value.shape[0]:,} rows × {value.shape[1]:,} columns: {', '.join(columns)}{more}"
+        return f"{of}, {value.shape[0]:,} rows x {value.shape[1]:,} columns: {', '.join(columns)}{more}"
     if kind in {Kind.SERIES, Kind.INDEX, Kind.COLUMN_ARRAY}:
         return f"{of} of {value.dtype}, {len(value):,} long"
     if kind is Kind.ARRAY:
@@ -79,7 +79,7 @@ def _told(name: str, value: Any) -> str:  # noqa: ANN401 - whatever the user has
     return of
 
 
-def _short(value: Any, depth: int = 2) -> str:  # noqa: ANN401
+def _short(value: Any, depth: int = 2) -> str:  # noqa: PLR0911 - a form for each kind
     kind = kind_of(value)
     if kind is Kind.TEXT:
         if is_secret_text(value[:_SEARCHED_CHARACTERS]):
@@ -93,7 +93,7 @@ def _short(value: Any, depth: int = 2) -> str:  # noqa: ANN401
         return str(value)[:_VALUE_CHARACTERS]
     if kind is Kind.DICT and depth:
         items = [
-            f"{_short(key, 0)}: {HIDDEN if type(key) is str and is_secret_name(key) else _short(inner, depth - 1)}"
+            f"{_short(key, 0)}: {_short(inner, depth - 1) if not _is_secret_key(key) else HIDDEN}"
             for key, inner in _first(value.items())
         ]
         return "{" + ", ".join(items) + (", …}" if len(value) > _SHOWN_ITEMS else "}")
@@ -103,7 +103,11 @@ def _short(value: Any, depth: int = 2) -> str:  # noqa: ANN401
     return f"<{shown_type(value)}>"
 
 
-def _first(items: Any) -> list[Any]:  # noqa: ANN401
+def _is_secret_key(key: object) -> bool:
+    return type(key) is str and is_secret_name(key)
+
+
+def _first(items: Any) -> list[Any]:
     found = []
     for one in items:
         found.append(one)
