@@ -40,7 +40,7 @@ _ACROSS = _names("count sum mean median min max std var")
 METHODS: dict[Kind, frozenset[str]] = {
     Kind.FRAME: _TABLE
     | _names("select_dtypes filter assign melt pivot pivot_table stack merge join corrwith"),
-    Kind.SERIES: _TABLE
+    Kind.SERIES: (_TABLE - _names("set_index"))
     | _names("between unique tolist to_list to_frame item argmin argmax searchsorted autocorr"),
     Kind.INDEX: _names(
         """

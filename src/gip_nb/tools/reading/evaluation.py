@@ -161,6 +161,8 @@ class _Evaluation:
         self._deep = 0
         self._cells = 0
         self._most_cells = _MOST_IN_ALL * MOST_CELLS
+        # Columns that hold what is no data, or secrets.
+        self._left_out: set[str] = set()
         # Large containers that were looked at, by their identity; kept, so that no other takes it.
         self._known: dict[int, object] = {}
 
@@ -198,13 +200,17 @@ class _Evaluation:
             raise Refused(f"{name} is not read: by its name it looks like a secret (rename it if it is none)")
         kind = kind_of(value)
         if kind is Kind.FRAME:
-            value = readable_columns(value)
-        check_entering(name, value)
+            readable = without_secret_columns(readable_columns(value))
+            self._left_out.update(map(str, set(value.columns) - set(readable.columns)))
+            value = readable
+            check_entering(name, value.index)
+        else:
+            check_entering(name, value)
         if kind in FLAT:
             self._most_cells = max(self._most_cells, 2 * _MOST_IN_ALL * value.size)
         if kind in {Kind.FRAME, Kind.SERIES}:
             # An object of its own with the same cells: neither labels nor `attrs` are the notebook's.
-            return without_secret_columns(type(value)(value, copy=False))
+            return type(value)(value, copy=False)
         if kind is Kind.ARRAY:
             value = value.view()
             value.setflags(write=False)
@@ -268,6 +274,8 @@ class _Evaluation:
             labels = _labels(value)
             if labels is not None and name in labels:
                 return self._made(value[name])
+        if kind is Kind.FRAME and name in self._left_out:
+            raise Refused(f"the column {name} is not read: it holds objects that are no data, or secrets")
         labels = [str(one) for one in list(_labels(value))[:_LABELS_TOLD]] if kind is Kind.FRAME else []
         known = [*METHODS.get(kind, ()), *PROPERTIES.get(kind, ()), *labels]
         near = difflib.get_close_matches(name, known, 4)
@@ -348,6 +356,8 @@ class _Evaluation:
             raise Refused("columns of a group-by are a list: [['a', 'b']]")
         self._admitted(key)
         check_item(value, key)
+        if kind is Kind.FRAME and type(key) is str and key in self._left_out and key not in value.columns:
+            raise Refused(f"the column {key} is not read: it holds objects that are no data, or secrets")
         return self._made(value[key])
 
     def iterate(self, value: Any) -> Iterator[Any]:

@@ -64,7 +64,11 @@ def _index(index: Any) -> str:
 
 def _column(column: Any, looked_at: Any) -> str:
     nulls = int(column.isna().sum())
-    return f"- {_cell(column.name)}: {column.dtype}, {nulls:,} nulls{_spread(looked_at.dropna())}"
+    try:
+        spread = _spread(looked_at.dropna())
+    except Exception:  # noqa: BLE001 - a dtype that cannot be summed up does not hide the other columns
+        spread = ""
+    return f"- {_cell(column.name)}: {column.dtype}, {nulls:,} nulls{spread}"
 
 
 def _spread(values: Any) -> str:  # noqa: PLR0911 - a form for each kind

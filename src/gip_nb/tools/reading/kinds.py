@@ -66,6 +66,9 @@ class Kind(Enum):
     LAMBDA = "a lambda"
     READER = "a function"
 
+    # Enum's own hashes the name, in Python: kinds are looked up for each item of a list.
+    __hash__ = object.__hash__
+
 
 CONTAINERS = frozenset({Kind.LIST, Kind.TUPLE, Kind.SET, Kind.DICT})
 FLAT = frozenset({Kind.FRAME, Kind.SERIES, Kind.INDEX, Kind.ARRAY, Kind.COLUMN_ARRAY})

@@ -26,7 +26,7 @@ __all__ = ["characters_of", "check_entering", "holds_objects", "readable_columns
 _CHARACTERS_A_CELL = 8
 # A list is looked at item by item, which takes about a tenth of a second per million.
 _MOST_ITEMS = 1_000_000
-_NUMBERS = frozenset({Kind.NUMBER, Kind.TIME, Kind.OTHER_SCALAR})
+_NUMBERS = frozenset({int, float, bool, type(None)})
 # A key has a length; a novel is not searched for one.
 _SECRET_TEXT_CHARACTERS = 5_000
 
@@ -50,7 +50,8 @@ def size_of(value: Any) -> int:
 
 
 def readable_columns(frame: Any) -> Any:
-    """The same DataFrame without the columns that hold anything but data."""
+    """The same DataFrame without the columns that hold anything but data, or have such labels."""
+    _walk(frame.columns, entering=True)
     readable = []
     for n in range(frame.shape[1]):
         try:
@@ -101,7 +102,7 @@ def _walk(value: Any, *, entering: bool) -> int:  # noqa: C901, PLR0912 - one lo
             waiting.extend(one)
             waiting.extend(one.values())
         elif kind in CONTAINERS and type(one) is not range:
-            if {kind_of_type(of) for of in set(map(type, one))} <= _NUMBERS:
+            if set(map(type, one)) <= _NUMBERS:
                 size += len(one)
             else:
                 waiting.extend(one)
