@@ -199,6 +199,10 @@ class _Evaluation:
         if is_secret_name(name):
             raise Refused(f"{name} is not read: by its name it looks like a secret (rename it if it is none)")
         kind = kind_of(value)
+        if kind in {Kind.FRAME, Kind.SERIES}:
+            # An object of its own with the same cells: neither labels nor `attrs` are the notebook's.
+            value = type(value)(value, copy=False)
+            value.attrs = {}
         if kind is Kind.FRAME:
             readable = without_secret_columns(readable_columns(value))
             self._left_out.update(map(str, set(value.columns) - set(readable.columns)))
@@ -208,9 +212,6 @@ class _Evaluation:
             check_entering(name, value)
         if kind in FLAT:
             self._most_cells = max(self._most_cells, 2 * _MOST_IN_ALL * value.size)
-        if kind in {Kind.FRAME, Kind.SERIES}:
-            # An object of its own with the same cells: neither labels nor `attrs` are the notebook's.
-            return type(value)(value, copy=False)
         if kind is Kind.ARRAY:
             value = value.view()
             value.setflags(write=False)

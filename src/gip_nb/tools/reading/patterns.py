@@ -33,7 +33,7 @@ def check_pattern(pattern: Any, longest: int) -> None:
     try:
         # The parser of `re` itself; no public module gives its tree.
         tree = import_module("re._parser").parse(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+    except (re.error, OverflowError, RecursionError, Warning) as error:  # a warning where those are errors
         raise Refused(f"not a regular expression: {error}") from None
     repeats = _repeats(tree, within=False)
     if repeats > _MOST_REPEATS or longest ** (repeats + 1) > _MOST_STEPS_A_TEXT:

@@ -96,17 +96,10 @@ def fingerprint(names: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name, value in names.items():
         if isinstance(value, pd.DataFrame):
-            plain = value.drop(columns="alive", errors="ignore")
-            told[name] = (
-                id(value),
-                list(value.columns),
-                list(value.columns.names),
-                list(value.index.names),
-                pd.util.hash_pandas_object(plain).tolist(),
-                dict(value.attrs),
-            )
+            columns = [(label, _cells(column)) for label, column in value.items() if label != "alive"]
+            told[name] = (id(value), columns, value.shape, _cells(value.index), dict(value.attrs))
         elif isinstance(value, pd.Series):
-            told[name] = (id(value), value.name, pd.util.hash_pandas_object(value).tolist())
+            told[name] = (id(value), value.name, _cells(value), _cells(value.index))
         elif isinstance(value, np.ndarray):
             told[name] = (id(value), value.shape, value.tobytes(), value.flags.writeable)
         elif type(value) in {list, dict, set} and name != "several":
@@ -114,6 +107,12 @@ def fingerprint(names: dict[str, Any]) -> dict[str, Any]:
         else:
             told[name] = id(value)
     return told
+
+
+def _cells(column: Any) -> Any:
+    values = column.to_numpy()
+    told = values.tolist() if values.dtype == object else values.tobytes()
+    return column.name, str(column.dtype), told
 
 
 def ticking(step_s: float = 1e-4) -> Callable[[], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,26 @@ def names() -> dict[str, Any]:
     return variables()
 
 
+@pytest.fixture(scope="module")
+def before(names: dict[str, Any]) -> dict[str, Any]:
+    return fingerprint(names)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("folder")
+
+
 @pytest.fixture(autouse=True)
-def untouched(names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)  # where `to_csv("written")` would write
-    before = fingerprint(names)
+def untouched(
+    names: dict[str, Any], before: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    monkeypatch.chdir(folder)  # where `to_csv("written")` would write
     Alive.noticed.clear()
     yield
     assert fingerprint(names) == before
     assert Alive.noticed == []
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("expression", ATTACKS)
@@ -140,12 +152,62 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @given(expression=st.recursive(ATOMS, grown, max_leaves=8))
-def test_no_expression_changes_the_notebook(expression: str, names: dict[str, Any]) -> None:
-    before = fingerprint(names)
-    try:
-        read(expression, names)
-    except Refused as refused:
-        assert len(str(refused)) < 2_000
+def test_no_expression_changes_the_notebook(
+    expression: str, names: dict[str, Any], before: dict[str, Any]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pandas thinks of odd arguments
+        try:
+            read(expression, names)
+        except Refused as refused:
+            assert len(str(refused)) < 2_000
+    assert fingerprint(names) == before
+    assert Alive.noticed == []
+
+
+OF_KIND = {
+    Kind.FRAME: ["df", "objects", "cells", "df.set_index('when')", "df.set_index(['city', 'n'])"],
+    Kind.SERIES: ["s", "df.price", "df.city", "objects.n", "df.when", "df.set_index(['city', 'n']).price"],
+    Kind.INDEX: ["df.index", "df.columns", "df.set_index('when').index", "df.set_index(['city', 'n']).index"],
+    Kind.ARRAY: ["arr", "df.price.values", "objects.n.values"],
+    Kind.GROUPS: ["df.groupby('city')", "df.groupby('city').price", "df.set_index('when').resample('D')"],
+    Kind.WINDOW: ["s.rolling(2)", "df.price.expanding()", "df.groupby('city').price.rolling(2)"],
+    Kind.TEXT_ACCESSOR: ["df.city.str", "objects.city.str", "df.columns.str"],
+    Kind.TIME_ACCESSOR: ["df.when.dt"],
+    Kind.TEXT: ["text", "df.city.iloc[0]"],
+    Kind.LIST: ["l"],
+    Kind.DICT: ["d"],
+    Kind.SET: ["st"],
+}
+VALUES = st.sampled_from(
+    "0 1 -1 2.5 'city' 'price' ['n'] 'mean' 'D' None True False 10**6 df s arr l d 'o' lambda_v:_v.max() lambda_v:_v df.n "
+    "{'n':_'sum'} np.sqrt len float str df.price>1".split(" ")
+).map(lambda text: text.replace("_", " "))
+
+
+@st.composite
+def likely(draw: st.DrawFn) -> str:
+    """A method that a kind has, with arguments that it may take; and something done with what comes of it."""
+    kind = draw(st.sampled_from(list(OF_KIND)))
+    of = draw(st.sampled_from(OF_KIND[kind]))
+    name = draw(st.sampled_from(sorted(METHODS[kind])))
+    arguments = draw(st.lists(VALUES, max_size=2))
+    if draw(st.booleans()):
+        arguments.append(f"{draw(KEYWORDS)}={draw(VALUES)}")
+    then = draw(st.sampled_from(["", "", ".sum()", ".T", ".values", "[0]", " + 1", ".iloc[0]", ".head()"]))
+    return f"({of}).{name}({', '.join(arguments)}){then}"
+
+
+@given(expression=likely())
+def test_no_method_changes_the_notebook(
+    expression: str, names: dict[str, Any], before: dict[str, Any]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pandas thinks of odd arguments
+        try:
+            read(expression, names)
+        except Refused as refused:
+            assert len(str(refused)) < 2_000
     assert fingerprint(names) == before
     assert Alive.noticed == []
 
