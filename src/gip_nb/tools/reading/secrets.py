@@ -23,7 +23,7 @@ _TEXT = re.compile(
     | \b(?: ghp | gho | ghu | ghs | ghr )_[A-Za-z0-9]{10,} | \bgithub_pat_\w{10,} | \bglpat-[\w-]{10,}
     | \bhf_[A-Za-z0-9]{10,} | \bxox[a-z]-[\w-]{8,} | \bAIza[\w-]{20,} | \b(?: AKIA | ASIA )[A-Z0-9]{12,}
     | \bpypi-[\w-]{16,} | \bnpm_[A-Za-z0-9]{20,}
-    | \beyJ[\w-]{8,2000}\.[\w-]{8,2000}\.                    # a JSON web token
+    | \beyJ[\w-]{8,300}\.[\w-]{8,2000}\.                    # a JSON web token
     | -----BEGIN\ [A-Z\ ]{0,40}PRIVATE\ KEY-----
     | \b[Bb]earer\s{1,9}[\w.~+/-]{16,}
     | ://[^\s:/@]{1,100}:[^\s:/@]{1,200}@                  # a password in an address

@@ -12,13 +12,18 @@ import numpy as np
 import pandas as pd
 
 from gip_nb.tools.reading.evaluation import evaluate
+from gip_nb.tools.reading.kinds import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Alive", "fingerprint", "read", "ticking", "variables"]
+__all__ = ["Alive", "fingerprint", "read", "refusal", "ticking", "variables", "words"]
 
 KEY = "sk-abcdefghijklmnop"
+
+
+def words(text: str) -> list[str]:
+    return text.split()
 
 
 class Alive:
@@ -39,10 +44,12 @@ def _notice(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in (
-    "getitem call add radd mul lt gt le ge eq ne hash repr str len iter bool contains format int float "
-    "index array reduce copy deepcopy neg invert enter sizeof array_ufunc"
-).split(" "):
+for _name in words(
+    """
+    getitem call add radd mul lt gt le ge eq ne hash repr str len iter bool contains format int float
+    index array reduce copy deepcopy neg invert enter sizeof array_ufunc
+    """
+):
     setattr(Alive, f"__{_name}__", _notice(_name))
 
 
@@ -53,15 +60,17 @@ def variables() -> dict[str, Any]:
     cells = np.empty(2, dtype=object)
     cells[0] = cells[1] = alive
     many = np.arange(rows)
+    df = pd.DataFrame(
+        {
+            "city": ["Rome", "Oslo", "Rome"],
+            "price": [1.0, 2.5, 3.0],
+            "n": [1, 2, 3],
+            "when": pd.to_datetime(["2024-01-01", "2024-02-01", "2024-02-03"]),
+        }
+    )
+    df.attrs["source"] = "made up"
     return {
-        "df": pd.DataFrame(
-            {
-                "city": ["Rome", "Oslo", "Rome"],
-                "price": [1.0, 2.5, 3.0],
-                "n": [1, 2, 3],
-                "when": pd.to_datetime(["2024-01-01", "2024-02-01", "2024-02-03"]),
-            }
-        ),
+        "df": df,
         "objects": pd.DataFrame({"city": ["Rome", "Oslo"], "n": [1, 2]}, dtype=object),
         "big": pd.DataFrame({"a": many, "b": many, "c": np.zeros(rows, int)}),
         "s": pd.Series([1.0, 2.5, 3.0], name="s"),
@@ -124,3 +133,12 @@ def ticking(step_s: float = 1e-4) -> Callable[[], float]:
 def read(expression: str, names: dict[str, Any]) -> Any:
     """Evaluate, with a clock that allows some ten thousand steps."""
     return evaluate(expression, names, clock=ticking(), timeout_s=1.0)
+
+
+def refusal(expression: str, names: dict[str, Any]) -> str | None:
+    """What is told where an expression is refused; None where it is not."""
+    try:
+        read(expression, names)
+    except Refused as refused:
+        return str(refused)
+    return None

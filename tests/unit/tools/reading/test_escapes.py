@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gip_nb.tools.reading.allowed import METHODS, PROPERTIES
-from gip_nb.tools.reading.kinds import Kind, Refused
-from tests.unit.tools.reading.notebooks import Alive, fingerprint, read, variables
+from gip_nb.tools.reading.kinds import Kind
+from tests.unit.tools.reading.notebooks import Alive, fingerprint, refusal, variables, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,22 +54,22 @@ def untouched(
 
 @pytest.mark.parametrize("expression", ATTACKS)
 def test_a_way_out_is_refused(expression: str, names: dict[str, Any]) -> None:
-    with pytest.raises(Refused) as refused:
-        read(expression, names)
-    told = str(refused.value)
+    told = refusal(expression, names)
     assert told
     assert len(told) < 2_000
 
 
 def test_nothing_that_writes_is_on_a_list() -> None:
-    writing = (
-        "to_csv to_pickle to_sql to_excel to_json to_html to_latex to_parquet to_feather to_hdf to_clipboard "
-        "to_string to_markdown to_xml to_stata to_gbq to_orc to_records tofile dump dumps pop insert update "
-        "append_ extend remove clear sort setflags put fill resize partition itemset byteswap eval query pipe "
-        "style plot hist boxplot attrs flags set_flags set_axis isetitem info iterrows itertuples view data "
-        "ctypes base format format_map encode obj grouper groups indices sparse list struct setdefault popitem "
-        "add_categories rename_categories set_categories tz_ swapaxes choose"
-    ).split(" ")
+    writing = words(
+        """
+        to_csv to_pickle to_sql to_excel to_json to_html to_latex to_parquet to_feather to_hdf to_clipboard
+        to_string to_markdown to_xml to_stata to_gbq to_orc to_records tofile dump dumps pop insert update
+        extend remove clear sort setflags put fill resize partition itemset byteswap eval query pipe style
+        plot hist boxplot attrs flags set_flags set_axis isetitem info iterrows itertuples view data ctypes base
+        format format_map encode obj grouper groups indices sparse list struct setdefault popitem swapaxes
+        add_categories rename_categories set_categories choose
+        """
+    )
     for table in (METHODS, PROPERTIES):
         for kind, listed in table.items():
             texts = {"partition"} if kind in {Kind.TEXT, Kind.TEXT_ACCESSOR} else set()
@@ -107,13 +107,19 @@ def test_what_is_on_a_list_exists(names: dict[str, Any]) -> None:
 # Expressions that are made up ------------------------------------------------------------------------------
 
 ATOMS = st.sampled_from(
-    [*"df s arr l d st text x big cells objects alive several np pd math".split(" "), "0", "1", "2", "-1"]
-    + ["'city'", "'price'", "'to_csv'", "'sum'", "'written'", "None", "True", "2.5", "10**6", "lambda v: v"]
+    [
+        *words(
+            "df s arr l d st text x big cells objects alive several np pd math 0 1 2 -1 None True 2.5 10**6"
+        ),
+        *("'city'", "'price'", "'to_csv'", "'sum'", "'written'", "lambda v: v"),
+    ]
 )
 MEMBERS = st.sampled_from(
-    sorted({name for table in (METHODS, PROPERTIES) for listed in table.values() for name in listed})
-    + ["to_csv", "to_pickle", "pop", "update", "sort", "fill", "put", "append", "clear", "eval", "query"]
-    + ["city", "price", "n", "when", "alive", "where", "copyto", "array", "concat", "mean"]
+    [
+        *sorted({name for table in (METHODS, PROPERTIES) for listed in table.values() for name in listed}),
+        *words("to_csv to_pickle pop update sort fill put append clear eval query city price n when alive"),
+        *("copyto", "array", "concat"),
+    ]
 )
 KEYWORDS = st.sampled_from(["inplace", "out", "axis", "by", "on", "n", "func", "columns", "copy", "level"])
 
@@ -142,7 +148,7 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds(
             lambda a, o, b: f"({a}) {o} ({b})",
             inner,
-            st.sampled_from("+ - * / // % ** == < & |".split(" ")),
+            st.sampled_from(words("+ - * / // % ** == < & |")),
             inner,
         ),
         st.builds(lambda a, b: f"[{a}, {b}]", inner, inner),
@@ -157,10 +163,8 @@ def test_no_expression_changes_the_notebook(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pandas thinks of odd arguments
-        try:
-            read(expression, names)
-        except Refused as refused:
-            assert len(str(refused)) < 2_000
+        told = refusal(expression, names)
+    assert told is None or 0 < len(told) < 2_000
     assert fingerprint(names) == before
     assert Alive.noticed == []
 
@@ -180,9 +184,13 @@ OF_KIND = {
     Kind.SET: ["st"],
 }
 VALUES = st.sampled_from(
-    "0 1 -1 2.5 'city' 'price' ['n'] 'mean' 'D' None True False 10**6 df s arr l d 'o' lambda_v:_v.max() lambda_v:_v df.n "
-    "{'n':_'sum'} np.sqrt len float str df.price>1".split(" ")
-).map(lambda text: text.replace("_", " "))
+    [
+        *words(
+            "0 1 -1 2.5 'city' 'price' ['n'] 'mean' 'D' 'o' None True False 10**6 df s arr l d df.n df.price>1"
+        ),
+        *("lambda v: v.max()", "lambda v: v", "{'n': 'sum'}", "np.sqrt", "len", "float", "str"),
+    ]
+)
 
 
 @st.composite
@@ -204,17 +212,12 @@ def test_no_method_changes_the_notebook(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what pandas thinks of odd arguments
-        try:
-            read(expression, names)
-        except Refused as refused:
-            assert len(str(refused)) < 2_000
+        told = refusal(expression, names)
+    assert told is None or 0 < len(told) < 2_000
     assert fingerprint(names) == before
     assert Alive.noticed == []
 
 
 @given(text=st.text(alphabet=string.printable, max_size=60))
 def test_no_text_does_anything_else_than_be_refused(text: str, names: dict[str, Any]) -> None:
-    try:
-        read(text, names)
-    except Refused as refused:
-        assert str(refused)
+    assert refusal(text, names) != ""

@@ -170,7 +170,7 @@ def test_a_frames_attrs_are_not_copied() -> None:
 
 
 def test_a_subclass_is_no_data() -> None:
-    class Frame(pd.DataFrame):
+    class Frame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
         pass
 
     class Text(str):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +58,5 @@ def test_a_pattern_is_a_text() -> None:
 
 @given(st.text(alphabet="ab(|)*+?{}[],^$.\\0123", max_size=20))
 def test_no_pattern_fails_otherwise(pattern: str) -> None:
-    try:
+    with contextlib.suppress(Refused):
         check_pattern(pattern, 20)
-    except Refused as refused:
-        assert str(refused)
