@@ -65,7 +65,8 @@ def test_nothing_that_writes_is_on_a_list() -> None:
         to_csv to_pickle to_sql to_excel to_json to_html to_latex to_parquet to_feather to_hdf to_clipboard
         to_string to_markdown to_xml to_stata to_gbq to_orc to_records tofile dump dumps pop insert update
         extend remove clear sort setflags put fill resize partition itemset byteswap eval query pipe style
-        plot hist boxplot attrs flags set_flags set_axis isetitem info iterrows itertuples view data ctypes base
+        plot
+        hist boxplot attrs flags set_flags set_axis isetitem info iterrows itertuples view data ctypes base
         format format_map encode obj grouper groups indices sparse list struct setdefault popitem swapaxes
         add_categories rename_categories set_categories choose
         """
@@ -185,10 +186,17 @@ OF_KIND = {
 }
 VALUES = st.sampled_from(
     [
-        *words(
-            "0 1 -1 2.5 'city' 'price' ['n'] 'mean' 'D' 'o' None True False 10**6 df s arr l d df.n df.price>1"
+        *words("0 1 -1 2.5 'city' 'price' ['n'] 'mean' 'D' 'o' None True False 10**6 df s arr l d df.n"),
+        *(
+            "lambda v: v.max()",
+            "lambda v: v",
+            "{'n': 'sum'}",
+            "np.sqrt",
+            "len",
+            "float",
+            "str",
+            "df.price > 1",
         ),
-        *("lambda v: v.max()", "lambda v: v", "{'n': 'sum'}", "np.sqrt", "len", "float", "str"),
     ]
 )
 
