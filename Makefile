@@ -2,7 +2,7 @@
 # missing, into .venv and js/node_modules, and do nothing twice: stamps in .venv say what was done.
 
 PYTHON ?= python3
-EXTRAS ?= rehearsal,plots,arrow,otel,dev
+EXTRAS ?= rehearsal,plots,arrow,otel,tools,dev
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.tools import tool, tool_cancelled
+    from gip_nb.tools.notebook_tools import notebook_tools
 
 __version__ = "0.1.0"
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "load",
     "load_ipython_extension",
     "models",
+    "notebook_tools",
     "plots",
     "prices",
     "talk",
@@ -59,6 +61,7 @@ _ELSEWHERE = {
     "Talk": "gip_nb.notebook.widget",
     "compare": "gip_nb.journal.comparison",
     "load": "gip_nb.recording",
+    "notebook_tools": "gip_nb.tools.notebook_tools",
     "tool": "gip_nb.tools",
     "tool_cancelled": "gip_nb.tools",
 }
