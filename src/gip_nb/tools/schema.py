@@ -6,11 +6,11 @@ pydantic makes both from the signature alone: what the model is told and what is
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import BadSetting
+from gip_nb.tools.arguments import Unusable, read_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,32 +24,14 @@ _FIELD = "arg_"
 _NAME = re.compile("[a-zA-Z0-9_-]{1,64}")  # the API's own rule
 
 
-class Unusable(Exception):
-    """What the model wrote as arguments is none of the function."""
-
-
 def arguments_of(function: Callable[..., Any], arguments: str) -> dict[str, Any]:
-    """The arguments as what the function's hints say.
+    """The arguments that the model gave, as what the function's hints say.
 
     Raises:
         Unusable: the model wrote something else.
         BadSetting: the function, defined anew, has no usable signature any more.
     """
-    import pydantic
-
-    try:
-        given = json.loads(arguments or "{}")
-    except (ValueError, RecursionError) as error:
-        raise Unusable(f"the arguments are not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise Unusable("the arguments are no JSON object")
-    try:
-        checked = _model(function).model_validate(given)
-    except pydantic.ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        raise Unusable(f"bad arguments: {problems}") from error
-    # Attributes and not a dump: nested models reach the function as what its hints say.
-    return {n.removeprefix(_FIELD): getattr(checked, n) for n in type(checked).model_fields}
+    return read_arguments(_model(function), arguments)
 
 
 def _model(function: Callable[..., Any]) -> type[pydantic.BaseModel]:

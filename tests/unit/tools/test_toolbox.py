@@ -186,43 +186,7 @@ def test_two_tools_of_one_name() -> None:
         Toolbox(names)
 
 
-# -------------------------------------------------------------------------------------------------- arguments
-
-
-def test_arguments_reach_the_function_as_what_its_hints_say() -> None:
-    seen: list[Any] = []
-
-    def f(place: Place, point: Point, unit: Unit, days: list[int], ratio: float | None = None) -> None:
-        seen.extend([place, point, unit, days, ratio])
-
-    arguments = {"place": {"city": "Seoul"}, "point": {"lat": 1, "lng": 2}, "unit": "C", "days": ["1", 2]}
-    assert called(f, arguments) == "null"
-    assert seen == [Place(city="Seoul"), Point(1.0, 2.0), Unit.CELSIUS, [1, 2], None]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ("{", "not JSON"),
-        ("[1]", "no JSON object"),
-        ("null", "no JSON object"),
-        ("[" * 100_000, "not JSON"),
-        ("{}", "city: Field required"),
-        ('{"city": 5}', "city: "),
-        ('{"city": "x", "country": "y"}', "country: Extra"),
-        ('{"city": "x", "place": {"near": []}}', "place.city: Field required"),
-        ('{"city": "x", "days": "many"}', "days: "),
-    ],
-)
-def test_bad_arguments_never_reach_the_function(arguments: str, told: str) -> None:
-    reached = []
-
-    def f(city: str, days: int = 1, place: Place | None = None) -> None:
-        reached.append((city, days, place))
-
-    assert called(f, arguments).startswith("error: ")
-    assert told in called(f, arguments)
-    assert reached == []
+# ------------------------------------------------------------------------------------------------------ calls
 
 
 @given(
