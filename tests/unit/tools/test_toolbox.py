@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import sys
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 import pytest
@@ -55,75 +54,7 @@ def called(function: Callable[..., Any], arguments: Any) -> str:
     return Toolbox([function]).call(function.__name__, text)
 
 
-def properties(function: Callable[..., Any]) -> dict[str, Any]:
-    found: dict[str, Any] = Toolbox([function]).schemas()[0]["parameters"]["properties"]
-    return found
-
-
-# ----------------------------------------------------------------------------------------------------- schema
-
-
-def test_schema_comes_from_hints_defaults_and_docstring() -> None:
-    def get_weather(city: str, days: int = 1, *, unit: Literal["C", "F"] = "C") -> str:
-        """The weather at a place.
-
-        Sunny, mostly.
-        """
-        return f"{city}{days}{unit}"
-
-    (schema,) = Toolbox([get_weather]).schemas()
-    assert schema == {
-        "type": "function",
-        "name": "get_weather",
-        "description": "The weather at a place.\n\nSunny, mostly.",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "city": {"type": "string"},
-                "days": {"type": "integer", "default": 1},
-                "unit": {"type": "string", "enum": ["C", "F"], "default": "C"},
-            },
-            "required": ["city"],
-            "additionalProperties": False,
-        },
-    }
-    json.dumps(schema)
-
-
-def test_a_function_without_arguments_or_docstring() -> None:
-    def now() -> str:
-        return "noon"
-
-    (schema,) = Toolbox([now]).schemas()
-    assert schema["description"] == ""
-    assert schema["parameters"]["properties"] == {}
-    assert called(now, "") == called(now, {}) == "noon"
-
-
-def test_an_argument_without_a_hint_takes_anything() -> None:
-    def echo(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - the case
-        return x
-
-    assert properties(echo) == {"x": {}}
-    assert called(echo, {"x": [1, {"a": None}]}) == '[1, {"a": null}]'
-
-
-def test_a_described_argument() -> None:
-    def f(city: Annotated[str, pydantic.Field(description="a city's name", min_length=2)]) -> str:
-        return city
-
-    assert properties(f)["city"] == {"type": "string", "description": "a city's name", "minLength": 2}
-    assert called(f, {"city": "x"}).startswith("error: bad arguments: city")
-
-
-@pytest.mark.parametrize(
-    "name", ["schema", "json", "copy", "model_config", "model_x", "_x", "validate", "arg_x", "self_"]
-)
-def test_an_argument_may_have_any_name(name: str) -> None:
-    function = notebook(f"def f({name}: int = 3): return {name}")["f"]
-    assert list(properties(function)) == [name]
-    assert called(function, {name: 5}) == "5"
-    assert called(function, {}) == "3"
+# ------------------------------------------------------------------------------------------------------ tools
 
 
 def test_the_decorator_gives_the_function_back_and_complains_at_once() -> None:
@@ -139,44 +70,11 @@ def test_the_decorator_gives_the_function_back_and_complains_at_once() -> None:
         tool(g)
 
 
-def bad_functions() -> list[Any]:
-    names = notebook(
-        "from typing import Callable\n"
-        "def positional(x, /): ...\n"
-        "def keywords(**x): ...\n"
-        "def unknown(x: 'NoSuchName'): ...\n"
-        "def broken(x: 'int |'): ...\n"
-        "def missing(x: 'int.nothing'): ...\n"
-        "def inside(x: list['int.nothing']): ...\n"
-        "def function_wanted(x: Callable[[int], int]): ...\n"
-        "def opaque(x: object.__class__.__mro__[0].__subclasshook__.__class__): ...\n"
-        "class Odd: ...\n"
-        "def odd(x: Odd): ...\n"
-        "async def later(): ...\n"
-        "날씨 = lambda: 1\n"
-        "def 날씨(): ...\n"
-    )
-    wanted = (
-        "positional",
-        "keywords",
-        "unknown",
-        "broken",
-        "missing",
-        "inside",
-        "function_wanted",
-        "opaque",
-        "odd",
-        "later",
-        "날씨",
-    )
-    return [names[n] for n in wanted] + [lambda: 1, 5, "f", functools.partial(max, 1), max]
-
-
-@pytest.mark.parametrize("function", bad_functions(), ids=lambda f: getattr(f, "__name__", repr(f)))
-def test_what_can_be_no_tool_is_named_when_it_is_passed(function: Any) -> None:
+@pytest.mark.parametrize("function", [5, "f", None])
+def test_what_is_no_function_is_named_when_it_is_passed(function: Any) -> None:
     with pytest.raises(BadSetting) as caught:
         Toolbox([function])
-    assert getattr(function, "__name__", repr(function)) in caught.value.message
+    assert repr(function) in caught.value.message
     assert caught.value.next_step
 
 
