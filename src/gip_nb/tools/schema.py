@@ -6,14 +6,14 @@ pydantic makes both from the signature alone: what the model is told and what is
 from __future__ import annotations
 
 import contextlib
-import inspect
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from gip_nb.errors import BadSetting
 from gip_nb.tools.arguments import Unusable, read_arguments
+from gip_nb.tools.descriptions import class_description, described
 from gip_nb.tools.json_schema import for_servers
 from gip_nb.tools.signature import Parameter, hint_text, name_of, parameters_of, underlying
 from gip_nb.tools.texts import any_text, short
@@ -45,9 +45,19 @@ def schema_of(function: Callable[..., Any]) -> dict[str, Any]:
     return {
         "type": "function",
         "name": name_of(function),
-        "description": inspect.getdoc(underlying(function)) or "",
+        "description": _description(function),
         "parameters": for_servers(schema),
     }
+
+
+def _description(function: Callable[..., Any]) -> str:
+    own = underlying(function)
+    if isinstance(own, type):
+        return class_description(own).text
+    text = described(own.__doc__).text
+    # Of an object that can be called: what its class says, where the method says nothing.
+    is_object = getattr(type(function), "__call__", None) is own  # noqa: B004 - its class's own
+    return class_description(type(function)).text if is_object and not text else text
 
 
 def arguments_of(function: Callable[..., Any], arguments: str) -> dict[str, Any]:
@@ -97,9 +107,13 @@ def _model(name: str, parameters: Sequence[Parameter]) -> tuple[type[pydantic.Ba
     import pydantic
 
     config = pydantic.ConfigDict(extra="forbid", alias_generator=lambda name: name.removeprefix(_FIELD))
-    fields: dict[str, Any] = {
-        _FIELD + one.name: (one.hint, ... if one.required else one.default) for one in parameters
-    }
+    fields: dict[str, Any] = {}
+    for one in parameters:
+        default = ... if one.required else one.default
+        # What the hint says of itself, `Annotated[str, "..."]`, stands nearer to it than the docstring.
+        if one.description and not any(getattr(said, "description", None) for said in get_args(one.hint)):
+            default = pydantic.Field(default, description=one.description)
+        fields[_FIELD + one.name] = (one.hint, default)
     model = pydantic.create_model(name, __config__=config, **fields)
     return model, model.model_json_schema(schema_generator=_generator())
 
@@ -132,6 +146,20 @@ def _is_for_the_model(tool: str, parameter: Parameter) -> bool:
     return True
 
 
+def _told_of(of: type | None, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a class with what its docstring says: of itself, and of those fields that say nothing."""
+    if of is None:
+        return schema
+    told = class_description(of)
+    schema = {key: value for key, value in schema.items() if key != "description"}
+    if told.text:
+        schema["description"] = told.text
+    for name, one in schema.get("properties", {}).items():
+        if name in told.parameters and "description" not in one:
+            one["description"] = told.parameters[name]
+    return schema
+
+
 @lru_cache(maxsize=1)
 def _generator() -> type[GenerateJsonSchema]:
     """Made on first use: pydantic is imported then."""
@@ -147,5 +175,14 @@ def _generator() -> type[GenerateJsonSchema]:
             """A number: the pattern of its texts is longer than most schemas."""
             found = super().decimal_schema(schema)
             return found["anyOf"][0] if "anyOf" in found else found
+
+        def model_schema(self, schema: Any) -> Any:  # noqa: ANN401
+            return _told_of(schema["cls"], super().model_schema(schema))
+
+        def dataclass_schema(self, schema: Any) -> Any:  # noqa: ANN401
+            return _told_of(schema["cls"], super().dataclass_schema(schema))
+
+        def typed_dict_schema(self, schema: Any) -> Any:  # noqa: ANN401
+            return _told_of(schema.get("cls"), super().typed_dict_schema(schema))
 
     return Generator

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from gip_nb.errors import BadSetting
+from gip_nb.tools.descriptions import described
 from gip_nb.tools.texts import any_text, short
 
 if TYPE_CHECKING:
@@ -45,11 +46,13 @@ class Parameter:
         name: as the function calls it.
         hint: its type; `Any` where it has none.
         default: `inspect.Parameter.empty` where it has to be filled.
+        description: what the docstring says of it.
     """
 
     name: str
     hint: Any
     default: Any
+    description: str = ""
 
     @property
     def required(self) -> bool:
@@ -59,12 +62,12 @@ class Parameter:
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Parameter)
-            and (self.name, self.hint) == (other.name, other.hint)
+            and (self.name, self.hint, self.description) == (other.name, other.hint, other.description)
             and self.default is other.default
         )
 
     def __hash__(self) -> int:
-        return hash((self.name, self.hint, id(self.default)))
+        return hash((self.name, self.hint, self.description, id(self.default)))
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -125,6 +128,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
             f"tool {name!r} is a method without an object",
             "make an object of its class, and pass that one's method.",
         )
+    told = described(underlying(function).__doc__).parameters
     filled = set(function.keywords) if isinstance(function, functools.partial) else set()
     found = []
     for parameter in signature.parameters.values():
@@ -136,7 +140,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
                 "give each argument a name: a model cannot fill *args, **kwargs or positional-only ones.",
             )
         hint = _hint(name, parameter, underlying(function))
-        found.append(Parameter(parameter.name, hint, parameter.default))
+        found.append(Parameter(parameter.name, hint, parameter.default, told.get(parameter.name, "")))
     return found
 
 
