@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.tools.texts import short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     import pydantic
 
@@ -34,7 +34,7 @@ class Unusable(Exception):
     """What the model wrote as arguments is none of the function. Its text is for the model."""
 
 
-def read_arguments(model: type[pydantic.BaseModel], text: str) -> dict[str, Any]:
+def read_arguments(model: type[pydantic.BaseModel], text: str, always: Container[str] = ()) -> dict[str, Any]:
     """The arguments that were given, by name, as what the model's fields say.
 
     Those that were left out are not in it: the function has its own defaults.
@@ -42,6 +42,7 @@ def read_arguments(model: type[pydantic.BaseModel], text: str) -> dict[str, Any]
     Args:
         model: one field an argument; a field's alias is the argument's name.
         text: as the model wrote it.
+        always: names of those that are in it anyway, with the field's default.
 
     Raises:
         Unusable: something else was written.
@@ -61,7 +62,12 @@ def read_arguments(model: type[pydantic.BaseModel], text: str) -> dict[str, Any]
     if checked is None:
         raise Unusable(_told(model, given, problems))
     fields = type(checked).model_fields
-    return {fields[n].alias or n: getattr(checked, n) for n in fields if n in checked.model_fields_set}
+    names = {n: field.alias or n for n, field in fields.items()}
+    return {
+        name: getattr(checked, n)
+        for n, name in names.items()
+        if n in checked.model_fields_set or name in always
+    }
 
 
 def _object(text: str) -> dict[str, Any]:

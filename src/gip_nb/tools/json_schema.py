@@ -12,6 +12,8 @@ import json
 import math
 from typing import Any
 
+from gip_nb.errors import BadSetting
+
 __all__ = ["for_servers"]
 
 # Those that JSON Schema itself defines and that a model can act on.
@@ -24,10 +26,16 @@ _ONE = ("items", "additionalProperties", "not", "contains", "propertyNames", "if
 _MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "$defs")
 _REFERENCE = "#/$defs/"
+# Types that hold each other twice, twenty deep, are a million schemas when they are written out.
+_MOST_SCHEMAS = 5_000
 
 
 def for_servers(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object, as servers take it. The one that was passed is left as it is."""
+    """The schema of an object, as servers take it. The one that was passed is left as it is.
+
+    Raises:
+        BadSetting: written out, it would be a flood.
+    """
     definitions: dict[str, Any] = schema.get("$defs", {})
     recursive = {name for name in definitions if _leads_to(name, definitions)}
     cleaner = _Cleaner(definitions, recursive)
@@ -80,12 +88,19 @@ class _Cleaner:
     def __init__(self, definitions: dict[str, Any], recursive: set[str]) -> None:
         self._definitions = definitions
         self._recursive = recursive
+        self._written = 0
         self.used: dict[str, None] = {}
 
     def clean(self, schema: Any) -> Any:  # noqa: ANN401 - a schema, or True
         """A schema, and all schemas in it."""
         if not isinstance(schema, dict):
             return schema
+        self._written += 1
+        if self._written > _MOST_SCHEMAS:
+            raise BadSetting(
+                f"the type hints make a schema of more than {_MOST_SCHEMAS:,} parts",
+                "pass less nested types, or a name or a number by which the function finds the rest.",
+            )
         schema = self._written_out(schema)
         cleaned: dict[str, Any] = {}
         for key, value in schema.items():

@@ -9,7 +9,7 @@ import contextlib
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from gip_nb.errors import BadSetting
 from gip_nb.tools.arguments import Unusable, read_arguments
@@ -67,7 +67,8 @@ def arguments_of(function: Callable[..., Any], arguments: str) -> dict[str, Any]
         Unusable: the model wrote something else.
         BadSetting: the function, defined anew, has no usable signature any more.
     """
-    return read_arguments(_read(function)[0], arguments)
+    always = {one.name for one in parameters_of(function) if one.passed}
+    return read_arguments(_read(function)[0], arguments, always)
 
 
 def _read(function: Callable[..., Any]) -> tuple[type[pydantic.BaseModel], dict[str, Any]]:
@@ -109,11 +110,12 @@ def _model(name: str, parameters: Sequence[Parameter]) -> tuple[type[pydantic.Ba
     config = pydantic.ConfigDict(extra="forbid", alias_generator=lambda name: name.removeprefix(_FIELD))
     fields: dict[str, Any] = {}
     for one in parameters:
-        default = ... if one.required else one.default
+        default = ... if one.required and not one.passed else one.default
+        hint = one.hint
         # What the hint says of itself, `Annotated[str, "..."]`, stands nearer to it than the docstring.
-        if one.description and not any(getattr(said, "description", None) for said in get_args(one.hint)):
-            default = pydantic.Field(default, description=one.description)
-        fields[_FIELD + one.name] = (one.hint, default)
+        if one.description and not any(getattr(said, "description", None) for said in get_args(hint)):
+            hint = Annotated[hint, pydantic.Field(description=one.description)]
+        fields[_FIELD + one.name] = (hint, default)
     model = pydantic.create_model(name, __config__=config, **fields)
     return model, model.model_json_schema(schema_generator=_generator())
 

@@ -47,17 +47,19 @@ class Parameter:
         hint: its type; `Any` where it has none.
         default: `inspect.Parameter.empty` where it has to be filled.
         description: what the docstring says of it.
+        passed: always, since the default is one of pydantic's fields and no value: `n: int = Field(3, ge=1)`.
     """
 
     name: str
     hint: Any
     default: Any
     description: str = ""
+    passed: bool = False
 
     @property
     def required(self) -> bool:
         """Whether a call without it cannot be made."""
-        return self.default is inspect.Parameter.empty
+        return bool(self.default.is_required()) if self.passed else self.default is inspect.Parameter.empty
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -140,8 +142,15 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
                 "give each argument a name: a model cannot fill *args, **kwargs or positional-only ones.",
             )
         hint = _hint(name, parameter, underlying(function))
-        found.append(Parameter(parameter.name, hint, parameter.default, told.get(parameter.name, "")))
+        found.append(_parameter(parameter, hint, told.get(parameter.name, "")))
     return found
+
+
+def _parameter(parameter: inspect.Parameter, hint: Any, description: str) -> Parameter:  # noqa: ANN401
+    field: Any = parameter.default
+    if type(field).__name__ != "FieldInfo" or not type(field).__module__.startswith("pydantic"):
+        return Parameter(parameter.name, hint, parameter.default, description)
+    return Parameter(parameter.name, hint, field, description, passed=True)
 
 
 def _hint(tool: str, parameter: inspect.Parameter, function: Any) -> Any:  # noqa: ANN401

@@ -373,6 +373,35 @@ def test_what_no_json_can_fill_and_has_a_default_is_not_for_the_model() -> None:
         arguments_of(top, '{"n": 1, "frame": {}}')
 
 
+def test_fields_as_defaults() -> None:
+    def f(
+        city: str = pydantic.Field(description="its name"),
+        days: int = pydantic.Field(3, ge=1),
+        tags: list[str] = pydantic.Field(default_factory=list),  # noqa: B008 - the case
+    ) -> None: ...
+
+    assert parameters(f)["required"] == ["city"]
+    assert properties(f) == {
+        "city": {"type": "string", "description": "its name"},
+        "days": {"type": "integer", "minimum": 1, "default": 3},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    }
+    # Not the Field, which is what Python would pass.
+    assert arguments_of(f, '{"city": "x"}') == {"city": "x", "days": 3, "tags": []}
+    with pytest.raises(Unusable, match="days: Input should be greater than or equal to 1"):
+        arguments_of(f, '{"city": "x", "days": 0}')
+
+
+def test_a_flood_of_types_is_refused() -> None:
+    names = notebook(
+        "from dataclasses import dataclass\n@dataclass\nclass A0: n: int\n"
+        + "".join(f"@dataclass\nclass A{k}:\n  l: A{k - 1}\n  r: A{k - 1}\n" for k in range(1, 20))
+        + "def f(x: A19): ..."
+    )
+    with pytest.raises(BadSetting, match="more than 5,000 parts"):
+        schema_of(names["f"])
+
+
 # ------------------------------------------------------------------------------------- whatever can be called
 
 
