@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PACKAGE = Path(gip_nb.__file__).parent
 HEAVY = {"openai", "IPython", "anywidget", "pandas"}
 
+# They call what is the user's, a coroutine or a function in a thread, or read the notebook that runs.
+CALLS = {"cancellation.py", "notebook_tools.py", "toolbox.py"}
 PURE_FILES = (
     *(
         PACKAGE / name
@@ -33,7 +35,7 @@ PURE_FILES = (
     *(PACKAGE / "diagnosis" / name for name in ("checks.py", "facts.py", "report.py")),
     *sorted((PACKAGE / "protocol").glob("*.py")),
     # Not `notebook_tools.py`, which looks up the notebook, and has the time.
-    *sorted(path for path in (PACKAGE / "tools").rglob("*.py") if path.name != "notebook_tools.py"),
+    *sorted(path for path in (PACKAGE / "tools").rglob("*.py") if path.name not in CALLS),
 )
 # Clocks, threads, sockets, processes: what a pure module is told or given, never fetches. (`tools/`
 # calls functions that may be coroutines, so it may look at them with `inspect`; it runs no loop.)
