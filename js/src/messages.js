@@ -12,7 +12,7 @@
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
  * @typedef {"start" | "stop" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update" | "delete"
- *   | "label" | "play" | "events" | "event"} Verb
+ *   | "approve" | "label" | "play" | "events" | "event"} Verb
  */
 
 /**
@@ -94,6 +94,7 @@
  * @property {number | null} audio_ms how much sound there is
  * @property {string | null} reason why it failed, or is incomplete
  * @property {number | null} duration_ms how long the function took
+ * @property {CallView | null} call of a function call that the kernel runs: where it is
  * @property {number | null} turn that it belongs to
  * @property {1 | -1 | null} rating of its turn, in each of its answers
  * @property {string | null} label of its turn, in the last of its answers
@@ -416,6 +417,14 @@ const TALK = {
   settings: object(SETTINGS),
 };
 
+/** @type {Record<keyof CallView, Check>} */
+const CALL = {
+  state: oneOf("asked", "waiting", "running", "done", "failed", "timed_out", "denied", "cancelled"),
+  since_ms: orNull(number),
+  until_ms: orNull(number),
+  traceback: orNull(text),
+};
+
 /** @type {Record<keyof ItemView, Check>} */
 const ITEM = {
   item_id: text,
@@ -431,6 +440,7 @@ const ITEM = {
   audio_ms: orNull(number),
   reason: orNull(text),
   duration_ms: orNull(number),
+  call: orNull(object(CALL)),
   turn: orNull(count),
   rating: oneOf(1, -1, null),
   label: orNull(text),
@@ -457,7 +467,7 @@ export const PAGE_MESSAGES = {
     request: count,
     verb: oneOf(
       ...["start", "stop", "text", "sound", "interrupt", "mute", "take", "press", "release", "update"],
-      ...["delete", "label", "play", "events", "event"],
+      ...["delete", "approve", "label", "play", "events", "event"],
     ),
     args: record,
   },
