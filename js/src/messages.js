@@ -78,6 +78,17 @@
  */
 
 /**
+ * Where a function call is that the kernel runs; times are Unix milliseconds, the kernel's. One that is `asked` about is answered
+ * by the verb `approve`, until `until_ms`: `answer` is "once", "talk" (for all calls of this function in this talk) or "deny".
+ *
+ * @typedef {object} CallView
+ * @property {"asked" | "waiting" | "running" | "done" | "failed" | "timed_out" | "denied" | "cancelled"} state
+ * @property {number | null} since_ms
+ * @property {number | null} until_ms
+ * @property {string | null} traceback of one that raised
+ */
+
+/**
  * One item of the conversation.
  *
  * @typedef {object} ItemView
