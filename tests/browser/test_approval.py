@@ -1,4 +1,4 @@
-"""A call that needs the user's leave: allowed by a click, and the newest definition of a tool is what runs."""
+"""A call that needs leave: allowed by a click, and the newest definition of a tool is what runs."""
 
 from __future__ import annotations
 
