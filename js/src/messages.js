@@ -12,7 +12,7 @@
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
  * @typedef {"start" | "stop" | "retry" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update"
- *   | "delete" | "label" | "play" | "events" | "event"} Verb
+ *   | "delete" | "approve" | "label" | "play" | "events" | "event"} Verb
  */
 
 /**
@@ -89,6 +89,17 @@
  */
 
 /**
+ * Where a function call is that the kernel runs; times are Unix milliseconds, the kernel's. One that is `asked` about is answered
+ * by the verb `approve`, until `until_ms`: `answer` is "once", "talk" (for all calls of this function in this talk) or "deny".
+ *
+ * @typedef {object} CallView
+ * @property {"asked" | "waiting" | "running" | "done" | "failed" | "timed_out" | "denied" | "cancelled"} state
+ * @property {number | null} since_ms
+ * @property {number | null} until_ms
+ * @property {string | null} traceback of one that raised
+ */
+
+/**
  * One item of the conversation.
  *
  * @typedef {object} ItemView
@@ -105,6 +116,7 @@
  * @property {number | null} audio_ms how much sound there is
  * @property {string | null} reason why it failed, or is incomplete
  * @property {number | null} duration_ms how long the function took
+ * @property {CallView | null} call of a function call that the kernel runs: where it is
  * @property {number | null} turn that it belongs to
  * @property {1 | -1 | null} rating of its turn, in each of its answers
  * @property {string | null} label of its turn, in the last of its answers
@@ -431,6 +443,14 @@ const TALK = {
   settings: object(SETTINGS),
 };
 
+/** @type {Record<keyof CallView, Check>} */
+const CALL = {
+  state: oneOf("asked", "waiting", "running", "done", "failed", "timed_out", "denied", "cancelled"),
+  since_ms: orNull(number),
+  until_ms: orNull(number),
+  traceback: orNull(text),
+};
+
 /** @type {Record<keyof ItemView, Check>} */
 const ITEM = {
   item_id: text,
@@ -446,6 +466,7 @@ const ITEM = {
   audio_ms: orNull(number),
   reason: orNull(text),
   duration_ms: orNull(number),
+  call: orNull(object(CALL)),
   turn: orNull(count),
   rating: oneOf(1, -1, null),
   label: orNull(text),
@@ -484,7 +505,7 @@ export const PAGE_MESSAGES = {
         "release",
         "update",
       ],
-      ...["delete", "label", "play", "events", "event"],
+      ...["delete", "approve", "label", "play", "events", "event"],
     ),
     args: record,
   },

@@ -19,6 +19,7 @@ export const item = (item_id, rest = {}) => ({
   audio_ms: null,
   reason: null,
   duration_ms: null,
+  call: null,
   turn: null,
   rating: null,
   label: null,
