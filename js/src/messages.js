@@ -73,6 +73,7 @@
  * @property {number} event_count rows of the event log
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
  * @property {ErrorView | null} budget that the budget is nearly spent, or that it stops the talk
+ * @property {ErrorView | null} retry that a failed answer is asked for again after a wait
  * @property {LogView | null} log that the talk is written to disk; null: it is not
  * @property {SettingsView} settings
  */
@@ -412,6 +413,7 @@ const TALK = {
   event_count: count,
   notice: orNull(object(ERROR)),
   budget: orNull(object(ERROR)),
+  retry: orNull(object(ERROR)),
   log: orNull(object(LOG)),
   settings: object(SETTINGS),
 };

@@ -50,6 +50,7 @@ export const talk = (rest = {}) => ({
   event_count: 0,
   notice: null,
   budget: null,
+  retry: null,
   log: null,
   settings: {
     instructions: null,

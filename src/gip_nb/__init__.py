@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gip_nb.journal import plots
     from gip_nb.journal.comparison import compare
     from gip_nb.notebook.widget import Talk
+    from gip_nb.protocol.retries import Retry
     from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
@@ -53,6 +54,7 @@ _ELSEWHERE = {
     "RealtimeSession": "gip_nb.session.blocking",
     "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
+    "Retry": "gip_nb.protocol.retries",
     "Talk": "gip_nb.notebook.widget",
     "compare": "gip_nb.journal.comparison",
     "load": "gip_nb.recording",
@@ -90,6 +92,8 @@ def talk(
     budget_usd: float | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     log: str | os.PathLike[str] | Literal[False] | None = None,
+    retry: bool | Retry | Mapping[str, Any] = True,
+    response_timeout_s: float | None = 30.0,
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -123,6 +127,12 @@ def talk(
         log: a folder. Each session writes itself as it goes, its sound too, into a folder of its own there;
             `gip_nb.load` reads that, after a crash too. Default: `GIP_LOG`, and without it nothing is
             written; False: nothing is, whatever that says. `log_limit_bytes` (2 GiB) bounds each.
+        retry: ask again for a response that failed or was refused because of a rate limit or of trouble at
+            the server: twice at most, after the wait that the server names. False: never; `gip_nb.Retry(
+            times=3, most_wait_s=20)` or a dict of its fields: so. Not where sound of it came, nor where you
+            speak, type or interrupt meanwhile. Each try is billed.
+        response_timeout_s: a response of which nothing comes for so long while it is generated is cancelled
+            and told; None: it is waited for without end.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -153,6 +163,8 @@ def talk(
         budget_usd=budget_usd,
         history=history,
         log=log,
+        retry=retry,
+        response_timeout_s=response_timeout_s,
         record=record,
         greet=greet,
         **session,

@@ -122,6 +122,7 @@ class TalkState(TypedDict, total=False):
     event_count: int
     notice: ErrorView | None
     budget: ErrorView | None
+    retry: ErrorView | None
     log: LogView | None
     settings: SettingsView
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import Decoder
+from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.outputs import Flush, ItemChanged, Play, PlayEnd
 
 if TYPE_CHECKING:
@@ -206,6 +207,32 @@ class Playback:
     def mute(self, response_id: str) -> None:
         """Nothing of this response is played."""
         self._muted_responses.add(response_id)
+
+    def let_go(self, response: Response) -> None:
+        """No more is waited for of this response: what came of it is played to its end, and nothing after."""
+        for item_id in response.item_ids:
+            self._end(self._conversation.items[item_id])
+        self._muted_responses.add(response.response_id)
+
+    def done_after_all(self, response: Response) -> None:
+        """One that was let go has ended: what came of it since was not played, and is forgotten."""
+        for item_id in self._delete_when_done.pop(response.response_id, []):
+            self._send({"type": "conversation.item.delete", "item_id": item_id})
+        for item in (self._conversation.items[i] for i in response.item_ids):
+            given_ms = self._given_samples.get(item.item_id, 0) // SAMPLES_PER_MS
+            if item.deleted or item.playback_cut or item.generated_samples // SAMPLES_PER_MS <= given_ms:
+                continue
+            if given_ms:
+                self._send(
+                    {
+                        "type": "conversation.item.truncate",
+                        "item_id": item.item_id,
+                        "content_index": item.audio_index,
+                        "audio_end_ms": given_ms,
+                    }
+                )
+            else:
+                self._send({"type": "conversation.item.delete", "item_id": item.item_id})
 
     def response_done(self, response: Response) -> None:
         """A response has ended: what its interruption has left undone is done now."""

@@ -71,6 +71,8 @@ NAMED_OPTIONS = frozenset(
         "log_limit_bytes",
         "model",
         "prices",
+        "response_timeout_s",
+        "retry",
         "tools",
         "transcription",
         "turn_detection",

@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import logging
 import math
+import random
 import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -26,13 +27,16 @@ from gip_nb.protocol import outputs
 from gip_nb.protocol.budget import Budget, budget_of, must_have_price
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
+from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, Limits
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
+from gip_nb.session.response_news import ResponseNews
 from gip_nb.session.speaker import Flushed, NoSpeaker
+from gip_nb.session.timers import Timer, now_s
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
     ends_session,
@@ -67,7 +71,6 @@ _At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
 
 _log = logging.getLogger(__name__)
 _FLUSH_TIMEOUT_S = 1.0
-BEGIN_TIMEOUT_S = 15.0
 # 10 s of microphone frames of 40 ms.
 _EARLY_FRAMES = 250
 _AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
@@ -108,7 +111,17 @@ class Talking:
         self._budget_usd = settings.budget_usd
         # Who is told that the budget is nearly spent; a blocking face warns in the cell instead.
         self.budget_warning: Callable[[str], object] = _log.warning
-        self.protocol = ClientProtocol(new_id, player=self._speaker.plays, budget=Budget(settings.budget_usd))
+        self.protocol = ClientProtocol(
+            new_id,
+            player=self._speaker.plays,
+            budget=Budget(settings.budget_usd),
+            retry=settings.retry,
+            limits=Limits(begin_s=BEGIN_TIMEOUT_S, response_s=settings.response_timeout_s),
+            clock=now_s,
+            random=random.random,
+        )
+        self._timer = Timer(lambda: self.protocol.due_s, self._on_time)
+        self._news = ResponseNews(self.note, listener)
         self._log_writer: LogWriter | None = None
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
@@ -124,7 +137,6 @@ class Talking:
         self._capture_marks = CaptureMarks()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
-        self._begin_timer: asyncio.TimerHandle | None = None
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -434,8 +446,8 @@ class Talking:
         if self._at in {"closed", "error"}:
             return
         self.error = error or self.error
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
+        self._timer.stop()
+        self._news.over()
         self._line.abandon()
         if self._log_writer is not None:
             self._log_writer.write_soon()
@@ -456,6 +468,10 @@ class Talking:
         while todo := self.protocol.take():
             for output in todo:
                 self._perform(output)
+        if self._at == "open":
+            self._timer.look()
+        if not self.protocol.asks_again:
+            self._news.over()
         self._waits.check()
         self._tell_state()
 
@@ -467,14 +483,14 @@ class Talking:
                 self._line.send(append_frame(audio))
             case outputs.Send(fields):
                 self._line.send(fields)
-                if fields.get("event_id") == self.protocol.asked_event_id:
-                    self._expect_response(fields["event_id"])
             case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
                 self._play(output)
             case outputs.ToolCall(call_id, name, arguments):
                 self._start(self._call_tool(call_id, name, arguments))
             case outputs.BudgetChanged(verdict):
                 self._on_budget(verdict)
+            case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung():
+                self._news.tell(output)
             case outputs.Failed():
                 self._on_failed(error_of_failure(output))
 
@@ -494,16 +510,9 @@ class Talking:
         if verdict.state == "warned":
             self.budget_warning(f"{verdict.message}: {verdict.next_step}")
 
-    def _expect_response(self, event_id: str) -> None:
-        """One that never begins, and for which perhaps nobody waits, holds nothing up for ever."""
-
-        def look() -> None:
-            self.protocol.begin_overdue(event_id)
-            self._pump()
-
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
-        self._begin_timer = loop().call_later(BEGIN_TIMEOUT_S, look)
+    def _on_time(self) -> None:
+        self.protocol.tick()
+        self._pump()
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         task = loop().create_task(coroutine)

@@ -1,0 +1,68 @@
+"""What is told of responses that failed or hung: a row each, a word in the log, a notice in the widget."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from gip_nb.protocol import outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gip_nb.session.listener import Listener
+
+__all__ = ["ResponseNews"]
+
+_log = logging.getLogger(__name__)
+
+
+class ResponseNews:
+    """Of one session. On the loop only.
+
+    Args:
+        note: makes a local row, of a kind and its fields.
+        listener: who shows the talk.
+    """
+
+    def __init__(self, note: Callable[..., object], listener: Listener | None) -> None:
+        self._note = note
+        self._listener = listener
+        self._shown = False
+
+    def tell(self, news: outputs.AskAgain | outputs.GivenUp | outputs.Hung) -> None:
+        """Log it, and show it where it is shown while it lasts."""
+        match news:
+            case outputs.AskAgain(response_id, attempt, wait_s, reason, message):
+                fields = {"response_id": response_id} if response_id is not None else {}
+                self._note(
+                    "response.retry", **fields, attempt=attempt, wait_s=wait_s, reason=reason, message=message
+                )
+                _log.warning("%s: %s; it is asked again in %.1f s", reason, message, wait_s)
+                self._shown = True
+                if self._listener is not None:
+                    self._listener.asks_again(news)
+            case outputs.GivenUp(response_id, attempts, why, reason, message, wait_s):
+                fields = {"response_id": response_id} if response_id is not None else {}
+                self._note(
+                    "response.given_up",
+                    **fields,
+                    attempts=attempts,
+                    why=why,
+                    reason=reason,
+                    message=message,
+                    wait_s=wait_s,
+                )
+                _log.warning("a failed answer is not asked for again (%s): %s", why, message)
+            case outputs.Hung(what, response_id, event_id, waited_s, received):
+                named = {"response_id": response_id, "create_event_id": event_id}
+                fields = {name: value for name, value in named.items() if value is not None}
+                self._note("response.hung", **fields, what=what, waited_s=waited_s, received=received)
+                _log.warning("a response is waited for no longer (%s, %.1f s)", what, waited_s)
+
+    def over(self) -> None:
+        """Nothing is to be asked for again any more: the notice goes."""
+        if self._shown:
+            self._shown = False
+            if self._listener is not None:
+                self._listener.asks_again(None)
