@@ -128,9 +128,9 @@ def talk(
             `gip_nb.load` reads that, after a crash too. Default: `GIP_LOG`, and without it nothing is
             written; False: nothing is, whatever that says. `log_limit_bytes` (2 GiB) bounds each.
         retry: ask again for a response that failed or was refused because of a rate limit or of trouble at
-            the server: twice at most, after the wait that the server names. False: never; `gip_nb.Retry(
-            times=3, most_wait_s=20)` or a dict of its fields: so. Not where sound of it came, nor where you
-            speak, type or interrupt meanwhile. Each try is billed.
+            the server: twice at most, after the wait that the server names. False: never;
+            `gip_nb.Retry(attempts=3, longest_wait_s=20)` or a dict of its fields: so. Not where sound of it
+            came, nor where you speak, type or interrupt meanwhile. Each one is billed.
         response_timeout_s: a response of which nothing comes for so long while it is generated is cancelled
             and told; None: it is waited for without end.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved

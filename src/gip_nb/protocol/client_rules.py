@@ -12,7 +12,7 @@ from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import NOT_JSON, decode_json
-from gip_nb.protocol.outputs import Failed, ItemChanged, SettingsChanged, TextAdded, ToolCall
+from gip_nb.protocol.outputs import Failed, Hung, ItemChanged, SettingsChanged, TextAdded, ToolCall
 from gip_nb.protocol.requests import Request
 from gip_nb.protocol.retries import fault_of, reason_of
 
@@ -289,6 +289,10 @@ def _over_already(p: ClientProtocol, response_id: str | None) -> None:
         return
     p._active = None
     p._deadlines.ended(response_id)
+    p._outputs.append(Hung("let go", response_id, None, 0.0, ""))
+    response = p.conversation.responses.get(response_id)
+    if response is not None:
+        p._playback.response_done(response)
     wish = p._wish_of.get(response_id)
     if wish is not None:
         p._finish(wish)

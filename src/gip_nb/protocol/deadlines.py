@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from gip_nb.protocol.client import ClientProtocol
     from gip_nb.protocol.frames import Event
 
-__all__ = ["BEGIN_TIMEOUT_S", "RESPONSE_TIMEOUT_S", "Deadlines", "Limits", "response_timeout_of"]
+__all__ = [
+    "BEGIN_TIMEOUT_S",
+    "CANCEL_TIMEOUT_S",
+    "RESPONSE_TIMEOUT_S",
+    "Deadlines",
+    "Limits",
+    "response_timeout_of",
+]
 
 BEGIN_TIMEOUT_S = 15.0
 RESPONSE_TIMEOUT_S = 30.0
-_CANCEL_TIMEOUT_S = 5.0
+CANCEL_TIMEOUT_S = 5.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +43,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     begin_s: float = BEGIN_TIMEOUT_S
     response_s: float | None = RESPONSE_TIMEOUT_S
-    cancel_s: float = _CANCEL_TIMEOUT_S
+    cancel_s: float = CANCEL_TIMEOUT_S
 
 
 def response_timeout_of(given: object) -> float | None:

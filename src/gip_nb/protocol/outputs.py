@@ -35,7 +35,7 @@ __all__ = [
 # Why what failed is not asked for again: the user has gone on, has heard a part, or stopped it; it was asked
 # often enough; the wait is too long; nobody waits for it any more; it was begun by an event that the user
 # sent as it is.
-GivenUpWhy = Literal["went on", "heard", "interrupted", "tries", "wait", "timed out", "not ours"]
+GivenUpWhy = Literal["went on", "heard", "interrupted", "attempts", "wait", "timed out", "not ours"]
 # What a response is that is waited for no longer: it did not begin; it was silent, and is cancelled; its
 # cancel was not answered.
 HungWhat = Literal["not begun", "silent", "let go"]

@@ -9,7 +9,7 @@ wish from going out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.retries import Fault
     from gip_nb.protocol.turns import Response
 
-__all__ = ["HUNG", "Retries", "ask_again", "due_s", "give_up", "tick"]
+__all__ = ["HUNG", "Retries", "ask_again", "due_s", "give_up", "row_of", "tick"]
 
 # By this a response that was silent for too long is told from one that failed at the server.
 HUNG = "local.response.hung"
@@ -92,7 +92,7 @@ def ask_again(
         False where it is not: `failure` is to be told now.
     """
     reason, retries = reason_of(fault), p._retries
-    if reason is None or retries.policy.times == 0:
+    if reason is None or retries.policy.attempts == 0:
         return False
     tried = 0 if wish is None else wish.retried
     wait_s = wait_s_of(retries.policy, tried + 1, fault, retries.limits, retries.random)
@@ -125,9 +125,9 @@ def _why_not(
         return "heard"
     if _user_goes_on(p):
         return "went on"
-    if tried >= policy.times:
-        return "tries"
-    return "wait" if wait_s > policy.most_wait_s else None
+    if tried >= policy.attempts:
+        return "attempts"
+    return "wait" if wait_s > policy.longest_wait_s else None
 
 
 def _was_heard(p: ClientProtocol, response: Response) -> bool:
@@ -260,6 +260,16 @@ def _what_came(p: ClientProtocol, response_id: str) -> str:
     found += [repr(words if len(words) <= _MOST_WORDS else words[:_MOST_WORDS] + "...")] if words else []
     found += ["a function call that was not finished"] if calls else []
     return f"there is {', '.join(found)}" if found else "nothing of it had come"
+
+
+def row_of(news: AskAgain | GivenUp | Hung) -> tuple[str, dict[str, Any]]:
+    """The local row that tells it: its kind, and its fields. What a conversation makes of it is there."""
+    kinds = {AskAgain: "response.retry", GivenUp: "response.given_up", Hung: "response.hung"}
+    fields = {f: v for f, v in msgspec.structs.asdict(news).items() if v is not None}
+    if "event_id" in fields:
+        # A row is no event of its own: that name is taken.
+        fields["create_event_id"] = fields.pop("event_id")
+    return kinds[type(news)], fields
 
 
 def _let_go(p: ClientProtocol, response_id: str) -> None:

@@ -80,17 +80,17 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """How responses that failed are asked for again.
 
     Attributes:
-        times: at most so often for one answer; 0: never.
+        attempts: at most so often for one answer; 0: never.
         first_wait_s: before the first time, where the server does not say how long; twice as long each time.
-        most_wait_s: who would have to wait longer than this does not ask again, and is told.
+        longest_wait_s: who would have to wait longer than this does not ask again, and is told.
     """
 
-    times: int = 2
+    attempts: int = 2
     first_wait_s: float = 1.0
-    most_wait_s: float = 60.0
+    longest_wait_s: float = 60.0
 
 
-NEVER = Retry(times=0)
+NEVER = Retry(attempts=0)
 
 
 def retry_of(given: object) -> Retry:
@@ -112,16 +112,16 @@ def retry_of(given: object) -> Retry:
         given = Retry(**given)
     if not isinstance(given, Retry):
         raise BadSetting(
-            f"retry is {given!r}", "use True, False, gip_nb.Retry(times=3) or a dict of its fields."
+            f"retry is {given!r}", "use True, False, gip_nb.Retry(attempts=3) or a dict of its fields."
         )
     return _checked(given)
 
 
 def _checked(policy: Retry) -> Retry:
-    times: object = policy.times
-    if isinstance(times, bool) or not isinstance(times, int) or times < 0:
-        raise BadSetting(f"retry: times is {times!r}", "give a whole number, 0 for never.")
-    for name in ("first_wait_s", "most_wait_s"):
+    attempts: object = policy.attempts
+    if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 0:
+        raise BadSetting(f"retry: attempts is {attempts!r}", "give a whole number, 0 for never.")
+    for name in ("first_wait_s", "longest_wait_s"):
         value: object = getattr(policy, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise BadSetting(f"retry: {name} is {value!r}", "give it in seconds, more than 0.")
@@ -262,4 +262,4 @@ def wait_s_of(
         return told_s * (1 + 0.1 * random()) + 0.05 * random()
     backoff_s = policy.first_wait_s * 2.0 ** min(attempt - 1, 32)
     # What this side has made up is never longer than what it would wait for.
-    return min(policy.most_wait_s, backoff_s * (0.75 + 0.5 * random()))
+    return min(policy.longest_wait_s, backoff_s * (0.75 + 0.5 * random()))

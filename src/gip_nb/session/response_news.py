@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from gip_nb.protocol import outputs
+from gip_nb.protocol.overdue import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,32 +33,17 @@ class ResponseNews:
 
     def tell(self, news: outputs.AskAgain | outputs.GivenUp | outputs.Hung) -> None:
         """Log it, and show it where it is shown while it lasts."""
+        kind, fields = row_of(news)
+        self._note(kind, **fields)
         match news:
-            case outputs.AskAgain(response_id, attempt, wait_s, reason, message):
-                fields = {"response_id": response_id} if response_id is not None else {}
-                self._note(
-                    "response.retry", **fields, attempt=attempt, wait_s=wait_s, reason=reason, message=message
-                )
+            case outputs.AskAgain(_, _, wait_s, reason, message):
                 _log.warning("%s: %s; it is asked again in %.1f s", reason, message, wait_s)
                 self._shown = True
                 if self._listener is not None:
                     self._listener.asks_again(news)
-            case outputs.GivenUp(response_id, attempts, why, reason, message, wait_s):
-                fields = {"response_id": response_id} if response_id is not None else {}
-                self._note(
-                    "response.given_up",
-                    **fields,
-                    attempts=attempts,
-                    why=why,
-                    reason=reason,
-                    message=message,
-                    wait_s=wait_s,
-                )
+            case outputs.GivenUp(_, _, why, _, message):
                 _log.warning("a failed answer is not asked for again (%s): %s", why, message)
-            case outputs.Hung(what, response_id, event_id, waited_s, received):
-                named = {"response_id": response_id, "create_event_id": event_id}
-                fields = {name: value for name, value in named.items() if value is not None}
-                self._note("response.hung", **fields, what=what, waited_s=waited_s, received=received)
+            case outputs.Hung(what, _, _, waited_s):
                 _log.warning("a response is waited for no longer (%s, %.1f s)", what, waited_s)
 
     def over(self) -> None:

@@ -27,7 +27,7 @@ from gip_nb.protocol import outputs
 from gip_nb.protocol.budget import Budget, budget_of, must_have_price
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
-from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, Limits
+from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, CANCEL_TIMEOUT_S, Limits
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.line import Line
@@ -116,7 +116,9 @@ class Talking:
             player=self._speaker.plays,
             budget=Budget(settings.budget_usd),
             retry=settings.retry,
-            limits=Limits(begin_s=BEGIN_TIMEOUT_S, response_s=settings.response_timeout_s),
+            limits=Limits(
+                begin_s=BEGIN_TIMEOUT_S, response_s=settings.response_timeout_s, cancel_s=CANCEL_TIMEOUT_S
+            ),
             clock=now_s,
             random=random.random,
         )
