@@ -12,7 +12,7 @@ from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import NOT_JSON, decode_json
-from gip_nb.protocol.outputs import Failed, Hung, ItemChanged, SettingsChanged, TextAdded, ToolCall
+from gip_nb.protocol.outputs import CutShort, Failed, Hung, ItemChanged, SettingsChanged, TextAdded, ToolCall
 from gip_nb.protocol.requests import Request
 from gip_nb.protocol.retries import fault_of, reason_of
 
@@ -158,13 +158,21 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
         _hand_out(p, calls)
     if response.status == "failed":
         _on_failed(p, e, response, wish)
-    elif wish is not None:
-        wish.retried = 0
-        if not calls:
-            p._finish(wish)
+    else:
+        _on_not_failed(p, response, wish, goes_on=bool(calls))
     _answer_unmade_calls(p, response)
     p._drain()
     p._report_turn()
+
+
+def _on_not_failed(p: ClientProtocol, response: Response, wish: Wish | None, *, goes_on: bool) -> None:
+    if response.status == "incomplete":
+        p._outputs.append(CutShort(response.response_id, response.reason))
+    if wish is not None:
+        # What follows from here is another thing to ask for.
+        wish.retried = 0
+        if not goes_on:
+            p._finish(wish)
 
 
 def _on_failed(p: ClientProtocol, e: Event, response: Response, wish: Wish | None) -> None:

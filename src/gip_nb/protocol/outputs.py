@@ -11,6 +11,7 @@ from gip_nb.protocol.budget import Verdict
 __all__ = [
     "AskAgain",
     "BudgetChanged",
+    "CutShort",
     "Failed",
     "Flush",
     "GivenUp",
@@ -177,6 +178,18 @@ class GivenUp(msgspec.Struct, frozen=True):
     wait_s: float
 
 
+class CutShort(msgspec.Struct, frozen=True):
+    """A response is incomplete: the news is to be logged. It is not asked for again: it would be again.
+
+    Attributes:
+        response_id: of it.
+        reason: the server's, such as `max_output_tokens` or `content_filter`.
+    """
+
+    response_id: str
+    reason: str | None
+
+
 class Hung(msgspec.Struct, frozen=True):
     """A response is waited for no longer: the news is to be logged.
 
@@ -240,6 +253,7 @@ Output = (
     | ToolCall
     | AskAgain
     | GivenUp
+    | CutShort
     | Hung
     | Failed
 )

@@ -31,8 +31,14 @@ class ResponseNews:
         self._listener = listener
         self._shown = False
 
-    def tell(self, news: outputs.AskAgain | outputs.GivenUp | outputs.Hung) -> None:
+    def tell(self, news: outputs.AskAgain | outputs.GivenUp | outputs.Hung | outputs.CutShort) -> None:
         """Log it, and show it where it is shown while it lasts."""
+        if isinstance(news, outputs.CutShort):
+            # The server's own row tells it, and the widget shows it where the answer stands.
+            _log.warning(
+                "the answer is incomplete (%s): it is not asked for again", news.reason or "no reason"
+            )
+            return
         kind, fields = row_of(news)
         self._note(kind, **fields)
         match news:

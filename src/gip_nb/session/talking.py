@@ -491,7 +491,7 @@ class Talking:
                 self._start(self._call_tool(call_id, name, arguments))
             case outputs.BudgetChanged(verdict):
                 self._on_budget(verdict)
-            case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung():
+            case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung() | outputs.CutShort():
                 self._news.tell(output)
             case outputs.Failed():
                 self._on_failed(error_of_failure(output))

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gip_nb.protocol.budget import OVER_BUDGET, Verdict
 from gip_nb.protocol.client import ClientProtocol
 from gip_nb.protocol.deadlines import Limits
 from gip_nb.protocol.frames import Event
-from gip_nb.protocol.outputs import AskAgain, Failed, GivenUp, Hung, TurnDone
+from gip_nb.protocol.outputs import AskAgain, CutShort, Failed, GivenUp, Hung, TurnDone
 from gip_nb.protocol.overdue import HUNG, row_of
 from gip_nb.protocol.retries import Retry
 from tests.unit.protocol.test_client import CREATE, HALF_SECOND, ITEM, Line
@@ -458,3 +459,23 @@ def test_rows_hold_what_was_told() -> None:
     assert (kind, fields["create_event_id"]) == ("response.hung", "evt_1")
     assert "response_id" not in fields
     assert "event_id" not in fields
+
+
+def test_an_incomplete_answer_is_told_and_not_asked_for_again() -> None:
+    line = Patient()
+    wish = line.ask()
+    line.created()
+    line.done(status="incomplete", status_details={"type": "incomplete", "reason": "content_filter"})
+    assert [o.reason for o in line.outputs_of(CutShort)] == ["content_filter"]
+    assert (wish.done, wish.failure, line.protocol.asks_again) == (True, None, False)
+
+
+def test_what_the_budget_no_longer_allows_is_not_asked_for_again() -> None:
+    line = Patient()
+    wish = line.ask()
+    line.fail()
+    line.protocol.budget.verdict = Verdict("spent", 1.0, 1.0, "the budget is spent", "raise it")
+    line.later(3)
+    assert line.types(CREATE) == [CREATE]
+    assert wish.failure is not None
+    assert wish.failure.code == OVER_BUDGET
