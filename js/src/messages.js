@@ -11,8 +11,8 @@
  * @typedef {"message" | "function_call" | "function_call_output"} ItemType
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
- * @typedef {"start" | "stop" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update" | "delete"
- *   | "label" | "play" | "events" | "event"} Verb
+ * @typedef {"start" | "stop" | "retry" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update"
+ *   | "delete" | "label" | "play" | "events" | "event"} Verb
  */
 
 /**
@@ -51,6 +51,16 @@
  */
 
 /**
+ * The connection is lost, and is opened again.
+ *
+ * @typedef {object} ReconnectingView
+ * @property {number} attempt from 1
+ * @property {number} attempts how many are made at the most
+ * @property {number | null} due_at_ms when it is made, Unix time; null: now
+ * @property {string} message why there is a need
+ */
+
+/**
  * One talk, as the kernel knows it.
  *
  * @typedef {object} TalkState
@@ -71,6 +81,7 @@
  * @property {number | null} connected_at_ms Unix time, by the kernel's clock
  * @property {number | null} ended_at_ms the same; null while it goes on
  * @property {number} event_count rows of the event log
+ * @property {ReconnectingView | null} reconnecting null while there is a connection, or none is wanted
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
  * @property {ErrorView | null} budget that the budget is nearly spent, or that it stops the talk
  * @property {ErrorView | null} retry that a failed answer is asked for again after a wait
@@ -381,6 +392,9 @@ const SETTINGS = {
 /** @type {Record<keyof LogView, Check>} */
 const LOG = { folder: text, stopped: flag };
 
+/** @type {Record<keyof ReconnectingView, Check>} */
+const RECONNECTING = { attempt: count, attempts: count, due_at_ms: orNull(number), message: text };
+
 /** @type {Record<keyof TalkState, Check>} */
 const TALK = {
   state: oneOf(
@@ -412,6 +426,7 @@ const TALK = {
   ended_at_ms: orNull(number),
   event_count: count,
   notice: orNull(object(ERROR)),
+  reconnecting: orNull(object(RECONNECTING)),
   budget: orNull(object(ERROR)),
   retry: orNull(object(ERROR)),
   log: orNull(object(LOG)),
@@ -458,7 +473,19 @@ export const PAGE_MESSAGES = {
     page: text,
     request: count,
     verb: oneOf(
-      ...["start", "stop", "text", "sound", "interrupt", "mute", "take", "press", "release", "update"],
+      ...[
+        "start",
+        "stop",
+        "retry",
+        "text",
+        "sound",
+        "interrupt",
+        "mute",
+        "take",
+        "press",
+        "release",
+        "update",
+      ],
       ...["delete", "label", "play", "events", "event"],
     ),
     args: record,

@@ -49,6 +49,7 @@ export const talk = (rest = {}) => ({
   ended_at_ms: null,
   event_count: 0,
   notice: null,
+  reconnecting: null,
   budget: null,
   retry: null,
   log: null,

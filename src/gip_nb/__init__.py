@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gip_nb.journal import plots
     from gip_nb.journal.comparison import compare
     from gip_nb.notebook.widget import Talk
+    from gip_nb.protocol.reconnection import Reconnect
     from gip_nb.protocol.retries import Retry
     from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
@@ -52,6 +53,7 @@ _ELSEWHERE = {
     "AsyncRealtimeSession": "gip_nb.session.session",
     "GipError": "gip_nb.errors",
     "RealtimeSession": "gip_nb.session.blocking",
+    "Reconnect": "gip_nb.protocol.reconnection",
     "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
     "Retry": "gip_nb.protocol.retries",
@@ -94,6 +96,7 @@ def talk(
     log: str | os.PathLike[str] | Literal[False] | None = None,
     retry: bool | Retry | Mapping[str, Any] = True,
     response_timeout_s: float | None = 30.0,
+    reconnect: bool | Mapping[str, Any] | Reconnect = True,
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -133,6 +136,9 @@ def talk(
             came, nor where you speak, type or interrupt meanwhile. Each one is billed.
         response_timeout_s: a response of which nothing comes for so long while it is generated is cancelled
             and told; None: it is waited for without end.
+        reconnect: come back when the connection is lost, with settings, history and what was being said;
+            False: that is the session's end. A `gip_nb.Reconnect`, or a dict of its fields, says how often
+            and how long is tried, and how long a session may last.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -165,6 +171,7 @@ def talk(
         log=log,
         retry=retry,
         response_timeout_s=response_timeout_s,
+        reconnect=reconnect,
         record=record,
         greet=greet,
         **session,

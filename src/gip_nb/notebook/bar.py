@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.cost import Cost
     from gip_nb.protocol.outputs import AskAgain
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.session.settings import Settings
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "reconnecting_view"]
 
 
 class Bar:
@@ -49,6 +50,7 @@ class Bar:
             cost_note=None,
             budget=None,
             retry=None,
+            reconnecting=None,
             connected_at_ms=None,
             ended_at_ms=None,
             first_sound_ms=None,
@@ -130,6 +132,7 @@ class Bar:
             "ended_at_ms": None,
             "event_count": len(session.log),
             "notice": None,
+            "reconnecting": None,
             # Where Start will have it written, too: who speaks is to know before.
             "log": None if settings.log is None else {"folder": str(settings.log), "stopped": False},
             "settings": settings_view(session, settings),
@@ -141,3 +144,16 @@ class Bar:
 def _seconds(wait_s: float) -> str:
     """For a title: whole seconds, and never none."""
     return f"{max(1, round(wait_s))} s"
+
+
+def reconnecting_view(attempt: Attempt | None) -> messages.ReconnectingView | None:
+    """Where coming back is, as the pages show it."""
+    if attempt is None:
+        return None
+    due = attempt.due_unix_s
+    return {
+        "attempt": attempt.number,
+        "attempts": attempt.most,
+        "due_at_ms": None if due is None else due * 1000,
+        "message": attempt.message,
+    }

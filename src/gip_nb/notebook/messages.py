@@ -33,6 +33,7 @@ __all__ = [
     "PageTime",
     "Playback",
     "Position",
+    "ReconnectingView",
     "Reply",
     "Request",
     "SettingsView",
@@ -47,6 +48,7 @@ __all__ = [
 Verb = Literal[
     "start",
     "stop",
+    "retry",
     "text",
     "sound",
     "interrupt",
@@ -100,6 +102,18 @@ class LogView(TypedDict):
     stopped: bool
 
 
+class ReconnectingView(TypedDict):
+    """The connection is lost: `attempt` is made at `due_at_ms` (Unix time), or now where that is None.
+
+    `attempts` is how many are made at the most, `message` why there is a need.
+    """
+
+    attempt: int
+    attempts: int
+    due_at_ms: float | None
+    message: str
+
+
 class TalkState(TypedDict, total=False):
     """All that the bar shows."""
 
@@ -121,6 +135,7 @@ class TalkState(TypedDict, total=False):
     ended_at_ms: float | None
     event_count: int
     notice: ErrorView | None
+    reconnecting: ReconnectingView | None
     budget: ErrorView | None
     retry: ErrorView | None
     log: LogView | None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gip_nb.notebook.widget import Talk
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.outputs import AskAgain, State
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.session import AsyncRealtimeSession
 
 __all__ = ["NewestOnly"]
@@ -33,6 +34,11 @@ class NewestOnly:
         """Pass it on."""
         if self._is_newest:
             self._talk.state_changed(state)
+
+    def reconnect_changed(self, attempt: Attempt | None) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.reconnect_changed(attempt)
 
     def item_changed(self, item_id: str) -> None:
         """Pass it on."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from gip_nb.errors import GipError, NothingToDo
-from gip_nb.notebook.bar import Bar
+from gip_nb.notebook.bar import Bar, reconnecting_view
 from gip_nb.notebook.beside import Beside
 from gip_nb.notebook.greeting import Greeting
 from gip_nb.notebook.live_traits import LiveTraits
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gip_nb.notebook.requests import Answer, Verb, Wish
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.outputs import AskAgain, State
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
 
@@ -72,6 +73,8 @@ class Talk(LiveTraits):
         turn: finished turns so far.
         usage: `requests`, `input_tokens` and `output_tokens` so far.
         error: `title`, `message` and `next_step` of the newest error, empty where there is none.
+        reconnecting: while the connection is lost: `attempt` (from 1), `attempts` (the most that are made),
+            `due_at_ms` (Unix time of the next one; None while it is made) and `message` (why); else empty.
         audio_delta: the newest chunk of the answer, PCM16 little endian mono 24 000 Hz; for Python observers
             only, one notice a chunk.
     """
@@ -104,6 +107,7 @@ class Talk(LiveTraits):
         self._verbs: dict[str, Verb] = {
             "start": lambda wish: _nothing(self._start(wish.page)),
             "stop": lambda _: _nothing(self._stop()),
+            "retry": lambda _: _nothing(self._retry()),
             "take": lambda wish: _nothing(self._take(wish.page)),
             "mute": lambda wish: _nothing(self._mute(muted=bool(wish.args.get("muted")))),
             "text": lambda wish: _nothing(self._say(wish.page, str(wish.args.get("text", "")))),
@@ -238,6 +242,10 @@ class Talk(LiveTraits):
         # A new one may have begun meanwhile; then the microphone is that one's.
         if session is self._running:
             self._end_capture()
+
+    async def _retry(self) -> None:
+        """Somebody would rather not wait for the next attempt."""
+        self._running.try_now()
 
     def _end_capture(self) -> None:
         if self._page.audio_page is not None:
@@ -394,6 +402,14 @@ class Talk(LiveTraits):
         if state in {"closed", "error"}:
             self._end_capture()
             self._beside.changed(ended=True)
+
+    def reconnect_changed(self, attempt: Attempt | None) -> None:
+        """Show where coming back is; what was said of the connection that went is over when it is back."""
+        view = reconnecting_view(attempt)
+        self._bar.tell(reconnecting=view)
+        self._set(reconnecting=dict(view or {}))
+        if attempt is None and self._running.state != "error":
+            self._forget_error()
 
     def item_changed(self, item_id: str) -> None:
         """Show it, and let the transcripts of the current turn follow."""

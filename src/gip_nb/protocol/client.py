@@ -17,9 +17,11 @@ from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.budget import OVER_BUDGET, Budget
 from gip_nb.protocol.client_rules import RULES
+from gip_nb.protocol.configuration import Configuration
 from gip_nb.protocol.conversation import Conversation
 from gip_nb.protocol.deadlines import Deadlines, Limits
 from gip_nb.protocol.held_back import HeldBack
+from gip_nb.protocol.kept_input import KeptInput, Sound
 from gip_nb.protocol.outputs import (
     BudgetChanged,
     Failed,
@@ -32,7 +34,7 @@ from gip_nb.protocol.outputs import (
     Wish,
 )
 from gip_nb.protocol.playback import Playback
-from gip_nb.protocol.requests import ANSWERS, Request, Requests
+from gip_nb.protocol.requests import ANSWERS, Request, Requests, item_request
 from gip_nb.protocol.retries import NEVER, Retry
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class ClientProtocol:
         random: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.player = player
+        # Whether another connection follows one that is lost.
+        self.resumes = False
         self.budget = budget or Budget()
         self.conversation = conversation or Conversation()
         self._new_id = new_id
@@ -121,6 +125,13 @@ class ClientProtocol:
         self._has_spoken = False
         # What the server's own turn detection would ask for, while the budget forbids it.
         self._held_back = HeldBack()
+        # What the session was asked to be, for a connection that comes after this one.
+        self._configuration = Configuration()
+        # While the connection is lost and is to come back (resumption.py): what is said meanwhile; then,
+        # while the new one is given the history; and by item, what the lost one had not confirmed.
+        self._kept: KeptInput | None = None
+        self._resuming: KeptInput | None = None
+        self._unconfirmed: dict[str, Request] = {}
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -164,7 +175,25 @@ class ClientProtocol:
     @property
     def uncommitted_samples(self) -> int:
         """Samples appended since the last commit or clear."""
+        if self._kept is not None:
+            return self._kept.tail_samples
         return self.appended_samples - self._used_samples
+
+    @property
+    def away(self) -> bool:
+        """Whether the connection is lost and is to come back: nothing is sent, and nothing forgotten."""
+        return self._kept is not None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks, nothing plays, and nothing is being waited for."""
+        waits = self._queue or self._open_calls or self._asked_beside or self._requests.open
+        return self.phase == "listening" and not (waits or self._pressed or self._playback.items)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What the session was asked to be by all updates so far, canonical."""
+        return self._configuration.now()
 
     def waits_its_turn(self, wish: Wish) -> bool:
         """Whether this response is still to be asked for: after the one that is active, or again."""
@@ -199,22 +228,40 @@ class ClientProtocol:
 
     def append_audio(self, audio: bytes) -> None:
         """Microphone or file audio, PCM16 mono 24 000 Hz."""
+        if self._kept is not None:
+            self._kept.add(Sound(audio))
+            return
         self._appended_bytes += len(audio)
         self._append(self._encoder.encode(audio))
+
+    def keep_audio(self, sound: Sound) -> None:
+        """Audio while the connection is lost: it is sent when there is one again, as far as it is kept."""
+        if self._kept is not None:
+            self._kept.add(sound)
 
     def _append(self, wire_audio: bytes) -> None:
         if wire_audio:
             self._outputs.append(SendAudio(wire_audio))
 
-    def commit(self) -> Request:
-        """The user's utterance ends here (with turn detection off)."""
+    def commit(self, request: Request | None = None) -> Request:
+        """The user's utterance ends here (with turn detection off).
+
+        Args:
+            request: of a commit that a lost connection has not confirmed.
+        """
+        self._hearing = self._pressed = False
+        if self._kept is not None:
+            request = request or Request("input_audio_buffer.commit")
+            self._kept.commit(request)
+            return request
         self._append(self._encoder.flush())
         self._used_samples = self.appended_samples
-        self._hearing = self._pressed = False
-        return self._send({"type": "input_audio_buffer.commit"})
+        return self._send({"type": "input_audio_buffer.commit"}, request)
 
     def clear(self) -> Request:
         """Forget the audio appended since the last commit."""
+        if self._kept is not None:
+            self._kept.clear()
         self._append(self._encoder.flush())
         self._used_samples = self.appended_samples
         self._hearing = self._pressed = False
@@ -261,7 +308,7 @@ class ClientProtocol:
         event: dict[str, Any] = {"type": "conversation.item.create", "item": {**item, "id": item_id}}
         if previous_item_id is not None:
             event["previous_item_id"] = previous_item_id
-        request = Request("conversation.item.create", item_id=item_id)
+        request = item_request(event)
         self._queue.append((event, request))
         self._drain()
         return request
@@ -297,6 +344,7 @@ class ClientProtocol:
             self._encoder = Encoder(format_of(told))
         request = self._send({"type": "session.update", "session": session})
         request.session = session
+        self._configuration.asked(request.event_id, session)
         return request
 
     def delete(self, item_id: str) -> Request:
@@ -397,6 +445,10 @@ class ClientProtocol:
     def observe(self, event: Event, direction: Direction, at_s: float) -> None:
         """Fold an event into the conversation without acting on it: what was sent, and local rows."""
         self.conversation.apply(event, direction, at_s)
+        if direction == "sent" and event.type == "session.update":
+            self._configuration.asked(event.text("event_id"), event.part("session"))
+        elif direction == "received" and event.type == "error":
+            self._configuration.refused(event.part("error").get("event_id"))
         verdict = self.budget.look(self.conversation)
         if verdict is not None:
             self._budget_changed(verdict)
@@ -423,15 +475,14 @@ class ClientProtocol:
         return next((ours for ours, theirs in self.conversation.renamed.items() if theirs == item_id), None)
 
     def connection_lost(self) -> None:
-        """Nothing that was asked for will be answered any more."""
+        """The end: nothing that was asked for will be answered any more."""
         failure = Failed("the connection ended before the answer did", None, None)
         pending = [w for w in self._queue if isinstance(w, Wish)]
-        for dropped in (q[1] for q in self._queue if not isinstance(q, Wish)):
+        for dropped in (*(q[1] for q in self._queue if not isinstance(q, Wish)), *self._unconfirmed.values()):
             dropped.done, dropped.failure = True, failure
         self._queue.clear()
         overdue.connection_lost(self, failure)
-        self._asked_raw = 0
-        self._create_ids.clear()
+        self._unconfirmed.clear()
         self._requests.dropped(failure)
         asked = [self._asked] if self._asked else []
         for wish in [*pending, *asked, *self._asked_beside, *self._wish_of.values()]:
@@ -449,6 +500,7 @@ class ClientProtocol:
         self._has_spoken = False
         self._encoder = Encoder()
         self._held_back = HeldBack()
+        self._kept = self._resuming = None
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -461,6 +513,10 @@ class ClientProtocol:
             item_id = fields.get("item_id")
             request = Request(str(fields.get("type")), item_id=item_id if isinstance(item_id, str) else None)
         request.event_id = str(fields["event_id"])
+        if self._kept is not None:
+            # Nobody is there to take it, and the next one is given what this would have led to.
+            request.done = True
+            return request
         if request.type == "response.create":
             self._create_ids.add(request.event_id)
         self._requests.sent(request)
@@ -470,6 +526,8 @@ class ClientProtocol:
     def _drain(self) -> None:
         """Send what waits, up to and including the next `response.create`."""
         forbidden = False
+        if self._kept is not None or self._resuming is not None:
+            return
         while self._queue and not self.answering and not self._pressed:
             head = self._queue.popleft()
             if isinstance(head, Wish) and self.budget.verdict.stops:
@@ -489,6 +547,8 @@ class ClientProtocol:
             # output.
             fields = {k: v for k, v in fields.items() if k not in {"tool_choice", "input"}}
         event: dict[str, Any] = {"type": "response.create"}
+        if wish.next_event_id is not None:
+            event["event_id"], wish.next_event_id = wish.next_event_id, None
         if fields:
             event["response"] = fields
         self._send(event)
@@ -518,6 +578,9 @@ class ClientProtocol:
         if self.budget.verdict.stops:
             self._forbid(wish)
             return
+        if self._kept is not None:
+            self._finish(wish, Failed("there is no connection at this moment", None, None))
+            return
         event = {"type": "response.create", "response": wish.fields}
         if not wish.fields.get("metadata"):
             # By these it is known again: it may begin while another one is being given.
@@ -532,6 +595,8 @@ class ClientProtocol:
         active = self._active
         asked = None if server_cancels else self._asked
         audible = self._playback.cut(active)
+        if self._kept is not None:
+            return self._drop_again() or audible or dropped
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
             self._cancels[self._send({"type": "response.cancel"}).event_id] = active
@@ -547,6 +612,14 @@ class ClientProtocol:
             self._drain()
             self._report_turn()
         return audible or active is not None or asked is not None or dropped
+
+    def _drop_again(self) -> bool:
+        """What would be asked for once more, since its connection was lost, is not wanted any more."""
+        dropped = [w for w in self._queue if isinstance(w, Wish) and w.again]
+        for wish in dropped:
+            self._queue.remove(wish)
+            self._finish(wish)
+        return bool(dropped)
 
     def _follow_up(self, response_id: str) -> None:
         wish = self._wish_of.get(response_id)

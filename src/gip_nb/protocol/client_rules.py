@@ -253,6 +253,10 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
+    if p.away:
+        # The defaults of a new connection, which is about to be asked for something else.
+        p._outputs.append(SettingsChanged())
+        return
     by_hand = p.turn_detection is None
     if by_hand and not p._pressed:
         # Nobody will say any more that the speech has stopped.
@@ -308,6 +312,16 @@ def _over_already(p: ClientProtocol, response_id: str | None) -> None:
     p._report_turn()
 
 
+def _wait_for_the_server_s_own(p: ClientProtocol, wish: Wish) -> None:
+    """Its turn detection was quicker: what we asked for is kept and asked again after that response."""
+    p._take_back(wish)
+    p._awaiting_auto = p._active is None
+    if wish.cancelled:
+        p._finish(wish)
+    else:
+        p._queue.appendleft(wish)
+
+
 def _on_error(p: ClientProtocol, e: Event) -> None:
     error = _told(e)
     code = _code(error)
@@ -317,18 +331,16 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         _over_already(p, p._cancels.get(caused_by or ""))
         return
     message = error.get("message")
+    if code == "session_expired" and caused_by is None and p.resumes:
+        # It is about all, and about no single thing: what was asked for may be asked of the next session.
+        words = message if isinstance(message, str) and message else "the session has expired"
+        p._outputs.append(Failed(words, code, None))
+        return
     wish = p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:
-        # The server's own turn detection was quicker: what we asked for is kept and asked again after that
-        # response.
         if wish is not None:
-            p._take_back(wish)
-            p._awaiting_auto = p._active is None
-            if wish.cancelled:
-                p._finish(wish)
-            else:
-                p._queue.appendleft(wish)
+            _wait_for_the_server_s_own(p, wish)
         return
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by

@@ -37,6 +37,7 @@ class Item(msgspec.Struct, kw_only=True):
         sound_start_s: when its first sample left the page's loudspeaker.
         run_s: of a function call, when the function began here, on the log's clock.
         duration_ms: of a function call, how long the function took, None before it has ended.
+        connection: on which it was told of first; the positions in the input audio are that one's.
         restored: it only restores an earlier talk: it belongs to no turn, and nothing of it is counted.
     """
 
@@ -104,11 +105,16 @@ class Item(msgspec.Struct, kw_only=True):
             self.texts[index] = [text]
             self.whole_texts.add(index)
 
-    def says_the_same(self, source: dict[str, Any]) -> bool:
-        """Whether a wire item carries the same words as this one, or answers the same call."""
+    def says_the_same(self, source: dict[str, Any], given: str | None = None) -> bool:
+        """Whether a wire item carries the same words as this one, or answers the same call.
+
+        Args:
+            source: the wire item.
+            given: the words that the server was given for this one, where they are others than its own.
+        """
         other = Item(item_id="")
         fill_item(other, source)
-        return (other.text, other.call_id) == (self.text, self.call_id)
+        return (other.text, other.call_id) == (self.text if given is None else given, self.call_id)
 
 
 def fill_item(item: Item, source: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gip_nb.protocol.clocks import PageClock
 from gip_nb.protocol.items import SAMPLES_PER_MS, heard_samples
 from gip_nb.protocol.prices import told_prices
+from gip_nb.protocol.turns import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,14 +131,38 @@ def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.model = c.asked_model or c.model
 
 
+def _on_connection_lost(c: Conversation, e: Event, _at_s: float) -> None:
+    """What the server was at comes to no end, and what it was to forget it has forgotten."""
+    for response in [r for r in c.responses.values() if r.active]:
+        response.status, response.reason = "incomplete", LOST
+        for item in [c.items[i] for i in response.item_ids if i in c.items]:
+            if item.status == "in_progress":
+                item.status = "incomplete"
+    for item in [i for i in c.items.values() if i.connection == c.connection and c.is_being_heard(i)]:
+        # What was heard of it is sent again, and is another item then.
+        item.deleted, item.status, item.problem = True, "incomplete", "the connection was lost"
+    for item_id in _ids(e, "deleted_item_ids"):
+        if item_id in c.items:
+            c.items[item_id].deleted = True
+        if item_id in c.order:
+            c.order.remove(item_id)
+    c._undo.clear()
+    c._asked_beside.clear()
+
+
+def _ids(e: Event, name: str) -> list[str]:
+    told = e.fields.get(name)
+    return [i for i in told if isinstance(i, str)] if isinstance(told, list) else []
+
+
 def _on_prices(c: Conversation, e: Event, _at_s: float) -> None:
     c.prices = told_prices(e.fields.get("models"))
 
 
 def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
-    told = e.fields.get("item_ids")
-    ids = [i for i in told if isinstance(i, str)] if isinstance(told, list) else []
+    ids = _ids(e, "item_ids")
     c._history_ids.update(ids)
+    c._given_again = {i: "" for i in ids if i in c.items}
     # They are sent all at once, before the server has said no to any of them.
     c._most_undone += len(ids)
 
@@ -159,6 +184,7 @@ def _on_hung(c: Conversation, e: Event, at_s: float) -> None:
 
 LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
+    "local.connection.lost": _on_connection_lost,
     "local.prices": _on_prices,
     "local.clock": _on_clock,
     "local.history": _on_history,

@@ -223,6 +223,8 @@ class Wish(msgspec.Struct):
         overdue: it was asked for, has not begun and nobody waits any more: the next one may be asked for.
         asked_s: when the newest `response.create` was sent for it, on the protocol's clock.
         retried: how often what it asks for now was asked for again because it failed.
+        again: the connection was lost over it so many times, and it is asked for once more.
+        next_event_id: of the next `response.create` for it, where that is known before it is sent.
     """
 
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -236,6 +238,8 @@ class Wish(msgspec.Struct):
     overdue: bool = False
     asked_s: float = 0.0
     retried: int = 0
+    again: int = 0
+    next_event_id: str | None = None
 
 
 Output = (

@@ -162,13 +162,20 @@ def give_up(p: ClientProtocol, why: GivenUpWhy, wish: Wish | None = None) -> boo
     return bool(dropped)
 
 
+def line_lost(p: ClientProtocol) -> None:
+    """The connection is gone, and is to come back: what waits to be asked for again goes on waiting."""
+    p._retries.not_ours.clear()
+    p._deadlines.forget()
+    p._asked_raw = 0
+    p._create_ids.clear()
+
+
 def connection_lost(p: ClientProtocol, failure: Failed) -> None:
-    """The connection is gone: nothing is asked for again on it."""
+    """The connection is gone for good: nothing is asked for again."""
     for one in p._retries.pending:
         p._finish(one.wish, failure)
     p._retries.pending.clear()
-    p._retries.not_ours.clear()
-    p._deadlines.forget()
+    line_lost(p)
 
 
 # -------------------------------------------------------------------------------------------------- deadlines

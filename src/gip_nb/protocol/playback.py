@@ -165,6 +165,10 @@ class Playback:
         if response is not None and response.beside:
             # It is in no conversation: there is nothing to forget.
             return
+        if item.connection != self._conversation.connection:
+            # Of a connection that is gone: this server was given its words, and has no audio to cut.
+            self._settle_older(item)
+            return
         # Less than a millisecond is no position to truncate at.
         if item.heard_ms is None or item.heard_ms < 1:
             # Deleting an item that is still being written is an error at some servers: wait for its
@@ -183,6 +187,11 @@ class Playback:
                 "audio_end_ms": int(item.heard_ms),
             }
         )
+
+    def _settle_older(self, item: Item) -> None:
+        unheard = item.heard_ms is None or item.heard_ms < 1
+        if unheard and self._conversation.was_given_again(item.item_id):
+            self._send({"type": "conversation.item.delete", "item_id": item.item_id})
 
     # ---- interruption --------------------------------------------------------------------------------------
 
@@ -233,6 +242,16 @@ class Playback:
                 )
             else:
                 self._send({"type": "conversation.item.delete", "item_id": item.item_id})
+
+    def is_muted(self, response_id: str) -> bool:
+        """Whether it was interrupted: nothing more of it is played."""
+        return response_id in self._muted_responses
+
+    def connection_lost(self) -> None:
+        """No more comes of any answer: the player plays what it has, and is told that this is the end."""
+        for item_id in list(self._decoders):
+            self._end(self._conversation.items[item_id])
+        self._delete_when_done.clear()
 
     def response_done(self, response: Response) -> None:
         """A response has ended: what its interruption has left undone is done now."""

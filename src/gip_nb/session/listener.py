@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.outputs import AskAgain, State
+    from gip_nb.session.reconnecting import Attempt
 
 __all__ = ["Listener"]
 
@@ -20,6 +21,9 @@ class Listener(Protocol):
 
     def state_changed(self, state: State) -> None:
         """The talk's state in a word."""
+
+    def reconnect_changed(self, attempt: Attempt | None) -> None:
+        """The connection is lost, and this is where coming back is; None: it is back, or given up."""
 
     def item_changed(self, item_id: str) -> None:
         """An item was made, changed or deleted."""

@@ -296,6 +296,10 @@ class AsyncRealtimeSession(Readable, Talking):
             self._early.clear()
             self._early_press = self._early_held = True
             await self.connect()
+        elif self._at == "reconnecting":
+            self.protocol.press()
+            self._pump()
+            await self.connect()
         else:
             await self.connect()
             self.protocol.press()
@@ -309,7 +313,8 @@ class AsyncRealtimeSession(Readable, Talking):
             NothingToDo: it is shorter than 100 ms; nothing was sent.
         """
         self._early_held = False
-        await self.connect()
+        if self._at != "reconnecting":
+            await self.connect()
         if self.protocol.release() is None:
             samples = self.protocol.uncommitted_samples
             self._tell_state()

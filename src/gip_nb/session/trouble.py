@@ -310,7 +310,9 @@ def error_of_close(code: int, reason: str, next_step: str) -> GipError:
     return ConnectionDropped(message, next_step)
 
 
-def error_of_refusal(status: int, body: bytes, address: str, model: str) -> GipError:
+def error_of_refusal(
+    status: int, body: bytes, address: str, model: str, retry_after_s: float | None = None
+) -> GipError:
     """The exception for a handshake that was answered with something else than a WebSocket.
 
     Args:
@@ -318,6 +320,7 @@ def error_of_refusal(status: int, body: bytes, address: str, model: str) -> GipE
         body: of the answer, the key scrubbed from it.
         address: that was dialled.
         model: that was asked for.
+        retry_after_s: what it asks for.
     """
     told = read_body(body)
     said = f" and said {told.message!r}" if told.message else ""
@@ -328,7 +331,7 @@ def error_of_refusal(status: int, body: bytes, address: str, model: str) -> GipE
         return UnknownModel(f"{address} has no model {model!r} (HTTP {status}){said}", _LIST_MODELS)
     if status in _UNAUTHORIZED:
         return KeyRefused(f"{address} refused the API key (HTTP {status}){said}", _CHECK_KEY)
-    return ConnectionRefused(message, _next_step_of(status, told, model))
+    return ConnectionRefused(message, _next_step_of(status, told, model), status, retry_after_s)
 
 
 def _next_step_of(status: int, told: Told, model: str) -> str:

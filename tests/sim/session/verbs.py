@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.outputs import AskAgain
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.testing import Event, Step
     from gip_nb.tools import Toolbox
 
@@ -75,6 +76,8 @@ class Heard:
         self.failures.append(problem)
 
     def state_changed(self, state: str) -> None: ...
+
+    def reconnect_changed(self, attempt: Attempt | None) -> None: ...
 
     def item_changed(self, item_id: str) -> None: ...
 
