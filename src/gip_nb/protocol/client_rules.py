@@ -308,6 +308,16 @@ def _over_already(p: ClientProtocol, response_id: str | None) -> None:
     p._report_turn()
 
 
+def _wait_for_the_server_s_own(p: ClientProtocol, wish: Wish) -> None:
+    """Its turn detection was quicker: what we asked for is kept and asked again after that response."""
+    p._take_back(wish)
+    p._awaiting_auto = p._active is None
+    if wish.cancelled:
+        p._finish(wish)
+    else:
+        p._queue.appendleft(wish)
+
+
 def _on_error(p: ClientProtocol, e: Event) -> None:
     error = _told(e)
     code = _code(error)
@@ -320,15 +330,8 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     wish = p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:
-        # The server's own turn detection was quicker: what we asked for is kept and asked again after that
-        # response.
         if wish is not None:
-            p._take_back(wish)
-            p._awaiting_auto = p._active is None
-            if wish.cancelled:
-                p._finish(wish)
-            else:
-                p._queue.appendleft(wish)
+            _wait_for_the_server_s_own(p, wish)
         return
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
