@@ -479,3 +479,21 @@ def test_what_the_budget_no_longer_allows_is_not_asked_for_again() -> None:
     assert line.types(CREATE) == [CREATE]
     assert wish.failure is not None
     assert wish.failure.code == OVER_BUDGET
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_came_too_late_to_be_played_is_forgotten_when_the_rest_was_heard(*, cut: bool) -> None:
+    line = Patient()
+    hang(line)
+    line.later(5)
+    line.audio("r")
+    line.play("started", samples=10)
+    line.done("r", "completed")
+    assert line.types("conversation.item.truncate") == []
+    if cut:
+        line.do(lambda p: p.interrupt())
+        line.flushed(24 * 100)
+    else:
+        line.play("ended", samples=24 * 500)
+    (truncated,) = [e for e in line.sent if e["type"] == "conversation.item.truncate"]
+    assert truncated["audio_end_ms"] == (100 if cut else 500)
