@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Decoder, Encoder
 from gip_nb.protocol.frames import Frame
-from gip_nb.protocol.history import Restored, restored_items, without_words
+from gip_nb.protocol.history import NOT_ANSWERED, Restored, restored_items, without_words
 from gip_nb.protocol.kept_input import Sound
 from gip_nb.protocol.outputs import Failed, ItemChanged, Wish
 from gip_nb.protocol.requests import Request, item_request
@@ -189,6 +189,10 @@ def _look_at_requests(p: ClientProtocol) -> list[tuple[dict[str, Any], Request]]
         if request.type == _ITEM and request.item_id in p.conversation.items:
             p._unconfirmed[request.item_id or ""] = request
         elif request.type == _ITEM and request.event is not None:
+            if request.event["item"].get("output") == NOT_ANSWERED:
+                # It stood in for one that there is not, and is made anew.
+                request.done = True
+                continue
             request.event_id = ""
             unsent.append((request.event, request))
         elif request.type == "conversation.item.retrieve":

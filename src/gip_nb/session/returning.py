@@ -150,7 +150,9 @@ class Returning:
             kept_audio_s=policy.kept_audio_s,
         )
         if not planned:
-            _log.warning("the connection was lost, and is opened again: %s", error.message)
+            # A widget shows it.
+            level = logging.WARNING if self._listener is None else logging.INFO
+            _log.log(level, "the connection was lost, and is opened again: %s", error.message)
         self._returning = self._start(self._return(error, planned=planned))
         self._tell_state()
 

@@ -88,7 +88,7 @@ class AsyncRealtimeSession(Readable, Talking):
             TimedOut: the answer did not come in time, or nothing more of it came for `response_timeout_s`.
             BudgetSpent: the budget allows no answer, or none to what a tool has returned.
             ServerError: the response failed, and was not to be asked for again (see `Retry`) or failed again.
-            ConnectionDropped: the connection ended.
+            ConnectionDropped: the connection ended, and did not come back.
         """
         must_be_seconds(timeout_s)
         question = await in_thread(read_question, what, sample_rate_hz)
@@ -499,7 +499,7 @@ class AsyncRealtimeSession(Readable, Talking):
 
         Raises:
             TimedOut: it did not come.
-            ConnectionDropped: the connection ended first.
+            ConnectionDropped: the connection ended first, and did not come back.
         """
         must_be_seconds(timeout_s)
         must_be_text(event_type=event_type)

@@ -499,3 +499,49 @@ def test_one_loop_thread_and_one_callback_thread_serve_everything(page: Page) ->
     assert [name.partition("_0")[0] for name in sorted(names)[2:]] in ([], ["gip_nb-writer"])
     assert loop() is loop()
     assert callbacks() is callbacks()
+
+
+# ---- a connection that is lost -----------------------------------------------------------------------------
+
+PATIENT = {"first_wait_s": 600.0, "longest_wait_s": 600.0, "limit_s": 6000.0}
+
+
+def lost(monkeypatch: pytest.MonkeyPatch) -> Page:
+    """A talk whose connection has just gone, and that waits for its first attempt."""
+    page = Page(monkeypatch, Model(), reconnect=PATIENT)
+    assert page.request("start")["ok"]
+    loop().call_soon_threadsafe(page.transports[0].hang_up, 1012, "restart")
+    until(lambda: page.talk.state == "reconnecting")
+    until(lambda: told(page, "reconnecting"))
+    return page
+
+
+def test_a_lost_connection_is_shown_and_tried_when_a_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = lost(monkeypatch)
+    view = told(page, "reconnecting")
+    assert (view["attempt"], view["attempts"]) == (1, 10)
+    assert "1012" in view["message"]
+    assert view["due_at_ms"] > time.time() * 1000 + 200_000
+    until(lambda: page.talk.reconnecting == view)
+    page.say(kind="hello", plays=True)
+    snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
+    assert (snapshot["talk"]["state"], snapshot["talk"]["reconnecting"]) == ("reconnecting", view)
+    assert page.request("retry")["ok"]
+    until(lambda: page.talk.state == "listening")
+    until(lambda: page.talk.reconnecting == {})
+    assert told(page, "reconnecting") is None
+    assert told(page, "error") is None
+    assert page.request("text", text="hello")["ok"]
+    until(lambda: page.talk.turn == 1)
+    assert page.request("stop")["ok"]
+
+
+def test_stop_while_it_reconnects_ends_the_talk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = lost(monkeypatch)
+    assert page.request("stop")["ok"]
+    until(lambda: page.talk.state == "closed")
+    until(lambda: page.talk.reconnecting == {})
+    assert told(page, "error") is None
+    assert page.request("start")["ok"], "and another may begin"
+    assert len(page.transports) == 2
+    assert page.request("stop")["ok"]

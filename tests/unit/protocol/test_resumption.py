@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gip_nb.protocol.cost import total_cost, turn_cost
 from gip_nb.protocol.outputs import Failed, ToolCall, TurnDone
 from gip_nb.protocol.server.parts import Call, Say
 from tests.unit.protocol.pair import Player, ProtocolPair, check_log
@@ -60,6 +61,11 @@ def test_an_answer_that_was_heard_in_part_is_restored_as_it_was_heard_and_given_
     lost, again = pair.client.conversation.responses.values()
     assert (lost.status, lost.reason, again.status) == ("incomplete", "connection_lost", "completed")
     assert pair.client.conversation.requests == 1
+    # Nobody was told what it used, and no budget is to stop a talk for that.
+    note = "not included: an answer that a lost connection broke off"
+    assert note in str(total_cost(pair.client.conversation).note)
+    assert note in str(turn_cost(pair.client.conversation, pair.client.conversation.turns[0]).note)
+    assert [billed.response_id for billed in pair.client.conversation.billed] == [again.response_id]
     check_log(pair.log, pair.client.conversation)
 
 
