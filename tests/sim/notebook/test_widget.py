@@ -188,7 +188,7 @@ def test_a_budget_is_told_to_the_page_which_is_told_when_there_is_room_again(
         assert "session.budget_usd = 0.03" in refused["error"]["next_step"]
         # The talk stays connected, what was typed is in it, and a page that comes now is told.
         assert page.talk.state == "listening"
-        assert page.talk.user_transcript == "three"
+        until(lambda: page.talk.user_transcript == "three")
         page.say(kind="hello", plays=True)
         snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
         assert snapshot["talk"]["budget"] == refused["error"]
