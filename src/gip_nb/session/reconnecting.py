@@ -69,7 +69,6 @@ class Reconnecting:
         self._tell = tell
         self._attempts = Attempts(policy, random.random)
         self._now = asyncio.Event()
-        self.lost_at_s = 0.0
 
     @property
     def attempt(self) -> int:
@@ -95,8 +94,7 @@ class Reconnecting:
             ConnectionDropped: it did not come back; the text says what was tried.
             GipError: what no further attempt would change, such as a key that is refused.
         """
-        now = self.lost_at_s = loop().time()
-        self._attempts.lost(now)
+        self._attempts.lost(loop().time())
         newest, asked_s = cause, None
         try:
             while True:
