@@ -203,7 +203,7 @@ class Returning:
             self._listener.reconnect_changed(attempt)
 
     def try_now(self) -> None:
-        """While it reconnects: do not wait for the next attempt."""
+        """While it reconnects: do not wait for the next attempt. On the loop only."""
         self._reconnecting.try_now()
 
     def _is_quiet(self) -> bool:

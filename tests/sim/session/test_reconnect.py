@@ -750,6 +750,7 @@ async def test_no_policy_no_reconnect() -> None:
     assert len(scene.stage.visits) == 1
 
 
+@pytest.mark.soak  # two server processes; the stage has the rest
 def test_the_embedded_server_may_be_what_was_lost() -> None:
     """Another one is started, with another address and another key."""
     with gip_nb.connect("rehearsal", reconnect=AT_ONCE) as session:
