@@ -141,9 +141,11 @@ def error_of_giving_up(cause: GipError, newest: GipError, attempts: int, tried_s
         tried_s: in how many seconds.
     """
     what = "one attempt" if attempts == 1 else f"{attempts} attempts"
-    told = f"the connection was lost ({cause.message}), and {what} in {tried_s:.0f} s did not bring it back"
-    if newest is not cause:
-        told += f"; the last: {newest.message}"
+    told = f"the connection was lost ({cause.message}), and {what} in {tried_s:.0f} s"
+    if newest is cause:
+        told += " brought none that holds"
+    else:
+        told += f" did not bring it back; the last: {newest.message}"
     return ConnectionDropped(told, AGAIN)
 
 
