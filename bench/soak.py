@@ -68,8 +68,7 @@ PATIENCE: dict[str, Any] = {
         "first_wait_s": 0.05,
         "longest_wait_s": 0.5,
         "limit_s": 60,
-        # In compressed time no connection holds for long.
-        "stable_s": 0.2,
+        "stable_s": 0.5,
     },
     "retry": {"attempts": 3, "first_wait_s": 0.05, "longest_wait_s": 0.5},
     "response_timeout_s": 3.0,
