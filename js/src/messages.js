@@ -84,6 +84,7 @@
  * @property {ReconnectingView | null} reconnecting null while there is a connection, or none is wanted
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
  * @property {ErrorView | null} budget that the budget is nearly spent, or that it stops the talk
+ * @property {ErrorView | null} retry that a failed answer is asked for again after a wait
  * @property {LogView | null} log that the talk is written to disk; null: it is not
  * @property {SettingsView} settings
  */
@@ -439,6 +440,7 @@ const TALK = {
   notice: orNull(object(ERROR)),
   reconnecting: orNull(object(RECONNECTING)),
   budget: orNull(object(ERROR)),
+  retry: orNull(object(ERROR)),
   log: orNull(object(LOG)),
   settings: object(SETTINGS),
 };

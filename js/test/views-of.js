@@ -52,6 +52,7 @@ export const talk = (rest = {}) => ({
   notice: null,
   reconnecting: null,
   budget: null,
+  retry: null,
   log: null,
   settings: {
     instructions: null,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gip_nb.journal.comparison import compare
     from gip_nb.notebook.widget import Talk
     from gip_nb.protocol.reconnection import Reconnect
+    from gip_nb.protocol.retries import Retry
     from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
@@ -58,6 +59,7 @@ _ELSEWHERE = {
     "Reconnect": "gip_nb.protocol.reconnection",
     "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
+    "Retry": "gip_nb.protocol.retries",
     "Talk": "gip_nb.notebook.widget",
     "compare": "gip_nb.journal.comparison",
     "load": "gip_nb.recording",
@@ -101,6 +103,8 @@ def talk(
     budget_usd: float | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     log: str | os.PathLike[str] | Literal[False] | None = None,
+    retry: bool | Retry | Mapping[str, Any] = True,
+    response_timeout_s: float | None = 30.0,
     reconnect: bool | Mapping[str, Any] | Reconnect = True,
     record: bool = True,
     greet: bool | str = False,
@@ -144,6 +148,12 @@ def talk(
         log: a folder. Each session writes itself as it goes, its sound too, into a folder of its own there;
             `gip_nb.load` reads that, after a crash too. Default: `GIP_LOG`, and without it nothing is
             written; False: nothing is, whatever that says. `log_limit_bytes` (2 GiB) bounds each.
+        retry: ask again for a response that failed or was refused because of a rate limit or of trouble at
+            the server: twice at most, after the wait that the server names. False: never;
+            `gip_nb.Retry(attempts=3, longest_wait_s=20)` or a dict of its fields: so. Not where sound of it
+            came, nor where you speak, type or interrupt meanwhile. Each one is billed.
+        response_timeout_s: a response of which nothing comes for so long while it is generated is cancelled
+            and told; None: it is waited for without end.
         reconnect: come back when the connection is lost, with settings, history and what was being said;
             False: that is the session's end. A `gip_nb.Reconnect`, or a dict of its fields, says how often
             and how long is tried, and how long a session may last.
@@ -181,6 +191,8 @@ def talk(
         budget_usd=budget_usd,
         history=history,
         log=log,
+        retry=retry,
+        response_timeout_s=response_timeout_s,
         reconnect=reconnect,
         record=record,
         greet=greet,

@@ -140,6 +140,7 @@ class TalkState(TypedDict, total=False):
     notice: ErrorView | None
     reconnecting: ReconnectingView | None
     budget: ErrorView | None
+    retry: ErrorView | None
     log: LogView | None
     settings: SettingsView
 

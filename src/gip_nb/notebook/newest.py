@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gip_nb.errors import GipError
     from gip_nb.notebook.widget import Talk
     from gip_nb.protocol.budget import Verdict
-    from gip_nb.protocol.outputs import State
+    from gip_nb.protocol.outputs import AskAgain, State
     from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.session import AsyncRealtimeSession
 
@@ -91,6 +91,11 @@ class NewestOnly:
         """Pass it on."""
         if self._is_newest:
             self._talk.log_changed(folder, stopped=stopped)
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.asks_again(news)
 
     def failed(self, error: GipError) -> None:
         """Pass it on."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gip_nb.notebook.probe import Examination
     from gip_nb.notebook.requests import Answer, Verb, Wish
     from gip_nb.protocol.budget import Verdict
-    from gip_nb.protocol.outputs import State
+    from gip_nb.protocol.outputs import AskAgain, State
     from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
@@ -488,6 +488,10 @@ class Talk(LiveTraits):
     def log_changed(self, folder: Path | None, *, stopped: bool) -> None:
         """Show that the talk is written to disk, and where."""
         self._bar.tell(log=None if folder is None else {"folder": str(folder), "stopped": stopped})
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        """Show that a failed answer is asked for again, while it is waited for."""
+        self._bar.asks_again(news)
 
     def failed(self, error: GipError) -> None:
         """Show it in the widget too."""

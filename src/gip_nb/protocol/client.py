@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.budget import OVER_BUDGET, Budget
 from gip_nb.protocol.client_rules import RULES
 from gip_nb.protocol.configuration import Configuration
 from gip_nb.protocol.conversation import Conversation
+from gip_nb.protocol.deadlines import Deadlines, Limits
 from gip_nb.protocol.held_back import HeldBack
 from gip_nb.protocol.kept_input import KeptInput, Sound
 from gip_nb.protocol.outputs import (
@@ -34,6 +36,7 @@ from gip_nb.protocol.outputs import (
 )
 from gip_nb.protocol.playback import Playback
 from gip_nb.protocol.requests import ANSWERS, Request, Requests, item_request
+from gip_nb.protocol.retries import NEVER, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -58,6 +61,10 @@ class ClientProtocol:
             while nobody did counts as heard.
         conversation: what is known already (after a reconnect), else an empty one.
         budget: of this session; without a limit by default.
+        retry: how what fails is asked for again; never by default.
+        limits: how long responses are waited for; by default those of `Limits`.
+        clock: seconds, of any beginning.
+        random: gives a float in [0, 1).
     """
 
     def __init__(
@@ -67,6 +74,10 @@ class ClientProtocol:
         player: bool = True,
         conversation: Conversation | None = None,
         budget: Budget | None = None,
+        retry: Retry = NEVER,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+        random: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.player = player
         # Whether another connection follows one that is lost.
@@ -87,6 +98,14 @@ class ClientProtocol:
         self._cancelled: set[str] = set()
         # By event id, the active response that a `response.cancel` was sent for.
         self._cancels: dict[str, str] = {}
+        # Responses whose end is waited for no longer: it may still come.
+        self._let_go: set[str] = set()
+        self._deadlines = Deadlines(clock, limits or Limits())
+        self._retries = overdue.Retries(retry, clock, random)
+        # Sent by the user as they are, and not begun yet.
+        self._asked_raw = 0
+        # Ours, that are on their way out.
+        self._create_ids: set[str] = set()
         # Asked for beside the conversation, and not begun yet.
         self._asked_beside: list[Wish] = []
         self._awaiting_auto = False
@@ -137,8 +156,9 @@ class ClientProtocol:
 
     @property
     def answering(self) -> bool:
-        """Whether a response is being generated, or asked for."""
-        return self._active is not None or (self._asked is not None and not self._asked.overdue)
+        """Whether a response is being generated, or asked for, or waits to be asked for again."""
+        asked = self._asked is not None and not self._asked.overdue
+        return self._active is not None or asked or self._retries.holds
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
@@ -179,8 +199,28 @@ class ClientProtocol:
         return self._configuration.now()
 
     def waits_its_turn(self, wish: Wish) -> bool:
-        """Whether this response is still to be asked for, after the one that is active."""
-        return wish in self._queue
+        """Whether this response is still to be asked for: after the one that is active, or again."""
+        return any(q is wish for q in self._queue) or self._retries.waits(wish)
+
+    @property
+    def due_s(self) -> float | None:
+        """When `tick()` is to be called next, on the clock that was given; None where nothing is due."""
+        return overdue.due_s(self)
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether something that failed waits to be asked for again."""
+        return bool(self._retries.pending)
+
+    def tick(self) -> None:
+        """Time has passed: ask again, cancel or let go of what is due."""
+        overdue.tick(self)
+
+    def ask_no_more(self, wish: Wish) -> None:
+        """Nobody waits for this wish any more: where it was to be asked for again, it is not."""
+        if overdue.give_up(self, "timed out", wish):
+            self._drain()
+            self._report_turn()
 
     @property
     def voice_is_fixed(self) -> bool:
@@ -232,6 +272,8 @@ class ClientProtocol:
 
     def press(self) -> None:
         """Push to talk: the user begins to speak, over the answer too."""
+        # First: what waits may not begin now.
+        self._pressed = True
         self.interrupt()
         if self.uncommitted_samples:
             # What the microphone took before is none of it.
@@ -253,6 +295,8 @@ class ClientProtocol:
 
     def send_text(self, text: str, role: str = "user") -> Request:
         """Add a text message; waits for its turn while a response is active. The request names the item."""
+        if role == "user":
+            overdue.give_up(self, "went on")
         kind = "output_text" if role == "assistant" else "input_text"
         return self.add_item({"type": "message", "role": role, "content": [{"type": kind, "text": text}]})
 
@@ -283,28 +327,10 @@ class ClientProtocol:
         if wish.fields.get("conversation") == "none":
             self._ask_beside(wish)
             return wish
+        overdue.give_up(self, "went on")
         self._queue.append(wish)
         self._drain()
         return wish
-
-    @property
-    def asked_event_id(self) -> str | None:
-        """Of the `response.create` that was sent and whose response has not begun."""
-        return self._asked.event_id if self._asked is not None else None
-
-    def begin_overdue(self, event_id: str) -> None:
-        """No response has come of this `response.create`, and it is waited for no longer.
-
-        What waits behind it goes out. Should a response begin after all, it is its answer.
-        """
-        wish = self._asked
-        if wish is None or wish.event_id != event_id or wish.overdue:
-            return
-        wish.overdue = True
-        if not wish.awaited:
-            self._outputs.append(Failed("the response did not begin", None, None))
-        self._drain()
-        self._report_turn()
 
     def set_budget(self, limit_usd: float | None) -> None:
         """Another limit to what this session may cost, or none: what it allows again goes on by itself."""
@@ -432,6 +458,7 @@ class ClientProtocol:
             at_s: when it came, on the log's clock.
         """
         self.observe(event, "received", at_s)
+        self._deadlines.heard(event, self)
         if event.type in ANSWERS:
             self._requests.answered(event, self._first_name(event.item_id))
         rule = RULES.get(event.type)
@@ -452,6 +479,9 @@ class ClientProtocol:
             self._budget_changed(verdict)
         if direction == "sent" and event.type == "conversation.item.create" and event.item_id is not None:
             self._outputs.append(ItemChanged(event.item_id))
+        elif direction == "sent" and event.type == "response.create":
+            self._asked_raw += event.text("event_id") not in self._create_ids
+            self._create_ids.discard(event.text("event_id"))
         elif event.type.startswith("local.tool."):
             call = self.conversation.call(event.call_id)
             if call is not None:
@@ -476,6 +506,7 @@ class ClientProtocol:
         for dropped in (*(q[1] for q in self._queue if not isinstance(q, Wish)), *self._unconfirmed.values()):
             dropped.done, dropped.failure = True, failure
         self._queue.clear()
+        overdue.connection_lost(self, failure)
         self._unconfirmed.clear()
         self._requests.dropped(failure)
         asked = [self._asked] if self._asked else []
@@ -512,6 +543,8 @@ class ClientProtocol:
             # Nobody is there to take it, and the next one is given what this would have led to.
             request.done = True
             return request
+        if request.type == "response.create":
+            self._create_ids.add(request.event_id)
         self._requests.sent(request)
         self._outputs.append(Send(fields))
         return request
@@ -545,7 +578,7 @@ class ClientProtocol:
         if fields:
             event["response"] = fields
         self._send(event)
-        wish.overdue = False
+        wish.overdue, wish.asked_s = False, self._deadlines.clock()
         self._asked = self._newest = wish
         wish.event_id = event["event_id"]
 
@@ -579,10 +612,12 @@ class ClientProtocol:
             # By these it is known again: it may begin while another one is being given.
             wish.fields["metadata"] = {"asked_by": self._new_id("wish")}
         self._send(event)
+        wish.overdue, wish.asked_s = False, self._deadlines.clock()
         wish.event_id = str(event["event_id"])
         self._asked_beside.append(wish)
 
     def _interrupt(self, *, server_cancels: bool) -> bool:
+        dropped = overdue.give_up(self, "went on" if server_cancels else "interrupted")
         active = self._active
         asked = None if server_cancels else self._asked
         calls = tuple(call_id for calls in self._open_calls.values() for call_id in calls)
@@ -590,17 +625,22 @@ class ClientProtocol:
             self._outputs.append(CallsInterrupted(calls))
         audible = self._playback.cut(active)
         if self._kept is not None:
-            return self._drop_again() or audible
+            return self._drop_again() or audible or dropped
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
             self._cancels[self._send({"type": "response.cancel"}).event_id] = active
+            self._deadlines.cancelled(active)
         if asked is not None and not asked.cancelled:
             asked.cancelled = True
             self._send({"type": "response.cancel"})
         if not server_cancels and self._awaiting_auto:
             self._awaiting_auto, self._auto_unwanted = False, True
             return True
-        return audible or active is not None or asked is not None
+        if dropped:
+            # What waited behind it goes out, if nothing else is in the way.
+            self._drain()
+            self._report_turn()
+        return audible or active is not None or asked is not None or dropped
 
     def _drop_again(self) -> bool:
         """What would be asked for once more, since its connection was lost, is not wanted any more."""

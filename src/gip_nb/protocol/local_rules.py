@@ -215,6 +215,21 @@ def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
     c._most_undone += len(ids)
 
 
+def _on_hung(c: Conversation, e: Event, at_s: float) -> None:
+    response = c.responses.get(e.response_id or "")
+    if response is None or not response.active:
+        return
+    if e.text("what") == "silent":
+        response.hung = True
+    elif e.text("what") == "let go":
+        # Should its end come after all, that says what it was; and it is billed then.
+        response.status, response.reason = "cancelled", "let_go"
+        c.turns[response.turn - 1].ended_s = at_s
+        for item in (c.items[i] for i in response.item_ids):
+            if item.status == "in_progress":
+                item.status = "incomplete"
+
+
 LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
     "local.connection.lost": _on_connection_lost,
@@ -231,6 +246,7 @@ LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.tool.asked": _on_tool_asked,
     "local.tool.denied": _on_tool_denied,
     "local.tool.waiting": _on_tool_waiting,
+    "local.response.hung": _on_hung,
     "local.tool.started": _on_tool_started,
     "local.tool.finished": _on_tool_finished,
 }

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Decoder, Encoder
 from gip_nb.protocol.frames import Frame
 from gip_nb.protocol.history import NOT_ANSWERED, Restored, restored_items, without_words
@@ -116,6 +117,7 @@ def suspend(p: ClientProtocol, kept: KeptInput) -> None:
     p._outputs += [ItemChanged(i) for r in lost for i in (r.item_ids or [r.response_id])]
     p._outputs += [ItemChanged(i) for i in heard]
     p._playback.connection_lost()
+    overdue.line_lost(p)
     unsent = _look_at_requests(p)
     p._queue.extendleft(reversed([*unsent, *again]))
     p._asked = p._active = None

@@ -24,6 +24,7 @@ class Response(msgspec.Struct, kw_only=True):
     Attributes:
         model: by which it is priced: the session's, as it was told when this began.
         billed: what the server bills, once it is done.
+        hung: this side cancelled it, or let go of it, because nothing more came.
         beside: it is no part of the conversation (`conversation: "none"`): neither are its items.
         output_format: of its audio on the wire, the session's when it began or its own.
     """
@@ -43,6 +44,7 @@ class Response(msgspec.Struct, kw_only=True):
     billed: Billed | None = None
     metadata: dict[str, Any] | None = None
     beside: bool = False
+    hung: bool = False
     output_format: AudioFormat = PCM16
 
     @property

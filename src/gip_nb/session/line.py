@@ -117,11 +117,11 @@ class Line:
             self._outgoing.task_done()
         return found
 
-    async def leave(self) -> None:
-        """Close a connection that nobody reads from any more (`abandon`)."""
+    def let_go(self) -> Transport | None:
+        """Stop reading and writing, and forget the connection: whoever takes it closes it."""
+        self.abandon()
         transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.close()
+        return transport
 
     def abandon(self) -> None:
         """Stop reading and writing at once."""

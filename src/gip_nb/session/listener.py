@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
-    from gip_nb.protocol.outputs import State
+    from gip_nb.protocol.outputs import AskAgain, State
     from gip_nb.session.reconnecting import Attempt
 
 __all__ = ["Listener"]
@@ -57,6 +57,9 @@ class Listener(Protocol):
 
     def log_changed(self, folder: Path | None, *, stopped: bool) -> None:
         """The talk is written into this folder, or, `stopped`, is not any more; None: it could not begin."""
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        """A response failed and is asked for again after a wait; None: that is over, well or not."""
 
     def failed(self, error: GipError) -> None:
         """Something went wrong that the user should see; the session may go on."""

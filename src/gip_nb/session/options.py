@@ -74,6 +74,8 @@ NAMED_OPTIONS = frozenset(
         "prices",
         "tool_slow",
         "tool_timeout_s",
+        "response_timeout_s",
+        "retry",
         "reconnect",
         "tools",
         "transcription",

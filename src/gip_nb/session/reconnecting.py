@@ -69,7 +69,6 @@ class Reconnecting:
         self._tell = tell
         self._attempts = Attempts(policy, random.random)
         self._now = asyncio.Event()
-        self.lost_at_s = 0.0
 
     @property
     def attempt(self) -> int:
@@ -95,8 +94,7 @@ class Reconnecting:
             ConnectionDropped: it did not come back; the text says what was tried.
             GipError: what no further attempt would change, such as a key that is refused.
         """
-        now = self.lost_at_s = loop().time()
-        self._attempts.lost(now)
+        self._attempts.lost(loop().time())
         newest, asked_s = cause, None
         try:
             while True:
@@ -143,9 +141,11 @@ def error_of_giving_up(cause: GipError, newest: GipError, attempts: int, tried_s
         tried_s: in how many seconds.
     """
     what = "one attempt" if attempts == 1 else f"{attempts} attempts"
-    told = f"the connection was lost ({cause.message}), and {what} in {tried_s:.0f} s did not bring it back"
-    if newest is not cause:
-        told += f"; the last: {newest.message}"
+    told = f"the connection was lost ({cause.message}), and {what} in {tried_s:.0f} s"
+    if newest is cause:
+        told += " brought none that holds"
+    else:
+        told += f" did not bring it back; the last: {newest.message}"
     return ConnectionDropped(told, AGAIN)
 
 

@@ -150,6 +150,7 @@ class Reply:
         usage: tokens and billed requests of the turn.
         latency: milliseconds from the end of the question: `first_event_ms`, `first_audio_ms` (None where
             there was no audio).
+        reason: why it is not completed, such as `max_output_tokens`; None where nobody said.
     """
 
     text: str
@@ -159,6 +160,7 @@ class Reply:
     turn: int | None
     usage: dict[str, int] = field(repr=False)
     latency: dict[str, float | None] = field(repr=False)
+    reason: str | None = None
 
     @property
     def audio(self) -> NDArray[np.int16]:
@@ -210,4 +212,5 @@ def reply_of(conversation: Conversation, sound: Callable[[str], bytes], response
             "first_event_ms": since_end(turn.first_event_s if turn is not None else None),
             "first_audio_ms": since_end(turn.first_audio_s if turn is not None else None),
         },
+        reason=responses[-1].reason if responses else None,
     )

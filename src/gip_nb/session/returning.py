@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gip_nb.session.line import Line
     from gip_nb.session.listener import Listener
     from gip_nb.session.settings import Settings
+    from gip_nb.session.timers import Timer
     from gip_nb.session.transport import TransportClosed
     from gip_nb.session.waits import Waits
 
@@ -58,7 +59,7 @@ class Returning:
     _waits: Waits
     _listener: Listener | None
     _capture_marks: CaptureMarks
-    _begin_timer: asyncio.TimerHandle | None
+    _timer: Timer
     _first_update: Request | None
     _asking: asyncio.Lock
 
@@ -88,6 +89,7 @@ class Returning:
         )
         self._rollover = RolloverClock(self._roll_over, self._is_quiet)
         self._returning: asyncio.Task[None] | None = None
+        self._lost_at_s = 0.0
         self.attempt: Attempt | None = None
         # Its server is the embedded one, found by this package.
         self._embedded = False
@@ -138,10 +140,13 @@ class Returning:
         """The connection is gone; the session is not."""
         policy = self.settings.reconnect or Reconnect()
         self._at, self.error = "reconnecting", None
+        self._lost_at_s = loop().time()
         self._rollover.stop()
-        self._line.abandon()
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
+        transport = self._line.let_go()
+        if transport is not None:
+            # Beside: the other end may take its time to answer a close.
+            self._start(transport.close())
+        self._timer.stop()
         self._capture_marks = CaptureMarks()
         self._resuming.suspend(
             error,
@@ -158,7 +163,6 @@ class Returning:
 
     async def _return(self, error: GipError, *, planned: bool) -> None:
         try:
-            await self._line.leave()
             await self._reconnecting.run(error, planned=planned)
         except GipError as problem:
             await self._give_up(problem)
@@ -182,7 +186,7 @@ class Returning:
             settings = self.settings = await in_thread(with_rehearsal_address, settings)
         await self._resuming.open_again(settings, self._raise_if_ended)
         self.error = None
-        gap_s = loop().time() - self._reconnecting.lost_at_s
+        gap_s = loop().time() - self._lost_at_s
         self._at = "open"
         self._first_update = self._resuming.restore(
             self._append_kept, attempt=self._reconnecting.attempt, gap_s=gap_s
@@ -199,7 +203,7 @@ class Returning:
             self._listener.reconnect_changed(attempt)
 
     def try_now(self) -> None:
-        """While it reconnects: do not wait for the next attempt."""
+        """While it reconnects: do not wait for the next attempt. On the loop only."""
         self._reconnecting.try_now()
 
     def _is_quiet(self) -> bool:

@@ -15,12 +15,13 @@ from gip_nb.errors import BadSetting, BudgetSpent, NothingToDo, SettingIgnored, 
 from gip_nb.journal.readable import Readable
 from gip_nb.protocol import dialects
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
+from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S
 from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.labels import label_fields
 from gip_nb.session.loop import in_thread, on_loop
 from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
-from gip_nb.session.talking import BEGIN_TIMEOUT_S, Talking
+from gip_nb.session.talking import Talking
 from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class AsyncRealtimeSession(Readable, Talking):
 
         Raises:
             BadAudio, AudioFileNotFound: there is nothing to ask.
-            TimedOut: the answer did not come in time.
+            TimedOut: the answer did not come in time, or nothing more of it came for `response_timeout_s`.
             BudgetSpent: the budget allows no answer, or none to what a tool has returned.
-            ServerError: the response failed.
+            ServerError: the response failed, and was not to be asked for again (see `Retry`) or failed again.
             ConnectionDropped: the connection ended, and did not come back.
         """
         must_be_seconds(timeout_s)
@@ -99,7 +100,7 @@ class AsyncRealtimeSession(Readable, Talking):
                     item = self.protocol.send_text(question.text)
                     wish = self.protocol.respond()
                     self._pump()
-                    await self._waits.settled(wish, item)
+                    await self._whole_answer(wish, item)
                 else:
                     wish = await self._ask_aloud(question.pcm or b"")
         except TimedOut:
@@ -115,8 +116,17 @@ class AsyncRealtimeSession(Readable, Talking):
         async with self._one_utterance(pcm) as commit:
             wish = self.protocol.respond()
             self._pump()
-            await self._waits.settled(wish, commit)
+            await self._whole_answer(wish, commit)
         return wish
+
+    async def _whole_answer(self, wish: Wish, question: Request) -> None:
+        try:
+            await self._waits.settled(wish, question)
+        finally:
+            if not wish.done:
+                # Nobody waits for it any more: it is not to be asked for again.
+                self.protocol.ask_no_more(wish)
+                self._pump()
 
     @on_loop
     async def speak(self, pcm: bytes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +25,7 @@ from gip_nb.protocol import outputs
 from gip_nb.protocol.budget import Budget, budget_of, must_have_price
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
+from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, CANCEL_TIMEOUT_S, Limits
 from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.kept_input import Sound
 from gip_nb.protocol.reconnection import comes_back
@@ -33,8 +35,10 @@ from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
+from gip_nb.session.response_news import ResponseNews
 from gip_nb.session.returning import AGAIN, At, Returning
 from gip_nb.session.speaker import Flushed, NoSpeaker
+from gip_nb.session.timers import Timer, now_s
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
     ends_session,
@@ -67,7 +71,6 @@ __all__ = ["BEGIN_TIMEOUT_S", "Talking"]
 
 _log = logging.getLogger(__name__)
 _FLUSH_TIMEOUT_S = 1.0
-BEGIN_TIMEOUT_S = 15.0
 # 10 s of microphone frames of 40 ms.
 _EARLY_FRAMES = 250
 
@@ -106,7 +109,19 @@ class Talking(Returning):
         self._budget_usd = settings.budget_usd
         # Who is told that the budget is nearly spent; a blocking face warns in the cell instead.
         self.budget_warning: Callable[[str], object] = _log.warning
-        self.protocol = ClientProtocol(new_id, player=self._speaker.plays, budget=Budget(settings.budget_usd))
+        self.protocol = ClientProtocol(
+            new_id,
+            player=self._speaker.plays,
+            budget=Budget(settings.budget_usd),
+            retry=settings.retry,
+            limits=Limits(
+                begin_s=BEGIN_TIMEOUT_S, response_s=settings.response_timeout_s, cancel_s=CANCEL_TIMEOUT_S
+            ),
+            clock=now_s,
+            random=random.random,
+        )
+        self._timer = Timer(lambda: self.protocol.due_s, self._on_time)
+        self._news = ResponseNews(self.note, listener)
         self._log_writer: LogWriter | None = None
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
@@ -122,7 +137,6 @@ class Talking(Returning):
         self._capture_marks = CaptureMarks()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
-        self._begin_timer: asyncio.TimerHandle | None = None
         self.calls = Calls(tools, self, listener)
         self._begin_returning()
         self._connecting = asyncio.Lock()
@@ -446,9 +460,9 @@ class Talking(Returning):
         if self._at in {"closed", "error"}:
             return
         self.error = error or self.error
+        self._timer.stop()
+        self._news.over()
         self._rollover.stop()
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
         self._line.abandon()
         self.calls.end()
         if self._log_writer is not None:
@@ -470,6 +484,10 @@ class Talking(Returning):
         while todo := self.protocol.take():
             for output in todo:
                 self._perform(output)
+        if self._at == "open":
+            self._timer.look()
+        if not self.protocol.asks_again:
+            self._news.over()
         self._waits.check()
         self._tell_state()
         if self._rollover.due:
@@ -484,8 +502,6 @@ class Talking(Returning):
             case outputs.Send(fields):
                 self.calls.sent(fields)
                 self._line.send(fields)
-                if fields.get("event_id") == self.protocol.asked_event_id:
-                    self._expect_response(fields["event_id"])
             case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
                 self._play(output)
             case outputs.ToolCall(call_id, name, arguments):
@@ -494,6 +510,8 @@ class Talking(Returning):
                 self.calls.interrupted(call_ids)
             case outputs.BudgetChanged(verdict):
                 self._on_budget(verdict)
+            case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung() | outputs.CutShort():
+                self._news.tell(output)
             case outputs.Failed():
                 self._on_failed(error_of_failure(output))
 
@@ -513,16 +531,9 @@ class Talking(Returning):
         if verdict.state == "warned":
             self.budget_warning(f"{verdict.message}: {verdict.next_step}")
 
-    def _expect_response(self, event_id: str) -> None:
-        """One that never begins, and for which perhaps nobody waits, holds nothing up for ever."""
-
-        def look() -> None:
-            self.protocol.begin_overdue(event_id)
-            self._pump()
-
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
-        self._begin_timer = loop().call_later(BEGIN_TIMEOUT_S, look)
+    def _on_time(self) -> None:
+        self.protocol.tick()
+        self._pump()
 
     def _start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = loop().create_task(coroutine)

@@ -21,11 +21,13 @@ from gip_nb.errors import (
     GipError,
     KeyRefused,
     ServerError,
+    TimedOut,
     UnknownModel,
     UnknownOption,
 )
 from gip_nb.protocol.budget import OVER_BUDGET
 from gip_nb.protocol.frames import encode_event
+from gip_nb.protocol.overdue import HUNG
 from gip_nb.session.options import nearest
 
 if TYPE_CHECKING:
@@ -267,6 +269,8 @@ def error_of_failure(failure: Failed) -> GipError:
     """The exception for what the protocol says has failed, or may not be asked for."""
     if failure.code == OVER_BUDGET and failure.next_step:
         return BudgetSpent(failure.message, failure.next_step)
+    if failure.code == HUNG:
+        return TimedOut(failure.message, failure.next_step)
     return error_of({"message": failure.message, "code": failure.code})
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pytest
 
+import gip_nb
 from gip_nb.errors import AlreadyClosed, ConnectionDropped, GipError, KeyRefused, ServerError
 from gip_nb.journal.tables import Tables
+from gip_nb.session import embedded
 from gip_nb.session.loop import loop
 from gip_nb.session.session import AsyncRealtimeSession
 from gip_nb.session.settings import resolve
@@ -746,6 +748,19 @@ async def test_no_policy_no_reconnect() -> None:
         with pytest.raises(ConnectionDropped):
             await scene.session.ask("Hello?", timeout_s=10)
     assert len(scene.stage.visits) == 1
+
+
+@pytest.mark.soak  # two server processes; the stage has the rest
+def test_the_embedded_server_may_be_what_was_lost() -> None:
+    """Another one is started, with another address and another key."""
+    with gip_nb.connect("rehearsal", reconnect=AT_ONCE) as session:
+        assert session.ask("hello").text
+        running = embedded._running
+        assert running is not None
+        running[0].kill()
+        assert "Ada" in session.ask("my name is Ada").text
+        assert session.turns.user_text.tolist() == ["hello", "my name is Ada"]
+        assert session.events.connection.max() == 2
 
 
 # ---- before a time limit -----------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.dialects import Dialect
+    from gip_nb.protocol.outputs import AskAgain
     from gip_nb.session.reconnecting import Attempt
     from gip_nb.testing import Event, Step
     from gip_nb.tools import Toolbox
@@ -66,6 +67,7 @@ class Heard:
     def __init__(self) -> None:
         self.failures: list[GipError] = []
         self.verdicts: list[Verdict] = []
+        self.asked_again: list[AskAgain | None] = []
         self.results: list[tuple[str, str, object]] = []
         # The threads in which functions ran.
         self.ran: list[str] = []
@@ -84,6 +86,9 @@ class Heard:
     def audio_added(self, audio: bytes) -> None: ...
 
     def settings_changed(self) -> None: ...
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        self.asked_again.append(news)
 
     def budget_changed(self, verdict: Verdict) -> None:
         self.verdicts.append(verdict)

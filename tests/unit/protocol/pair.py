@@ -21,6 +21,8 @@ from gip_nb.protocol.conversation import SAMPLES_PER_MS, Conversation
 from gip_nb.protocol.dialects import canonical_type, client_event_to_wire, server_event_to_canonical
 from gip_nb.protocol.frames import Event, append_frame, encode_event, event_of, read_frame
 from gip_nb.protocol.kept_input import KeptInput
+from gip_nb.protocol.overdue import row_of
+from gip_nb.protocol.retries import NEVER, Retry
 from tests.unit.protocol.server.server_end import ServerEnd
 from tests.unit.protocol.shapes import validate
 
@@ -127,6 +129,7 @@ class ClientEnd:
     Args:
         dialect: of the wire.
         player: who plays the answers; None for nobody.
+        retry: how what fails is asked for again.
 
     Attributes:
         tools: by name, what answers a call.
@@ -137,13 +140,20 @@ class ClientEnd:
         outputs: all that the rules asked for.
     """
 
-    def __init__(self, dialect: Dialect = "ga", player: Player | None = None) -> None:
+    def __init__(
+        self, dialect: Dialect = "ga", player: Player | None = None, *, retry: Retry = NEVER
+    ) -> None:
         numbers = count(1)
         self.dialect: Dialect = dialect
         self.player = player
         self.now_ns = 0
         self.log = EventLog(monotonic_ns=lambda: self.now_ns, unix_ns=lambda: 1_700_000_000_000_000_000)
-        self.client = ClientProtocol(lambda prefix: f"{prefix}_c{next(numbers)}", player=player is not None)
+        self.client = ClientProtocol(
+            lambda prefix: f"{prefix}_c{next(numbers)}",
+            player=player is not None,
+            retry=retry,
+            clock=lambda: self.now_ns / 1e9,
+        )
         self.tools: dict[str, Callable[[str], str]] = {}
         self.tool_ticks = 0
         self.calls: list[tuple[int, outputs.ToolCall]] = []
@@ -195,6 +205,9 @@ class ClientEnd:
                 self._flushes += 1
                 if self.player is not None:
                     self.player.flush()
+            case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung():
+                kind, fields = row_of(output)
+                self.note(kind, **fields)
             case outputs.ToolCall():
                 self.calls.append((self.now_ns + self.tool_ticks * _TICK_NS, output))
 

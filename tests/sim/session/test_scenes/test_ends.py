@@ -45,7 +45,7 @@ def test_a_response_fails_with_no_output(dialect: Dialect) -> None:
     failed = answer("", dialect=dialect, status="failed", status_details=details)
     again = answer("Now it works", dialect=dialect, response_id="resp_2", item_id="item_2")
     with Stage([*asked(dialect), *failed, Expect("response.create"), *again]) as stage:
-        with connect(stage, dialect) as session:
+        with connect(stage, dialect, retry=False) as session:
             with pytest.raises(GipError) as caught:
                 session.ask("hello", timeout_s=3)
             assert session.ask("once more", timeout_s=3).text == "Now it works"
