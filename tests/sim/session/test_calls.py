@@ -81,7 +81,7 @@ class Talk:
         self.transport = transport
         self.session = RealtimeSession(
             AsyncRealtimeSession(
-                resolve("test-preview", api_key="sk-test-0123456789", environment={}),
+                resolve("test-preview", api_key="sk-test-0123456789", environment={}, reconnect=False),
                 tools=toolbox,
                 transport=transport.for_session,
                 listener=self.heard,
