@@ -269,7 +269,8 @@ export function troublesOf({ talk, local }) {
     { source: "line", error: local.troubles.line },
     { source: "sound", error: local.troubles.sound },
     { source: "budget", error: undismissed("budget", talk?.budget) },
-    { source: "notice", error: undismissed("notice", talk?.notice) },
+    // What it warned of is there: the one that says so has its advice.
+    { source: "notice", error: local.troubles.line ? null : undismissed("notice", talk?.notice) },
   ];
   /** @type {{ source: TroubleSource | ToldSource, error: ErrorView }[]} */
   const shown = [];

@@ -46,6 +46,8 @@ export class Uplink {
   #unsent = 0;
   /** Frames that were sent, and of which the kernel has not said that it has them; also those that are no longer kept. */
   #onTheWay = 0;
+  /** Of the first frame that the kernel has not said it has. */
+  #heardTo = 0;
   /** Up to when on the frames' clock all has been sent. */
   #sentToMs = Number.NEGATIVE_INFINITY;
   /** @type {Line} */
@@ -106,8 +108,10 @@ export class Uplink {
     while ((this.#frames[0]?.seq ?? next) < next) this.#frames.shift();
     this.#unsent = Math.max(this.#unsent, this.#base);
     if (this.#frames.length < before) this.#knockEveryMs = KNOCK_MS;
-    // Else it is still at what is no longer kept here.
-    if (next >= this.#base) this.#onTheWay = this.#frames.filter(({ sentAtMs }) => sentAtMs !== null).length;
+    // It takes what it is sent: what is no longer kept here has arrived, or never will.
+    if (next > this.#heardTo)
+      this.#onTheWay = this.#frames.filter(({ sentAtMs }) => sentAtMs !== null).length;
+    this.#heardTo = Math.max(this.#heardTo, next);
     const lacking = this.#frames.filter(
       ({ seq, sentAtMs }) => seq < Math.min(until, this.#unsent) && nowMs - (sentAtMs ?? nowMs) > AGAIN_MS,
     );
@@ -189,7 +193,14 @@ export class Uplink {
     if (this.#waitMs(nowMs) < HELD_MS || nowMs - this.#knockedAtMs < this.#knockEveryMs) return;
     this.#knockedAtMs = nowMs;
     this.#knockEveryMs = Math.min(2 * this.#knockEveryMs, KNOCK_AT_LAST_MS);
-    this.#sendRun(this.#frames.slice(0, 1), nowMs);
+    const [oldest] = this.#frames;
+    if (oldest && oldest.sentAtMs !== null) this.#sendRun([oldest], nowMs);
+    // What was sent is no longer kept: a message without sound says what is.
+    else
+      this.send(
+        { kind: "mic", seq: this.#base, base: this.#base, captured_at_ms: nowMs },
+        new ArrayBuffer(0),
+      );
   }
 
   /**

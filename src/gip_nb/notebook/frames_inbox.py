@@ -68,12 +68,12 @@ class FramesInbox:
         Args:
             seq: the number of its first frame.
             base: the oldest frame that the page could still send.
-            pcm: one frame or more, each following on the one before.
+            pcm: frames, each following on the one before; none where the page only says what it has.
             captured_ms: of its first sample, by the page's clock.
             at_s: now.
         """
         expected = base if self._next is None else self._next
-        count = max(1, math.ceil(len(pcm) / FRAME_BYTES))
+        count = math.ceil(len(pcm) / FRAME_BYTES)
         fresh = False
         filled = 0
         hole_end = self.until

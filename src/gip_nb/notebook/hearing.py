@@ -40,9 +40,12 @@ class Hearing:
         self._lateness = Lateness()
         self._answered_s = -_ANSWER_EVERY_S
         self._page: str | None = None
+        self._lost = 0
+        self._lost_from: int | None = None
 
     def end(self) -> None:
-        """Nobody is heard any more: what is known of late sound is told."""
+        """Nobody is heard any more: what is known of lost and late sound is told."""
+        self._tell_lost()
         self._tell_late(self._lateness.over())
 
     def frames(self, content: dict[str, Any], pcm: bytes) -> tuple[Frame, ...]:
@@ -59,14 +62,10 @@ class Hearing:
         if taken.filled:
             self._note("resend", stream="microphone", frames=taken.filled, page=page)
         if taken.lost:
-            self._note(
-                "mic.gap",
-                missing=taken.lost,
-                expected_seq=taken.expected,
-                missing_ms=taken.lost * FRAME_MS,
-                page=page,
-            )
+            self._lost += taken.lost
+            self._lost_from = taken.expected if self._lost_from is None else self._lost_from
         if taken.frames:
+            self._tell_lost()
             audio_ms = len(taken.frames) * FRAME_MS
             self._tell_late(self._lateness.arrived(taken.frames[0].captured_ms, audio_ms, now))
         lacks = self._inbox.until > self._inbox.next
@@ -75,6 +74,14 @@ class Hearing:
             told = {"next": self._inbox.next, "until": self._inbox.until}
             self._post({"kind": "heard", "page": page, **told})
         return taken.frames
+
+    def _tell_lost(self) -> None:
+        """One row for all that is missing between two frames."""
+        if self._lost:
+            missing_ms = self._lost * FRAME_MS
+            fields = {"missing": self._lost, "expected_seq": self._lost_from, "missing_ms": missing_ms}
+            self._note("mic.gap", **fields, page=self._page)
+        self._lost, self._lost_from = 0, None
 
     def _tell_late(self, late: Late | None) -> None:
         if late is not None:
