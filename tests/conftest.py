@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code; the tests' own limits stand.
-settings.register_profile("gip_nb", deadline=None, max_examples=50)
+settings.register_profile("gip_nb", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("gip_nb")  # `pytest --hypothesis-profile thorough` looks longer
 

@@ -110,7 +110,8 @@ def test_tool_cards_hostile_words_and_the_arrows(notebook: Notebook) -> None:
     expect(card).to_contain_text('get_weather(city="Seoul")')
     expect(card.get_by_test_id("gip-call-state")).to_have_text("done")
     took = card.get_by_test_id("gip-call-duration").text_content() or ""
-    assert 300 <= float(took.removesuffix(" ms")) < 1000
+    # A second and more is told in seconds.
+    assert took.endswith(" s") or float(took.removesuffix(" ms")) >= 300
     # Within its call, and folded.
     expect(rows(notebook, "tool")).to_have_count(1)
     expect(card.get_by_test_id("gip-output")).to_contain_text(EVIL.replace('"', '\\"'))

@@ -19,6 +19,7 @@ def checks(notebook: Notebook) -> dict[str, tuple[str, str, str]]:
     return {what: (state, found, next_step) for what, state, found, next_step in rows}
 
 
+@pytest.mark.soak  # tests/sim/diagnosis has the same without a page
 def test_a_live_talk_is_looked_at_from_a_cell(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb\nimport gip_nb")
     notebook.run("w = talk(); w")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def check_filters(tab: Tab) -> None:
     tab.summary(f"{total - kernel('len(e)')} of {total} events")
 
 
+@pytest.mark.soak  # bench.events_tab measures it; js/test has the window of rows
 def test_50_000_events_come_in_pages_and_few_rows_are_in_the_page(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run("w = talk(); w")

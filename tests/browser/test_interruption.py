@@ -172,6 +172,7 @@ def test_who_speaks_over_the_answer_silences_it_and_the_model_remembers_what_sou
         assert np.diff(last_answer).max() < _FIRST_BLOCK, "with no hole"
 
 
+@pytest.mark.soak  # tests/sim/session/test_scenes and tests/unit/protocol have the rule
 def test_an_answer_that_is_interrupted_before_its_first_sample_is_forgotten(
     open_a_notebook: OpenNotebook,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -19,15 +20,20 @@ SENT = "w.session.events.query('direction == \"sent\"').type.value_counts().to_d
 USERS = "w.session.items.query('role == \"user\"').audio_ms.tolist()"
 DETECTION = "w.session._session.protocol.turn_detection"
 INTERRUPTED = "int((w.session.items.interrupted == True).sum())"
-# From the key to what one sees of it, in the page's own time.
+# From the key to what one sees of it, in frames that the page has drawn: a busy machine draws late, not more.
 WATCH_PRESS = """() => {
   window.gipPress = [];
   const view = document.querySelector("section.gip");
-  let downAt = 0;
-  document.addEventListener("keydown", (e) => { if (!e.repeat) downAt = e.timeStamp; }, true);
+  let frames = null;
+  const count = () => { if (frames !== null) { frames += 1; requestAnimationFrame(count); } };
+  document.addEventListener("keydown", (e) => {
+    if (e.repeat) return;
+    frames = 0;
+    requestAnimationFrame(count);
+  }, true);
   new MutationObserver(() => {
-    if (view.dataset.gipState === "hearing" && downAt) window.gipPress.push(performance.now() - downAt);
-    downAt = 0;
+    if (view.dataset.gipState === "hearing" && frames !== null) window.gipPress.push(frames);
+    frames = null;
   }).observe(view, { attributes: true, attributeFilter: ["data-gip-state"] });
 }"""
 
@@ -89,8 +95,9 @@ def test_what_is_said_while_a_key_or_the_button_is_held_is_one_utterance(
     assert said_s * 1000 <= audio_ms < said_s * 1000 + 1000
     sent = notebook.kernel(SENT)
     assert sent["input_audio_buffer.commit"] == sent["response.create"] == 1
-    (press_ms,) = notebook.page.evaluate("() => window.gipPress")
-    assert press_ms < 50
+    # At once, by the page alone: the way to the kernel and back takes more frames than that.
+    (frames,) = notebook.page.evaluate("() => window.gipPress")
+    assert frames <= 2
 
     # Over the answer: Esc stops it.
     is_at(view, "speaking")
@@ -125,6 +132,7 @@ def test_what_is_said_while_a_key_or_the_button_is_held_is_one_utterance(
     assert notebook.kernel(DETECTION) == before
 
 
+@pytest.mark.soak  # js/test has what each key does
 def test_keys_of_the_host_stay_quiet_and_ours_need_the_focus(notebook: Notebook) -> None:
     view = started(notebook, "talk()")
     keys = notebook.page.keyboard

@@ -112,6 +112,7 @@ def test_a_reload_in_mid_talk_goes_on(open_a_notebook: OpenNotebook) -> None:
     assert notebook.kernel("w.session.state") == "listening"
 
 
+@long
 def test_running_the_view_s_cell_again_does_not_hang_up(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="scripted")
     notebook.run("%load_ext gip_nb")
@@ -144,6 +145,7 @@ def test_running_the_cell_that_made_a_talk_again_closes_the_one_it_made(
     assert notebook.kernel("[t.comm is not None for t in made]") == [False, True, True, True]
 
 
+@long
 def test_two_views_show_one_talk_and_one_may_go(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="scripted")
     first = begin(notebook)
@@ -187,7 +189,7 @@ def test_a_second_page_takes_over_by_a_click(open_a_notebook: OpenNotebook) -> N
     frames_go_on(notebook)
 
 
-@pytest.mark.parametrize("end", ["restart", "crash"])
+@pytest.mark.parametrize("end", [pytest.param("restart", marks=long), "crash"])
 def test_a_kernel_that_goes_stops_the_microphone_and_the_view_says_so(
     open_a_notebook: OpenNotebook, end: str
 ) -> None:
@@ -275,6 +277,7 @@ LABEL = "document.querySelector('[data-testid=gip-state]')?.textContent ?? null"
 HEARD_MS = "float(w.session.items.heard_ms.fillna(0).max())"
 
 
+@long
 def test_a_page_that_is_silent_before_a_click_says_so_and_nothing_counts_as_heard(
     open_a_notebook: OpenNotebook, browser_without_autoplay: Browser
 ) -> None:

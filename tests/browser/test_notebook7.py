@@ -44,6 +44,7 @@ def notebook7(lab: Lab, pages: Pages, browser: Browser) -> Iterator[Notebook]:
     assert not opened.console_errors
 
 
+@pytest.mark.soak  # a server and a page of its own; test_talk.py has the same in JupyterLab
 def test_a_spoken_question_is_answered_in_sound(notebook7: Notebook) -> None:
     notebook7.run("%load_ext gip_nb\nimport gip_nb")
     notebook7.run("w = talk(); w")

@@ -121,6 +121,7 @@ def test_what_is_changed_in_mid_talk_is_taken_and_another_microphone_is_heard(se
     assert settings.kernel("len(w.sessions)") == 1
 
 
+@pytest.mark.soak  # tests/sim/notebook/test_settings.py has the same without a page
 def test_what_the_server_refuses_or_ignores_is_said_beside_it(settings: Notebook) -> None:
     with realtime_server(Choosy()) as (url, _):
         view = open_settings(settings, f"talk({PREVIEW!r}, base_url={url!r}, api_key={KEY!r})")

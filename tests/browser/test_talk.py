@@ -158,12 +158,9 @@ def test_the_talk_goes_on_while_a_cell_runs(notebook: Notebook, busy: str) -> No
     stop(notebook)
     notebook.run("e = w.session.events; mic = e[e.type == 'input_audio_buffer.append']")
     assert notebook.kernel("len(mic)") > 100
-    assert notebook.kernel("float(mic.elapsed_s.diff().max())") < 0.5
+    # Held up, they would come when the cell is done, five seconds late: how late says bench.mic_path.
+    assert notebook.kernel("float(mic.elapsed_s.diff().max())") < 2.5
     assert notebook.kernel("int((e.type == 'local.mic.gap').sum())") == 0
-    assert (
-        notebook.kernel("max(p['underruns'] for p in e[e.event.str.startswith('local.playback')].payload)")
-        == 0
-    )
 
 
 @pytest.mark.soak  # tests/sim/notebook/test_widget.py has the same without a page

@@ -23,7 +23,7 @@ PURE_FILES = (
     *(
         PACKAGE / name
         for name in (
-            *("errors.py", "audio.py", "html_text.py", "resampling.py", "tools.py"),
+            *("errors.py", "audio.py", "html_text.py", "resampling.py"),
             *("journal/comparison_html.py", "journal/placeholders.py", "journal/redaction.py"),
             "journal/structure.py",
             *("notebook/messages.py", "notebook/record.py", "notebook/static_result.py"),
@@ -32,19 +32,21 @@ PURE_FILES = (
     *(PACKAGE / "journal" / name for name in ("layout.py", "offline.py", "row_file.py")),
     *(PACKAGE / "diagnosis" / name for name in ("checks.py", "facts.py", "report.py")),
     *sorted((PACKAGE / "protocol").glob("*.py")),
+    *sorted((PACKAGE / "tools").glob("*.py")),
 )
-# Clocks, threads, sockets, processes: what a pure module is told or given, never fetches. (`tools.py` calls
-# functions that may be coroutines, so it may look at them with `inspect`; it runs no loop.)
+# Clocks, threads, sockets, processes: what a pure module is told or given, never fetches. (`tools/`
+# calls functions that may be coroutines, so it may look at them with `inspect`; it runs no loop.)
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "queue", "select", "selectors", "signal", "socket", "ssl"),
     *("subprocess", "threading", "time", "urllib", "websockets", "http"),
 }
-# Room -> the rooms that it may call. What stands beside them (errors, audio, tools) is for all.
+# Room -> the rooms that it may call. What stands beside them (errors, audio) is for all.
 ROOMS = {
+    "tools": set(),
     "protocol": set(),
-    "journal": {"protocol"},
-    "session": {"protocol", "journal"},
-    "notebook": {"session", "protocol", "journal"},
+    "journal": {"protocol", "tools"},
+    "session": {"protocol", "journal", "tools"},
+    "notebook": {"session", "protocol", "journal", "tools"},
     "rehearsal": {"protocol"},
     "diagnosis": {"notebook", "session"},
     # Nobody calls it but tests, the users' and our own.
