@@ -10,7 +10,7 @@ export const WINDOW_FRAMES = 50;
 /** Of what has waited, so much goes into one message: a message costs more than its bytes. */
 const FRAMES_A_MESSAGE = 25;
 /** The kernel answers about every 400 ms: after this it holds nothing against it to say so. */
-export const HELD_MS = 1500;
+export const HELD_MS = 1800;
 /** Once the wait is over, it is over for the user too. */
 const CAUGHT_UP_MS = 600;
 /** A frame that was sent again has had time to arrive. */

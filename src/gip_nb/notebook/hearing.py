@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hearing"]
 
-# The page takes a kernel that says nothing for 1.5 s for one that is held up.
+# The page takes a kernel that says nothing for 1.8 s for one that is held up.
 _ANSWER_EVERY_S = 0.4
 
 
