@@ -1,6 +1,6 @@
 """The microphone's frames on this side: put in order, answered so that the page can let them go, handed on.
 
-Everything here runs on the loop. What was lost, sent again or late is a row.
+What was lost, sent again or late is a row. No thread and no clock of its own: both are its owner's.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.notebook.frames_inbox import FRAME_MS, FramesInbox, Lateness
-from gip_nb.session.loop import loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +26,18 @@ class Hearing:
     Args:
         post: sends one message to the pages.
         note: writes a local row.
+        now_s: the time on a monotonic clock.
     """
 
-    def __init__(self, post: Callable[[dict[str, Any]], None], note: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        post: Callable[[dict[str, Any]], None],
+        note: Callable[..., None],
+        now_s: Callable[[], float],
+    ) -> None:
         self._post = post
         self._note = note
+        self._now_s = now_s
         self.begin()
 
     def begin(self) -> None:
@@ -55,7 +61,7 @@ class Hearing:
             return ()
         captured = content.get("captured_at_ms")
         captured_ms = float(captured) if isinstance(captured, int | float) else float("nan")
-        now = loop().time()
+        now = self._now_s()
         # A page that does not say has nothing but this.
         taken = self._inbox.take(seq, base if isinstance(base, int) else seq, pcm, captured_ms, now)
         self._page = page = str(content.get("page"))
@@ -78,11 +84,13 @@ class Hearing:
     def _tell_lost(self) -> None:
         """One row for all that is missing between two frames."""
         if self._lost:
-            missing_ms = self._lost * FRAME_MS
+            missing_ms = round(self._lost * FRAME_MS)
             fields = {"missing": self._lost, "expected_seq": self._lost_from, "missing_ms": missing_ms}
             self._note("mic.gap", **fields, page=self._page)
         self._lost, self._lost_from = 0, None
 
     def _tell_late(self, late: Late | None) -> None:
         if late is not None:
-            self._note("mic.late", late_ms=round(late.ms), late_audio_ms=late.audio_ms, page=self._page)
+            self._note(
+                "mic.late", late_ms=round(late.ms), late_audio_ms=round(late.audio_ms), page=self._page
+            )

@@ -16,6 +16,7 @@ from gip_nb.notebook.clock_exchange import ClockExchange
 from gip_nb.notebook.conversation_view import ConversationView
 from gip_nb.notebook.hearing import Hearing
 from gip_nb.notebook.lease import ABSENT_S, Lease
+from gip_nb.notebook.microphone import CaptureWish
 from gip_nb.notebook.routing import RoutingWatch
 from gip_nb.notebook.sender import AudioSender
 from gip_nb.session.loop import loop, start_task
@@ -87,7 +88,8 @@ class Page:
         self._soundless: set[str] = set()
         self._stray: tuple[str, int] = ("", 0)
         self.view = ConversationView(self._post_state)
-        self._hearing = Hearing(self._post, self._note)
+        self._hearing = Hearing(self._post, self._note, lambda: loop().time())
+        self.capture = CaptureWish(self._post)
         # The page whose microphone is on, as far as pages have said.
         self.microphone_page: str | None = None
 
@@ -186,6 +188,7 @@ class Page:
     def end_talk(self) -> None:
         """The talk is over: no page has the sound any more."""
         self.lease.end()
+        self.capture.over()
         self._hearing.end()
         self._sender.end_talk()
         self._clocks.stop()
@@ -221,7 +224,7 @@ class Page:
             self.grant(page, "reload")
             # Who comes back after a while, or was not listened to, is not to be listened to unasked.
             if self.microphone_page == self._previous and gone_s < _LISTENS_AGAIN_S:
-                self._post({"kind": "capture", "page": page, "on": True})
+                self.capture.open(page)
 
     def _look_again(self) -> None:
         for page in reversed(self._showing):
@@ -237,6 +240,7 @@ class Page:
     def _leave(self, page: str, reason: str) -> None:
         if self.lease.leave(page):
             self._previous = page
+            self.capture.over()
             self._hearing.end()
             self._sender.pause()
             self._clocks.stop()

@@ -216,7 +216,7 @@ class Talk(LiveTraits):
             self._forget_error()
         if page is None and self._page.audio_page is not None:
             self._microphone.asked_again()
-            self._post({"kind": "capture", "page": self._page.audio_page, "on": True}, ())
+            self._page.capture.open(self._page.audio_page)
         try:
             await session.connect()
         except GipError:
@@ -353,6 +353,7 @@ class Talk(LiveTraits):
             fields["error"] = f"{error.get('name')}: {error.get('message')}"
         self._running.note("mic.state", **fields)
         page = content.get("page")
+        self._page.capture.over(str(page))
         if state == "on":
             self._page.microphone_page = str(page)
         elif page != self._page.audio_page and self._page.lease.wanted:

@@ -484,3 +484,19 @@ def test_one_loop_thread_and_one_callback_thread_serve_everything(page: Page) ->
     assert [name.partition("_0")[0] for name in sorted(names)[2:]] in ([], ["gip_nb-writer"])
     assert loop() is loop()
     assert callbacks() is callbacks()
+
+
+def test_a_microphone_that_a_cell_asks_for_is_asked_for_until_the_page_says_so(page: Page) -> None:
+    def asked() -> int:
+        return sum(m["kind"] == "capture" and m["on"] for m in page.messages)
+
+    starting = threading.Thread(target=page.talk.start)
+    starting.start()
+    # The first was dropped on its way.
+    until(lambda: asked() >= 2)
+    page.say(kind="mic_state", state="on", error=None, sample_rate_hz=24_000)
+    starting.join(10)
+    until(lambda: any("local.mic.state" in t for t in page.talk.session.events.type))
+    before = asked()
+    assert not page.talk._page.capture._timer
+    assert asked() == before
