@@ -26,6 +26,14 @@ const UNEXPLAINED = {
   next_step: "Look at session.events for what happened, then try again.",
 };
 
+/**
+ * The Jupyter server drops messages in silence where there are too many, and a connection that breaks takes some with it: what is
+ * not answered by now is asked again, under the same number, and does nothing twice. Seldom, since a kernel that runs a cell
+ * finds all of them when it has ended.
+ */
+export const ASK_AGAIN_MS = 2000;
+const ASK_AGAIN_AT_LAST_MS = 8000;
+
 /** Where the tab's name is kept. */
 const TAB = "gip-tab";
 
@@ -66,8 +74,15 @@ export function tabName() {
  * @typedef {{ value: Record<string, unknown> | null, buffer: DataView | undefined }} Answer
  */
 
+/**
+ * @typedef {object} Pending
+ * @property {(answer: Answer) => void} resolve
+ * @property {(error: RequestError) => void} reject
+ * @property {ReturnType<typeof setTimeout> | undefined} timer
+ */
+
 export class Comm {
-  /** @type {Map<number, { resolve: (answer: Answer) => void, reject: (error: RequestError) => void }>} */
+  /** @type {Map<number, Pending>} */
   #pending = new Map();
   #requests = 0;
   #lost = false;
@@ -122,7 +137,8 @@ export class Comm {
   }
 
   /**
-   * Asks the kernel for something. There is no time limit: a kernel may be busy for as long as a cell runs.
+   * Asks the kernel for something, again and again until it answers. There is no time limit: a kernel may be busy for as long as
+   * a cell runs.
    *
    * @param {import("./messages.js").Verb} verb
    * @param {Record<string, unknown>} [args]
@@ -133,8 +149,15 @@ export class Comm {
     const request = this.#requests;
     this.#requests += 1;
     return new Promise((resolve, reject) => {
-      this.#pending.set(request, { resolve, reject });
-      if (!this.send({ kind: "request", request, verb, args }, buffers)) this.#rejectAll();
+      /** @type {Pending} */
+      const pending = { resolve, reject, timer: undefined };
+      this.#pending.set(request, pending);
+      /** @param {number} waitMs */
+      const ask = (waitMs) => {
+        pending.timer = setTimeout(() => ask(Math.min(2 * waitMs, ASK_AGAIN_AT_LAST_MS)), waitMs);
+        if (!this.send({ kind: "request", request, verb, args }, buffers)) this.#rejectAll();
+      };
+      ask(ASK_AGAIN_MS);
     });
   }
 
@@ -161,6 +184,7 @@ export class Comm {
   #settle({ request, ok, error, value }, buffer) {
     const waiting = this.#pending.get(request);
     this.#pending.delete(request);
+    clearTimeout(waiting?.timer);
     if (ok) waiting?.resolve({ value, buffer });
     else waiting?.reject(new RequestError(error ?? UNEXPLAINED));
   }
@@ -173,7 +197,10 @@ export class Comm {
   }
 
   #rejectAll() {
-    for (const { reject } of this.#pending.values()) reject(new RequestError(KERNEL_LOST));
+    for (const { reject, timer } of this.#pending.values()) {
+      clearTimeout(timer);
+      reject(new RequestError(KERNEL_LOST));
+    }
     this.#pending.clear();
   }
 }

@@ -164,10 +164,11 @@
  */
 
 /**
- * 40 ms of the microphone (960 samples), with one buffer. `seq` counts from 0 in each capture.
+ * 40 ms of the microphone (960 samples), or several such frames that follow on, with one buffer. `seq` is the first one's number;
+ * numbers begin at 0 with the page and are never given twice. `base` is the oldest frame that the page still has.
  * `captured_at_ms`: milliseconds since the Unix epoch, of the first sample, by the page's monotonic clock.
  *
- * @typedef {{ kind: "mic", page: string, seq: number, captured_at_ms: number }} Mic
+ * @typedef {{ kind: "mic", page: string, seq: number, base: number, captured_at_ms: number }} Mic
  */
 
 /**
@@ -270,6 +271,12 @@
  */
 
 /**
+ * Up to where the microphone's frames have arrived: `next` has not, nor what lies between it and `until`.
+ *
+ * @typedef {{ kind: "heard", page: string | null, next: number, until: number }} Heard
+ */
+
+/**
  * Be silent at once and answer `flushed`. What still arrives of these items is not played.
  *
  * @typedef {{ kind: "flush", page: string | null, flush: number }} Flush
@@ -305,7 +312,7 @@
  * @typedef {{ kind: "capture", page: string | null, on: boolean }} Capture
  */
 
-/** @typedef {Snapshot | TalkPatch | Items | Audio | Flush | AskTime | AskFacts | Reply | Capture} KernelMessage */
+/** @typedef {Snapshot | TalkPatch | Items | Audio | Heard | Flush | AskTime | AskFacts | Reply | Capture} KernelMessage */
 
 /** @typedef {Pick<import("@anywidget/types").AnyModel, "on" | "off" | "send">} Model */
 
@@ -511,7 +518,7 @@ export const PAGE_MESSAGES = {
     ),
     args: record,
   },
-  mic: { page: text, seq: count, captured_at_ms: number },
+  mic: { page: text, seq: count, base: count, captured_at_ms: number },
   mic_state: {
     page: text,
     state: oneOf("on", "off", "error"),
@@ -571,6 +578,7 @@ export const KERNEL_MESSAGES = {
     start_sample: count,
     last: flag,
   },
+  heard: { page: orNull(text), next: count, until: count },
   flush: { page: orNull(text), flush: count },
   clock: { page: orNull(text), clock: count },
   facts: { page: orNull(text), facts: count },

@@ -1,10 +1,19 @@
 // The microphone of one page: open or not, which one, and what becomes of it when it goes away. Never open twice.
 
+import { nowMs } from "./clock.js";
 import { isHere, isLive, isMuted } from "./store.js";
-import { fallenBack, isOfDevice, MUTED, microphoneTrouble, nameAndMessage } from "./trouble.js";
+import {
+  fallenBack,
+  heldUp,
+  isOfDevice,
+  lostSound,
+  MUTED,
+  microphoneTrouble,
+  nameAndMessage,
+} from "./trouble.js";
+import { Uplink } from "./uplink.js";
 
-/** A frame's length, and how long one is waited for that should have come. */
-const FRAME_MS = 40;
+/** How long a frame is waited for that should have come. */
 const LATE_MS = 160;
 /** A device is another one within this; what takes longer asks the user, and that is said. */
 const SWITCH_MS = 400;
@@ -18,8 +27,8 @@ export class Microphone {
   #life = null;
   /** What it is called; empty: not known. */
   #name = "";
-  /** @type {Set<(heardToMs: number) => void>} told up to when the microphone has been heard */
-  #listeners = new Set();
+  /** @type {Uplink} */
+  #uplink;
 
   /**
    * @param {object} options
@@ -33,6 +42,10 @@ export class Microphone {
     this.audio = audio;
     this.send = send;
     this.opened = opened;
+    this.#uplink = new Uplink({
+      send: (message, buffer) => this.send(message, [buffer]),
+      changed: (line) => this.#lineChanged(line),
+    });
   }
 
   /** Opens it, unless it is. To be called inside the user's click where there is one. */
@@ -46,7 +59,13 @@ export class Microphone {
   close() {
     if (!this.#life) return;
     this.#end();
+    this.#uplink.clear();
     this.#is("off");
+  }
+
+  /** @param {import("./messages.js").Heard} heard the kernel says up to where it has what was said */
+  heard(heard) {
+    this.#uplink.heard(heard, nowMs());
   }
 
   /**
@@ -58,15 +77,29 @@ export class Microphone {
   until(atMs) {
     if (this.store.get().local.microphone !== "on") return Promise.resolve();
     return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(late);
-        this.#listeners.delete(look);
-        resolve();
+      /** @type {ReturnType<typeof setTimeout>} */
+      let timer;
+      // A microphone that gives nothing is not waited for; a kernel that takes nothing is: requests keep their place.
+      const late = () => (this.#uplink.line.held ? wait() : resolve());
+      const wait = () => {
+        timer = setTimeout(late, LATE_MS);
       };
-      const look = (/** @type {number} */ heardToMs) => heardToMs >= atMs && done();
-      const late = setTimeout(done, LATE_MS);
-      this.#listeners.add(look);
+      wait();
+      this.#uplink.sentUntil(atMs).then(() => {
+        clearTimeout(timer);
+        resolve();
+      });
     });
+  }
+
+  /**
+   * Waits until what was said up to a moment has been sent, if it is kept here because the kernel takes nothing.
+   *
+   * @param {number} atMs milliseconds since the Unix epoch
+   * @returns {Promise<void>}
+   */
+  caughtUp(atMs) {
+    return this.#uplink.line.held ? this.until(atMs) : Promise.resolve();
   }
 
   /** Another device, or other processing, is preferred: from now on that one is heard. */
@@ -98,10 +131,7 @@ export class Microphone {
         signal: life.signal,
         preferences: this.store.get().local.sounds,
         muted: isMuted(this.store.get()),
-        frame: ({ seq, captured_at_ms, buffer }) => {
-          this.send({ kind: "mic", seq, captured_at_ms }, [buffer]);
-          for (const look of this.#listeners) look(captured_at_ms + FRAME_MS);
-        },
+        frame: ({ captured_at_ms, buffer }) => this.#uplink.push({ captured_at_ms, buffer }, nowMs()),
         lost: (error) => this.#failed(life, error),
         silenced: (silent) => this.#silenced(silent),
       })
@@ -155,6 +185,20 @@ export class Microphone {
    */
   #silenced(silent) {
     this.#trouble(silent ? microphoneTrouble({ name: MUTED, message: "" }) : null);
+  }
+
+  /** @param {import("./uplink.js").Line} line */
+  #lineChanged(line) {
+    const was = this.store.get().local.line;
+    this.store.dispatch({ kind: "local", patch: { line } });
+    // What the user has put away stays away until there is news.
+    if (line.held === was.held && line.held) return;
+    const { talk } = this.store.get();
+    /** @type {ErrorView | null} */
+    let error = null;
+    if (line.held) error = heldUp(talk?.notice ?? null, globalThis.navigator?.onLine !== false);
+    else if (line.lostMs > 0) error = lostSound(line.lostMs);
+    this.store.dispatch({ kind: "trouble", source: "line", error });
   }
 
   /** @param {ErrorView | null} error */

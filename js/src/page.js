@@ -70,7 +70,10 @@ export class Page {
       send: (message, buffers) => this.comm.send(message, buffers),
       opened: () => this.lookForDevices(),
     });
-    this.pushToTalk = new PushToTalk(this, (atMs) => this.#microphone.until(atMs));
+    this.pushToTalk = new PushToTalk(this, {
+      sentUntil: (atMs) => this.#microphone.until(atMs),
+      caughtUp: (atMs) => this.#microphone.caughtUp(atMs),
+    });
     this.lookForDevices = watchDevices({
       signal,
       changed: (devices) => this.store.dispatch({ kind: "local", patch: { devices } }),
@@ -322,6 +325,9 @@ export class Page {
         if (this.#left) return;
         this.#acks.take(message.seq);
         this.#play(message, buffer);
+        return;
+      case "heard":
+        this.#microphone.heard(message);
         return;
       case "flush":
         this.audio.playback.flush(message.flush);

@@ -1,6 +1,6 @@
 // The state in words: what is going on, and what helps now.
 
-import { isByHand, isElsewhere, isHere, isLive, phaseOf } from "./store.js";
+import { isByHand, isElsewhere, isHeldUp, isHere, isLive, phaseOf } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
 /** @typedef {ReturnType<typeof phaseOf>} Phase */
@@ -29,6 +29,7 @@ export function labelOf(state) {
   const phase = phaseOf(state);
   if (isElsewhere(state)) return state.talk?.audio_page ? "In another window" : "Nobody hears this";
   if (needsClick(state)) return "Click to go on";
+  if (isHeldUp(state) && (phase === "listening" || phase === "hearing")) return "Not heard yet";
   if (phase === "listening" && state.local.microphone === "asking") return "Waiting for the microphone";
   if (isDeaf(state)) return "Connected";
   if (phase === "listening" && isByHand(state)) return "Hold to talk";
@@ -64,6 +65,7 @@ function isSilent({ local }) {
 export function hintOf(state, keys = false) {
   const { local } = state;
   const phase = phaseOf(state);
+  if (isHeldUp(state)) return heldHint(local.line);
   if (local.busy && local.kernel === "live") return "The kernel is busy: this waits for the cell that runs.";
   if (isElsewhere(state)) return "Press to hear it and speak here.";
   if (needsClick(state)) return "The browser wants a click before it records or plays.";
@@ -71,6 +73,15 @@ export function hintOf(state, keys = false) {
     return "Allow the microphone if the browser asks.";
   }
   return isByHand(state) ? hintByHand(state, phase, keys) : hintOfPhase(state, phase, keys);
+}
+
+/**
+ * @param {import("./uplink.js").Line} line
+ * @returns {string}
+ */
+function heldHint({ keptMs, lostMs }) {
+  const kept = `${seconds(keptMs, 0)} of what you said is kept here, and sent when the kernel takes it`;
+  return lostMs > 0 ? `${kept}; ${seconds(lostMs, 0)} before it are lost.` : `${kept}.`;
 }
 
 /**

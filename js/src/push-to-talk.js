@@ -18,11 +18,14 @@ export class PushToTalk {
 
   /**
    * @param {import("./page.js").Page} page
-   * @param {(atMs: number) => Promise<void>} heardUntil what was said up to then has been sent
+   * @param {object} line
+   * @param {(atMs: number) => Promise<void>} line.sentUntil what was said up to then has been sent
+   * @param {(atMs: number) => Promise<void>} line.caughtUp the same, at once where nothing is held up
    */
-  constructor(page, heardUntil) {
+  constructor(page, { sentUntil, caughtUp }) {
     this.page = page;
-    this.heardUntil = heardUntil;
+    this.sentUntil = sentUntil;
+    this.caughtUp = caughtUp;
     this.change = new Change({
       send: (/** @type {Detection | null} */ detection) => this.#update(detection),
       settled: () => this.#local({ byHandWanted: null }),
@@ -52,7 +55,9 @@ export class PushToTalk {
     this.#local({ pressed: how, tooShort: false });
     // At once, as an interruption.
     page.audio.playback.silence();
+    const caughtUp = this.caughtUp(nowMs());
     this.#released.then(async () => {
+      await caughtUp;
       if (await page.ask("press")) return;
       this.#down = false;
       this.#local({ pressed: null });
@@ -65,7 +70,7 @@ export class PushToTalk {
     if (!this.#down) return;
     this.#down = false;
     this.#local({ pressed: null });
-    this.#released = this.heardUntil(nowMs());
+    this.#released = this.sentUntil(nowMs());
     await this.#released;
     const answer = await page.ask("release");
     if (answer?.value?.too_short === true && !this.#began) this.#local({ tooShort: true });

@@ -3,6 +3,7 @@
 import { NO_DEVICES } from "./devices.js";
 import { applyItems, EMPTY, fromSnapshot } from "./items.js";
 import { USUAL } from "./preferences.js";
+import { PROMPT } from "./uplink.js";
 
 /**
  * @typedef {import("./messages.js").ErrorView} ErrorView
@@ -12,7 +13,7 @@ import { USUAL } from "./preferences.js";
  */
 
 /**
- * @typedef {"kernel" | "microphone" | "sound" | "request"} TroubleSource what the page itself noticed
+ * @typedef {"kernel" | "microphone" | "line" | "sound" | "request"} TroubleSource what the page itself noticed
  * @typedef {"talk" | "budget" | "retry" | "notice"} ToldSource what the kernel said
  * @typedef {Record<TroubleSource, ErrorView | null>} Troubles
  */
@@ -23,6 +24,7 @@ import { USUAL } from "./preferences.js";
  * @property {boolean} busy the kernel has not answered a request for a while
  * @property {"unknown" | "live" | "lost"} kernel unknown: it has not answered yet
  * @property {"off" | "asking" | "on" | "error"} microphone
+ * @property {import("./uplink.js").Line} line whether the kernel takes what the microphone gives
  * @property {"ready" | "blocked" | "none"} sound blocked: the browser wants a click first
  * @property {boolean} starting Start was pressed and the kernel has not said anything since
  * @property {boolean} stopping Stop was pressed and the talk has not ended yet
@@ -60,6 +62,7 @@ export const INITIAL = {
     busy: false,
     kernel: "unknown",
     microphone: "off",
+    line: PROMPT,
     sound: "ready",
     starting: false,
     stopping: false,
@@ -71,7 +74,7 @@ export const INITIAL = {
     sounds: USUAL,
     devices: NO_DEVICES,
     playing: null,
-    troubles: { kernel: null, microphone: null, sound: null, request: null },
+    troubles: { kernel: null, microphone: null, line: null, sound: null, request: null },
     dismissed: { talk: null, budget: null, retry: null, notice: null },
   },
 };
@@ -243,6 +246,15 @@ export function isElsewhere({ talk, local }) {
 }
 
 /**
+ * @param {Pick<State, "talk" | "local">} state
+ * @returns {boolean} whether what the user says waits in this page, since the kernel takes nothing
+ */
+export function isHeldUp(state) {
+  const { local, talk } = state;
+  return local.line.held && local.kernel === "live" && talk !== null && isLive(talk.state) && isHere(state);
+}
+
+/**
  * @param {State} state
  * @returns {{ source: TroubleSource | ToldSource, error: ErrorView }[]} what to show, the gravest first, nothing twice
  */
@@ -255,10 +267,12 @@ export function troublesOf({ talk, local }) {
     { source: "talk", error: undismissed("talk", talk?.error) },
     { source: "request", error: local.troubles.request },
     { source: "microphone", error: local.troubles.microphone },
+    { source: "line", error: local.troubles.line },
     { source: "sound", error: local.troubles.sound },
     { source: "budget", error: undismissed("budget", talk?.budget) },
     { source: "retry", error: undismissed("retry", talk?.retry) },
-    { source: "notice", error: undismissed("notice", talk?.notice) },
+    // What it warned of is there: the one that says so has its advice.
+    { source: "notice", error: local.troubles.line ? null : undismissed("notice", talk?.notice) },
   ];
   /** @type {{ source: TroubleSource | ToldSource, error: ErrorView }[]} */
   const shown = [];

@@ -2,6 +2,7 @@
 
 import { secureAddress } from "./address.js";
 import { microphonePassedOn, refusalOf, thisHost } from "./hosts.js";
+import { FRAME_MS, KEPT_FRAMES } from "./uplink.js";
 
 /**
  * @typedef {import("./address.js").Address} Address
@@ -19,6 +20,8 @@ export const CLOSED = "ContextClosed";
 /** The page's host does not let our audio code in. */
 export const NO_WORKLET = "WorkletNotLoaded";
 
+/** Of the microphone's sound, where the kernel takes nothing. */
+const KEPT_S = (KEPT_FRAMES * FRAME_MS) / 1000;
 const MEANWHILE = "Typing works meanwhile.";
 
 /** What browsers of another time or make say for it. @type {Record<string, string>} */
@@ -174,6 +177,44 @@ export const KERNEL_LOST = {
   message: "The notebook's kernel was restarted, has stopped, or cannot be reached. The microphone is off.",
   next_step: "Run the cell again for a new talk. What was said stays readable here.",
 };
+
+/**
+ * The microphone is open and the kernel takes nothing of it.
+ *
+ * @param {ErrorView | null} notice what the kernel has said of how it takes messages
+ * @param {boolean} online whether the browser has a network
+ * @returns {ErrorView}
+ */
+export function heldUp(notice, online) {
+  const kept = `What you say is kept in this page, the last ${KEPT_S} s of it, and sent as soon as the kernel takes it.`;
+  if (!online) {
+    return {
+      title: "Offline",
+      message: `This computer has no network, and the kernel is not reached. ${kept}`,
+      next_step: "Wait, or connect the network again; the talk goes on by itself.",
+    };
+  }
+  return {
+    title: "You are not heard yet",
+    message: `The kernel takes nothing from this page: a cell holds it up, or the way to it is broken. ${kept}`,
+    next_step: notice?.next_step ?? HELD_UP_STEP,
+  };
+}
+
+const HELD_UP_STEP =
+  "Wait for the cell to end, or stop it by the square button. If no cell runs, look at the network, or restart the kernel.";
+
+/**
+ * @param {number} lostMs
+ * @returns {ErrorView}
+ */
+export function lostSound(lostMs) {
+  return {
+    title: "Not all was heard",
+    message: `${(lostMs / 1000).toFixed(1)} s of what you said are lost: the kernel took nothing for longer than the ${KEPT_S} s that are kept here.`,
+    next_step: "Say it again.",
+  };
+}
 
 /** @type {ErrorView} */
 export const SOUND_BLOCKED = {

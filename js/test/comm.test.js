@@ -1,5 +1,5 @@
-import { beforeEach, describe, expect, test } from "vitest";
-import { Comm, newPageId, RequestError } from "../src/comm.js";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { ASK_AGAIN_MS, Comm, newPageId, RequestError } from "../src/comm.js";
 import { KERNEL_LOST } from "../src/trouble.js";
 import { FakeModel } from "./fake-model.js";
 import { REFUSED } from "./views-of.js";
@@ -77,6 +77,39 @@ describe("requests", () => {
     const asked = comm.request("start");
     life.abort();
     await expect(asked).rejects.toBeInstanceOf(RequestError);
+  });
+});
+
+describe("a request that is not answered", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    return () => vi.useRealTimers();
+  });
+  const asked = () => model.of("request").map(({ request, verb }) => [request, verb]);
+
+  test("is asked again under its number, ever more seldom, until it is", async () => {
+    const answer = comm.request("update", { fields: {} });
+    vi.advanceTimersByTime(ASK_AGAIN_MS);
+    expect(asked()).toEqual([
+      [0, "update"],
+      [0, "update"],
+    ]);
+    vi.advanceTimersByTime(60_000);
+    expect(asked().length).toBeLessThan(12);
+    model.reply();
+    model.reply();
+    await expect(answer).resolves.toEqual({ value: null, buffer: undefined });
+    const before = asked().length;
+    vi.advanceTimersByTime(60_000);
+    expect(asked().length).toBe(before);
+  });
+
+  test("is not asked again of a kernel that is gone", async () => {
+    const answer = comm.request("start");
+    model.die();
+    await expect(answer).rejects.toMatchObject({ view: KERNEL_LOST });
+    vi.advanceTimersByTime(60_000);
+    expect(asked()).toHaveLength(1);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { userEvent } from "vitest/browser";
-import { LOST_MS } from "../src/views/event-asker.js";
+import { ASK_AGAIN_MS } from "../src/comm.js";
 import { mounted } from "./mounted.js";
 import { eventPage, eventRow, talk } from "./views-of.js";
 
@@ -121,7 +121,7 @@ test("an answer that was dropped on its way is asked for again", async () => {
     one("gip-tab-events").click();
     await frame();
     expect(asked()).toHaveLength(1);
-    vi.advanceTimersByTime(LOST_MS);
+    vi.advanceTimersByTime(ASK_AGAIN_MS);
     expect(asked()).toHaveLength(2);
   } finally {
     vi.useRealTimers();

@@ -21,6 +21,8 @@ export class FakeModel {
   sent = [];
   /** Whether the kernel is there: sending to one that is not throws, as the host's does. */
   alive = true;
+  /** Whether it says that it has the microphone's frames, as soon as they come. */
+  hears = true;
   page = "";
   /** Of the newest state message; a test that leaves `rev` out gets the next. */
   rev = 0;
@@ -60,6 +62,10 @@ export class FakeModel {
     if (problem) throw new TypeError(problem);
     this.page = message.page;
     this.sent.push({ message: structuredClone(message), buffers });
+    if (message.kind === "mic" && this.hears) {
+      const next = message.seq + (buffers[0]?.byteLength ?? 0) / 1920;
+      queueMicrotask(() => this.say({ kind: "heard", page: message.page, next, until: next }));
+    }
   }
 
   /**

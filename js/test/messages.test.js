@@ -71,8 +71,12 @@ test("send hands message and buffers to the model", () => {
   /** @type {unknown[][]} */
   const sent = [];
   const buffer = new ArrayBuffer(4);
-  send({ send: (...args) => sent.push(args) }, { kind: "mic", page: "p", seq: 0, captured_at_ms: 1 }, [
-    buffer,
+  send(
+    { send: (...args) => sent.push(args) },
+    { kind: "mic", page: "p", seq: 0, base: 0, captured_at_ms: 1 },
+    [buffer],
+  );
+  expect(sent).toEqual([
+    [{ kind: "mic", page: "p", seq: 0, base: 0, captured_at_ms: 1 }, undefined, [buffer]],
   ]);
-  expect(sent).toEqual([[{ kind: "mic", page: "p", seq: 0, captured_at_ms: 1 }, undefined, [buffer]]]);
 });

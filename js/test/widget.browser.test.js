@@ -341,6 +341,7 @@ describe("what was missed", () => {
   });
 
   test("a kernel that does not answer is busy, until it is heard", async () => {
+    model.hears = false;
     render();
     snapshot();
     await shows("idle");

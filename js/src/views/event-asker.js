@@ -5,8 +5,6 @@
 /** While the talk goes on, no sooner after the last answer. */
 const EVERY_MS = 250;
 const AFTER_TROUBLE_MS = 2000;
-/** The Jupyter server drops messages in silence where there are too many: an answer that has not come by now is asked for again. */
-export const LOST_MS = 5000;
 
 /**
  * @param {import("../page.js").Page} page
@@ -26,10 +24,6 @@ export function eventAsker(page, signal, owner) {
   let again = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let lost;
-  /** Counts the requests: an answer that comes late is for none. */
-  let newest = 0;
 
   const isSeen = () => chosen && onScreen && document.visibilityState === "visible" && !signal.aborted;
   const counted = () => page.store.get().talk?.event_count;
@@ -40,18 +34,11 @@ export function eventAsker(page, signal, owner) {
     again = asking;
     if (asking) return;
     asking = true;
-    newest += 1;
-    const mine = newest;
-    lost = setTimeout(() => {
-      asking = false;
-      ask();
-    }, LOST_MS);
     const version = owner.version();
     const before = counted();
     const wish = owner.wish();
     const answer = await page.ask("events", wish);
-    if (signal.aborted || mine !== newest) return;
-    clearTimeout(lost);
+    if (signal.aborted) return;
     asking = false;
     const value = /** @type {EventPage | null} */ (answer?.value ?? null);
     if (value && version === owner.version()) {
@@ -86,7 +73,6 @@ export function eventAsker(page, signal, owner) {
     "abort",
     () => {
       clearTimeout(timer);
-      clearTimeout(lost);
       sight.disconnect();
     },
     { once: true },

@@ -97,6 +97,8 @@ TURN_COLUMNS = {
     "label": _STRING,
     "tags": "object",  # tuples of str
     "rating": "Int64",  # 1, -1 or NA
+    "lost_audio_ms": "float64",  # of the microphone, since the turn before: never arrived
+    "late_audio_ms": "float64",  # the same: waited a second or longer, for a busy kernel or a broken line
 }
 # Of input: what did not come from the cache, and what did, apart. With the unnamed ones they add up to the
 # totals.

@@ -91,6 +91,8 @@ def turn_row(conversation: Conversation, turn: Turn, started_unix_ns: int) -> di
         "label": turn.label,
         "tags": turn.tags,
         "rating": turn.rating,
+        "lost_audio_ms": turn.lost_audio_ms,
+        "late_audio_ms": turn.late_audio_ms,
     }
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "ErrorView",
     "Flush",
     "Flushed",
+    "Heard",
     "Hello",
     "ItemView",
     "Items",
@@ -251,11 +252,16 @@ class Request(TypedDict):
 
 
 class Microphone(TypedDict):
-    """40 ms from the microphone (960 samples) in the buffer; `seq` counts from 0 with each capture."""
+    """40 ms from the microphone (960 samples) in the buffer, or several such frames, each following on.
+
+    `seq` is the first one's number; numbers begin at 0 with the page and are never given twice. `base` is the
+    oldest frame that the page still has: what is missing before it never comes.
+    """
 
     kind: Literal["mic"]
     page: str
     seq: int
+    base: int
     captured_at_ms: float
 
 
@@ -377,6 +383,18 @@ class Audio(TypedDict):
     last: bool
 
 
+class Heard(TypedDict):
+    """Up to where the microphone's frames are here: `next` is missing, and what lies between it and `until`.
+
+    The page lets go of those before `next`, and sends again what was lost.
+    """
+
+    kind: Literal["heard"]
+    page: str
+    next: int
+    until: int
+
+
 class AskTime(TypedDict):
     """What time is it at the page? Answered at once, by the same number."""
 
@@ -439,6 +457,7 @@ TO_PAGE: dict[str, type] = {
     "talk": TalkPatch,
     "items": Items,
     "audio": Audio,
+    "heard": Heard,
     "flush": Flush,
     "clock": AskTime,
     "facts": AskFacts,

@@ -4,13 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import MicrophoneUnavailable
+from gip_nb.session.loop import loop
 
-__all__ = ["MicrophoneNews"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CaptureWish", "MicrophoneNews"]
 
 _ANSWER_S = 5.0
+# A wish that the Jupyter server dropped is told again after this, and after twice as long each time.
+_AGAIN_S = 0.5
+_TIMES = 6
+
+
+class CaptureWish:
+    """That a page open its microphone: told again until the page says what became of it.
+
+    Args:
+        post: sends one message.
+    """
+
+    def __init__(self, post: Callable[[dict[str, Any]], None]) -> None:
+        self._post = post
+        self._page: str | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, page: str) -> None:
+        """This page is to open it; one that has it open, or asks its user, changes nothing."""
+        self.over()
+        self._page = page
+        self._tell(_AGAIN_S, _TIMES)
+
+    def over(self, page: str | None = None) -> None:
+        """It is settled, or not wished for any more; of this page, or of any."""
+        if page is not None and page != self._page:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._page = None
+
+    def _tell(self, wait_s: float, times: int) -> None:
+        self._timer = None
+        if self._page is None or not times:
+            return
+        self._post({"kind": "capture", "page": self._page, "on": True})
+        self._timer = loop().call_later(wait_s, self._tell, 2 * wait_s, times - 1)
 
 
 class MicrophoneNews:

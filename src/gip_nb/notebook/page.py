@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gip_nb.errors import GipError
 from gip_nb.notebook.clock_exchange import ClockExchange
 from gip_nb.notebook.conversation_view import ConversationView
+from gip_nb.notebook.hearing import Hearing
 from gip_nb.notebook.lease import ABSENT_S, Lease
+from gip_nb.notebook.microphone import CaptureWish
 from gip_nb.notebook.routing import RoutingWatch
 from gip_nb.notebook.sender import AudioSender
 from gip_nb.session.loop import loop, start_task
@@ -87,7 +89,8 @@ class Page:
         self._soundless: set[str] = set()
         self._stray: tuple[str, int] = ("", 0)
         self.view = ConversationView(self._post_state)
-        self._microphone_seq: int | None = None
+        self._hearing = Hearing(self._post, self._note, lambda: loop().time())
+        self.capture = CaptureWish(self._post)
         # The page whose microphone is on, as far as pages have said.
         self.microphone_page: str | None = None
 
@@ -145,7 +148,7 @@ class Page:
             return
         self.lease.grant(page, loop().time())
         self._note("lease", page=page, reason=reason)
-        self._microphone_seq = None
+        self._hearing.begin()
         self._owner.lease_changed()
         if self._session is not None:
             self._clocks.begin(page, self._session)
@@ -186,6 +189,8 @@ class Page:
     def end_talk(self) -> None:
         """The talk is over: no page has the sound any more."""
         self.lease.end()
+        self.capture.over()
+        self._hearing.end()
         self._sender.end_talk()
         self._clocks.stop()
         self.microphone_page = None
@@ -226,7 +231,7 @@ class Page:
             self.grant(page, "reload")
             # Who comes back after a while, or was not listened to, is not to be listened to unasked.
             if self.microphone_page == self._previous and gone_s < _LISTENS_AGAIN_S:
-                self._post({"kind": "capture", "page": page, "on": True})
+                self.capture.open(page)
 
     def _look_again(self) -> None:
         for page in reversed(self._showing):
@@ -242,6 +247,8 @@ class Page:
     def _leave(self, page: str, reason: str) -> None:
         if self.lease.leave(page):
             self._previous = page
+            self.capture.over()
+            self._hearing.end()
             self._sender.pause()
             self._clocks.stop()
             self._note("lease", page=None, reason=reason)
@@ -294,27 +301,15 @@ class Page:
             self._owner.snapshot(str(content.get("page")))
 
     def microphone(self, content: dict[str, Any], pcm: bytes, arrival: Arrival) -> None:
-        """A numbered frame. Only the page that has the audio is heard; a hole in the numbers is a row."""
+        """Numbered frames. Only the page that has the audio is heard."""
         page = str(content.get("page"))
         if page != self.lease.page or self._session is None:
             self._shut_stray(page)
             return
-        seq = content.get("seq")
-        if not isinstance(seq, int):
-            return
         if self._routing.frame(arrival):
             self._routing_changed()
-        if seq == 0:
-            self._microphone_seq = None
-        expected = seq if self._microphone_seq is None else self._microphone_seq + 1
-        if seq < expected:
-            return
-        if seq > expected:
-            self._session.note("mic.gap", missing=seq - expected, expected_seq=expected)
-        self._microphone_seq = seq
-        captured = content.get("captured_at_ms")
-        captured_ms = float(captured) if isinstance(captured, int | float) else float("nan")
-        self._session.push_microphone(pcm, page=page, captured_ms=captured_ms)
+        for frame in self._hearing.frames(content, pcm):
+            self._session.push_microphone(frame.pcm, page=page, captured_ms=frame.captured_ms)
 
     def _shut_stray(self, page: str) -> None:
         """A page records and nobody wants it: it has missed that it should not."""

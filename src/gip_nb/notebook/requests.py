@@ -6,15 +6,17 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.errors import AlreadyClosed, GipError
+from gip_nb.notebook.asked import Asked
+from gip_nb.session.loop import start_task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from gip_nb.notebook import messages
 
     Verb = Callable[["Wish"], Awaitable["Answer | None"]]
 
-__all__ = ["Answer", "Wish", "error_view", "perform"]
+__all__ = ["Answer", "Requests", "Wish", "error_view", "perform"]
 
 _DONE_BY_THE_END = frozenset({"stop", "interrupt", "mute", "release"})
 _RELOAD = "reload the page; if it happens again, the kernel's log has the details."
@@ -34,6 +36,45 @@ class Answer(NamedTuple):
 
     value: dict[str, Any] | None = None
     sound: bytes | None = None
+
+
+class Requests:
+    """Every page's requests: each done once and answered as often as it is asked. On the loop.
+
+    Args:
+        verbs: what each verb does.
+        post: sends one message, with its buffers.
+        begins: called at once with the verb, before what the page says next is looked at.
+    """
+
+    def __init__(
+        self,
+        verbs: Mapping[str, Verb],
+        post: Callable[[dict[str, Any], Sequence[bytes]], None],
+        begins: Callable[[str], None],
+    ) -> None:
+        self._verbs = verbs
+        self._post = post
+        self._begins = begins
+        self._asked = Asked()
+
+    def come(self, content: dict[str, Any], sound: bytes) -> None:
+        """A message of kind `request`, and its buffer."""
+        page, number, verb = str(content.get("page")), content.get("request"), str(content.get("verb"))
+        if isinstance(number, int):
+            known = self._asked.begin(page, number, verb)
+            if known == "wait":
+                return
+            if known != "do":
+                self._post({**known}, ())
+                return
+        self._begins(verb)
+        start_task(self._do(content, sound))
+
+    async def _do(self, content: dict[str, Any], sound: bytes) -> None:
+        reply, answer = await perform(content, sound, self._verbs)
+        self._asked.answered(reply["page"], reply["request"], str(content.get("verb")), reply)
+        self._post({**reply}, () if answer is None else (answer,))
 
 
 async def perform(

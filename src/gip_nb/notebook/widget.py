@@ -24,7 +24,7 @@ from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
 from gip_nb.notebook.probe import Probe
 from gip_nb.notebook.redefinition import unfollow
-from gip_nb.notebook.requests import error_view, perform
+from gip_nb.notebook.requests import Requests, error_view
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
 from gip_nb.notebook.verbs import SessionVerbs
@@ -105,7 +105,7 @@ class Talk(LiveTraits):
         self._microphone = MicrophoneNews()
         self._session_verbs = SessionVerbs(lambda: self._running, self._keep)
         # What begins, ends or hands over the talk is the widget's; what a session does by itself, verbs.py's.
-        self._verbs: dict[str, Verb] = {
+        verbs: dict[str, Verb] = {
             "start": lambda wish: _nothing(self._start(wish.page)),
             "stop": lambda _: _nothing(self._stop()),
             "retry": lambda _: _nothing(self._retry()),
@@ -115,6 +115,7 @@ class Talk(LiveTraits):
             "sound": lambda wish: _nothing(self._speak(wish)),
             **self._session_verbs.by_name(),
         }
+        self._requests = Requests(verbs, self._post, self._begins)
         self._beside = Beside(
             lambda: [session._session for session in self._sessions],  # noqa: SLF001 - a wrapper of our own
             tools=tools is not None,
@@ -229,7 +230,7 @@ class Talk(LiveTraits):
             self._forget_error()
         if page is None and self._page.audio_page is not None:
             self._microphone.asked_again()
-            self._post({"kind": "capture", "page": self._page.audio_page, "on": True}, ())
+            self._page.capture.open(self._page.audio_page)
         try:
             await session.connect()
         except GipError:
@@ -341,7 +342,7 @@ class Talk(LiveTraits):
             case "mic_state":
                 self._on_microphone(content)
             case "request":
-                self._on_request(content, sound)
+                self._requests.come(content, sound)
             case kind:
                 _log.warning("the page sent a message of unknown kind %r", kind)
 
@@ -355,19 +356,13 @@ class Talk(LiveTraits):
             self._page.grant(page, "view")
         self.snapshot(page)
 
-    def _on_request(self, content: dict[str, Any], sound: bytes) -> None:
+    def _begins(self, verb: str) -> None:
         # At once: what the page tells next, of its microphone, belongs to the new session. Not for a sound
         # file: it may be none, and then what was said before stays.
-        if content.get("verb") in {"start", "text"}:
+        if verb in {"start", "text"}:
             self._fresh()
-        if content.get("verb") == "start":
+        if verb == "start":
             self._forget_error()
-        start_task(self._answer(content, sound))
-
-    async def _answer(self, content: dict[str, Any], sound: bytes) -> None:
-        """Do what the page asks, and answer by its number, whatever happens."""
-        reply, answer = await perform(content, sound, self._verbs)
-        self._post({**reply}, () if answer is None else (answer,))
 
     def _on_microphone(self, content: dict[str, Any]) -> None:
         state, error = content.get("state"), content.get("error")
@@ -376,6 +371,7 @@ class Talk(LiveTraits):
             fields["error"] = f"{error.get('name')}: {error.get('message')}"
         self._running.note("mic.state", **fields)
         page = content.get("page")
+        self._page.capture.over(str(page))
         if state == "on":
             self._page.microphone_page = str(page)
         elif page != self._page.audio_page and self._page.lease.wanted:

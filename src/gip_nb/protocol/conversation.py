@@ -93,6 +93,8 @@ class Conversation:
         self._input_rest_bytes = 0
         # Of this connection: the input's sample that was captured then, on that page's clock.
         self._captured: list[tuple[int, str, float]] = []
+        # Of the microphone's sound since the newest turn: milliseconds that never came, and that came late.
+        self._lost_audio_ms = self._late_audio_ms = 0.0
         self._speech_end: dict[str, tuple[float, SpeechEnd]] = {}
         self._speech_stopped_s: dict[str, float] = {}
         self._committed: set[str] = set()
@@ -293,7 +295,10 @@ class Conversation:
         turn.ended_s = at_s
 
     def _open_turn(self, at_s: float) -> Turn:
-        turn = Turn(turn=len(self.turns) + 1, started_s=at_s)
+        lost_ms, late_ms = self._lost_audio_ms, self._late_audio_ms
+        self._lost_audio_ms = self._late_audio_ms = 0.0
+        number = len(self.turns) + 1
+        turn = Turn(turn=number, started_s=at_s, lost_audio_ms=lost_ms, late_audio_ms=late_ms)
         self.turns.append(turn)
         return turn
 

@@ -84,6 +84,15 @@ def _on_captured(c: Conversation, e: Event, _at_s: float) -> None:
         c._captured.append((samples, e.text("page"), float(page_ms)))
 
 
+def _on_microphone_gap(c: Conversation, e: Event, _at_s: float) -> None:
+    # Frames of the page, or what was too much to be kept while the connection was away.
+    c._lost_audio_ms += max(0, e.whole("missing_ms") or e.whole("lost_ms") or 0)
+
+
+def _on_microphone_late(c: Conversation, e: Event, _at_s: float) -> None:
+    c._late_audio_ms += max(0, e.whole("late_audio_ms") or 0)
+
+
 def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
     item = c.items.get(e.item_id or "")
     if item is None:
@@ -237,6 +246,8 @@ LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.clock": _on_clock,
     "local.history": _on_history,
     "local.mic.captured": _on_captured,
+    "local.mic.gap": _on_microphone_gap,
+    "local.mic.late": _on_microphone_late,
     "local.page.delivered": _on_delivered,
     "local.playback.started": _on_playback_started,
     "local.playback.position": _on_playback,

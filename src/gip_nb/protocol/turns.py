@@ -71,6 +71,8 @@ class Turn(msgspec.Struct, kw_only=True):
         first_sound_s: when it left the page's loudspeaker.
         clock_error_ms: by how much times that rest on the page's clock may be wrong; None where none does.
         ended_s: when the last of it came: its responses' events, and what its tools did.
+        lost_audio_ms, late_audio_ms: of the microphone's sound since the turn before: what never arrived, and
+            what waited for a second or longer on its way here.
         label, tags, rating: what the user has said of it afterwards; `rating` is 1 or -1.
     """
 
@@ -92,6 +94,8 @@ class Turn(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     requests: int = 0
     usage: Usage = msgspec.field(default_factory=Usage)
+    lost_audio_ms: float = 0.0
+    late_audio_ms: float = 0.0
     label: str | None = None
     tags: tuple[str, ...] = ()
     rating: int | None = None

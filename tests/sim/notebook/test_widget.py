@@ -339,16 +339,34 @@ def test_a_microphone_denied_at_once_is_a_row_of_its_session(page: Page, *, agai
 
 
 def test_double_clicks_are_harmless(page: Page) -> None:
-    for _ in range(2):
-        page.say(kind="request", request=900, verb="start", args={})
+    for number in (900, 901):
+        page.say(kind="request", request=number, verb="start", args={})
     until(lambda: sum(m["kind"] == "reply" and m["ok"] for m in page.messages) == 2)
     page.request("text", text="hello")
     until(lambda: page.talk.turn == 1)
     assert len(page.talk.sessions) == 1
-    for _ in range(2):
-        page.say(kind="request", request=901, verb="stop", args={})
-    until(lambda: sum(m["kind"] == "reply" and m["request"] == 901 for m in page.messages) == 2)
+    for number in (902, 903):
+        page.say(kind="request", request=number, verb="stop", args={})
+    until(lambda: sum(m["kind"] == "reply" and m["request"] in {902, 903} for m in page.messages) == 2)
     assert all(m["ok"] for m in page.messages if m["kind"] == "reply")
+
+
+def test_what_a_page_asks_again_is_done_once_and_answered_as_often(page: Page) -> None:
+    for _ in range(3):
+        page.say(kind="request", request=900, verb="text", args={"text": "hello"})
+    until(lambda: page.talk.turn == 1)
+    until(lambda: any(m["kind"] == "reply" for m in page.messages))
+    # The answer was dropped on its way.
+    page.say(kind="request", request=900, verb="text", args={"text": "hello"})
+    until(lambda: sum(m["kind"] == "reply" and m["request"] == 900 for m in page.messages) >= 2)
+    assert list(page.talk.session.turns.user_text) == ["hello"]
+    # Start was lost on its way, Stop was not: it is not begun anew by what comes late.
+    assert page.request("start")["ok"]
+    page.say(kind="request", request=950, verb="stop", args={})
+    until(lambda: page.talk.session.state == "closed")
+    page.say(kind="request", request=949, verb="start", args={})
+    until(lambda: any(m["kind"] == "reply" and m["request"] == 949 for m in page.messages))
+    assert page.talk.session.state == "closed"
 
 
 def test_a_slow_observer_does_not_hold_up_the_talk(page: Page) -> None:
@@ -545,3 +563,19 @@ def test_stop_while_it_reconnects_ends_the_talk_at_once(monkeypatch: pytest.Monk
     assert page.request("start")["ok"], "and another may begin"
     assert len(page.transports) == 2
     assert page.request("stop")["ok"]
+
+
+def test_a_microphone_that_a_cell_asks_for_is_asked_for_until_the_page_says_so(page: Page) -> None:
+    def asked() -> int:
+        return sum(m["kind"] == "capture" and m["on"] for m in page.messages)
+
+    starting = threading.Thread(target=page.talk.start)
+    starting.start()
+    # The first was dropped on its way.
+    until(lambda: asked() >= 2)
+    page.say(kind="mic_state", state="on", error=None, sample_rate_hz=24_000)
+    starting.join(10)
+    until(lambda: any("local.mic.state" in t for t in page.talk.session.events.type))
+    before = asked()
+    assert not page.talk._page.capture._timer
+    assert asked() == before

@@ -142,6 +142,7 @@ def test_the_columns_are_those_that_users_were_promised() -> None:
         " assistant_audio_ms heard_audio_ms first_event_ms first_audio_ms first_sound_ms requests"
         " input_tokens output_tokens cost_usd speech_end_from speech_end_s speech_stopped_ms"
         " response_created_ms first_text_ms first_delivered_ms clock_error_ms ended_s label tags rating"
+        " lost_audio_ms late_audio_ms"
     )
 
 

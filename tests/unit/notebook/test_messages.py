@@ -139,7 +139,7 @@ def test_messages_with_a_buffer_are_named(examples: dict[str, Any]) -> None:
         ({"kind": "hello", "page": "p", "tab": "t", "views": 1, "plays": True}, messages.Hello, 0),
         ({"kind": "hello", "page": "p", "tab": "t", "views": 1}, messages.Hello, 1),
         ({"kind": "hello", "page": "p", "tab": "t", "views": 1, "plays": 1, "id": "x"}, messages.Hello, 2),
-        ({"kind": "mic", "page": "p", "seq": True, "captured_at_ms": 1}, messages.Microphone, 1),
+        ({"kind": "mic", "page": "p", "seq": True, "base": 0, "captured_at_ms": 1}, messages.Microphone, 1),
         ({"kind": "reply", "page": "p", "request": 1, "ok": True}, messages.Reply, 2),
         (
             {"kind": "reply", "page": "p", "request": 1, "ok": True, "error": {"title": "x"}, "value": None},
