@@ -459,7 +459,10 @@ ITEM = {"item": {"type": "string"}}
         (functools.partial(Shop().price), "price", "What it costs.", ITEM),
         (Point, "Point", "", POINT["properties"]),
     ],
-    ids=str,
+    ids=(
+        *("method", "class method", "static method", "object", "wrapped", "async"),
+        *("partial", "partial by place", "partial of a method", "class"),
+    ),
 )
 def test_whatever_can_be_called(function: Any, name: str, description: str, told: Any) -> None:
     schema = schema_of(function)
