@@ -34,7 +34,6 @@ PURE_FILES = (
     *(PACKAGE / "journal" / name for name in ("layout.py", "offline.py", "row_file.py")),
     *(PACKAGE / "diagnosis" / name for name in ("checks.py", "facts.py", "report.py")),
     *sorted((PACKAGE / "protocol").glob("*.py")),
-    # Not `notebook_tools.py`, which looks up the notebook, and has the time.
     *sorted(path for path in (PACKAGE / "tools").rglob("*.py") if path.name not in CALLS),
 )
 # Clocks, threads, sockets, processes: what a pure module is told or given, never fetches. (`tools/`
