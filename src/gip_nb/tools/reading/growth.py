@@ -227,17 +227,23 @@ def check_item(value: Any, key: Any) -> None:
         check_fits(len(lists[0]) * repeated * value.shape[0], value)
     elif kind is Kind.SERIES:
         check_fits(len(lists[0]) * (1 if value.index.is_unique else value.size), value)
+    elif kind in {Kind.GROUPS, Kind.WINDOW}:
+        if any(len(set(one)) < len(one) for one in lists):
+            raise Refused("each column once")
     elif kind is Kind.INDEXER:
-        whole = value.obj
-        cells: float = 1
-        for axis, labels in enumerate(whole.axes):
-            if axis >= len(keys):
-                cells *= len(labels)
-            elif any(keys[axis] is one for one in lists):
-                cells *= len(keys[axis]) * (1 if labels.is_unique else len(labels))
-            else:
-                cells *= len(labels)
-        check_fits(cells, whole)
+        _check_located(value.obj, keys, lists)
+
+
+def _check_located(whole: Any, keys: tuple[Any, ...], lists: list[Any]) -> None:
+    cells: float = 1
+    for axis, labels in enumerate(whole.axes):
+        if axis >= len(keys):
+            cells *= len(labels)
+        elif any(keys[axis] is one for one in lists):
+            cells *= len(keys[axis]) * (1 if labels.is_unique else len(labels))
+        else:
+            cells *= len(labels)
+    check_fits(cells, whole)
 
 
 def _is_mask(value: Any) -> bool:

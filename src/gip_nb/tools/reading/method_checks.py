@@ -78,6 +78,15 @@ _OPERATORS = {
     "floordiv": "FloorDiv",
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), "Eq"),
 }
+_PANDAS = frozenset({Kind.FRAME, Kind.SERIES, Kind.INDEX, Kind.GROUPS, Kind.WINDOW})
+# Parameters that name columns, methods or quantiles, each of which makes a column or a pass.
+_NAMING = frozenset(
+    (
+        *("by", "keys", "subset", "on", "left_on", "right_on", "values", "id_vars", "value_vars"),
+        *("func", "aggfunc", "q", "percentiles", "level", "names"),
+    )
+)
+_FEW_NAMES = 20
 # Methods that do not match their arguments by labels, or are looked at on their own.
 _BY_VALUE = frozenset({"isin", "merge", "join", "equals", "reindex"})
 
@@ -93,6 +102,7 @@ def check_method(asked: Asked) -> None:
     for name, value in {**asked.arguments, **asked.kwargs}.items():
         if name in _NEVER or (name in {"inplace", "copy_on_write"} and value is not False):
             raise Refused(f"{asked.name}(): {name}= is not read")
+    _check_lists(asked)
     if asked.name in TAKES_NAMES and asked.kind is not Kind.TEXT:
         _check_names(asked)
     for name in ("dtype", "dtypes"):
@@ -102,6 +112,18 @@ def check_method(asked: Asked) -> None:
     check = _CHECKS.get((asked.kind, asked.name)) or _CHECKS.get((None, asked.name))
     if check is not None:
         check(asked)
+
+
+def _check_lists(asked: Asked) -> None:
+    """A list may name the same column many times over."""
+    if asked.kind not in _PANDAS:
+        return
+    rows = len(getattr(asked.of, "obj", asked.of))
+    for name, value in asked.arguments.items():
+        if kind_of(value) in {Kind.ITERATOR, Kind.VIEW}:
+            raise Refused(f"{asked.name}(): {name} is a list; make one of it")
+        if name in _NAMING and kind_of(value) in CONTAINERS and len(value) > _FEW_NAMES:
+            check_fits(rows * len(value), advice=f"{name}= names fewer columns or values")
 
 
 def _check_operands(asked: Asked) -> None:
@@ -271,7 +293,7 @@ _CHECKS: dict[tuple[Kind | None, str], Callable[[Asked], None]] = {
     **{(None, name): _widths for name in ("zfill", "pad", "ljust", "rjust", "center")},
     **{
         (Kind.TEXT_ACCESSOR, name): matched
-        for name in ["contains", "match", "fullmatch", "count", "extract", "split", "replace"]
+        for name in ["contains", "match", "fullmatch", "count", "extract", "split", "rsplit", "replace"]
     },
     **{(Kind.LIST, name): _compared for name in ("index", "count")},
     **{(Kind.TUPLE, name): _compared for name in ("index", "count")},
