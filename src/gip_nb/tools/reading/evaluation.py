@@ -91,6 +91,8 @@ _INSTEAD = {
     "eval": "write the expression itself",
     "pipe": "call the methods one after another",
     "format": "give the values as they are",
+    "to_string": "give the table itself",
+    "info": "describe_dataframe tells that",
 }
 _GIVEN = DATA | {
     *(Kind.SLICE, Kind.VIEW, Kind.ITERATOR, Kind.LAMBDA, Kind.READER, Kind.DTYPE),

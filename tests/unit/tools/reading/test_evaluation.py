@@ -40,7 +40,7 @@ READ = {
     "df.groupby('city').agg(total=('price', 'sum')).total.tolist()": [2.5, 4.0],
     "df.groupby('city').agg(most=('price', lambda v: v.max())).most.tolist()": [2.5, 3.0],
     "df.groupby('city')['price'].agg(['min', 'max']).loc['Rome'].tolist()": [1.0, 3.0],
-    "df.groupby('city').apply(lambda g: len(g)).to_dict()": {"Rome": 2, "Oslo": 1},
+    "df.groupby('city').n.apply(lambda g: len(g)).to_dict()": {"Rome": 2, "Oslo": 1},
     "[len(g) for name, g in df.groupby('city')]": [1, 2],
     "df.groupby(['city', df.when.dt.month]).n.sum().unstack().shape": (2, 2),
     "df.sort_values('price', ascending=False).city.head(2).tolist()": ["Rome", "Oslo"],
