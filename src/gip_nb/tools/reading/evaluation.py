@@ -22,6 +22,7 @@ from gip_nb.tools.reading.growth import (
     check_item,
     check_pair,
     no_tables_in,
+    no_tables_in_cells,
 )
 from gip_nb.tools.reading.kinds import (
     CONTAINERS,
@@ -410,6 +411,7 @@ class _Evaluation:
         if name not in {"Is", "IsNot"}:
             for one in (left, right):
                 no_tables_in(one)
+                no_tables_in_cells(one)
         if name in {"In", "NotIn"}:
             if kind_of(left) in FLAT or (
                 kind_of(right) in FLAT and kind_of(left) in CONTAINERS - {Kind.TUPLE}
