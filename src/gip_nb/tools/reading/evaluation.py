@@ -22,6 +22,7 @@ from gip_nb.tools.reading.growth import (
     check_item,
     check_pair,
     no_tables_in,
+    no_tables_in_cells,
 )
 from gip_nb.tools.reading.kinds import (
     CONTAINERS,
@@ -37,7 +38,7 @@ from gip_nb.tools.reading.kinds import (
 from gip_nb.tools.reading.method_checks import check_method
 from gip_nb.tools.reading.policy import compiled
 from gip_nb.tools.reading.python_functions import BUILTINS, run_builtin
-from gip_nb.tools.reading.secrets import is_secret_name, is_secret_text
+from gip_nb.tools.reading.secrets import is_secret_name, is_secret_text, without_secrets
 from gip_nb.tools.reading.sizes import check_entering, readable_columns, size_of
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ _INSTEAD = {
     "eval": "write the expression itself",
     "pipe": "call the methods one after another",
     "format": "give the values as they are",
+    "to_string": "give the table itself",
+    "info": "describe_dataframe tells that",
 }
 _GIVEN = DATA | {
     *(Kind.SLICE, Kind.VIEW, Kind.ITERATOR, Kind.LAMBDA, Kind.READER, Kind.DTYPE),
@@ -139,11 +142,11 @@ def evaluate(
         near = difflib.get_close_matches(name, [*_readable_names(variables), *BUILTINS, *ROOMS], 3)
         raise Refused(f"there is no {name!r}" + (f"; there is {', '.join(near)}" if near else "")) from None
     except KeyError as error:
-        raise Refused(f"no such label or key: {str(error)[:_TOLD_CHARACTERS]}") from None
+        raise Refused(f"no such label or key: {without_secrets(str(error))[:_TOLD_CHARACTERS]}") from None
     except RecursionError:
         raise Refused("the expression calls itself too deep") from None
     except Exception as error:  # noqa: BLE001 - whatever pandas raises, on whatever data: told, and no more
-        raise Refused(f"{type(error).__name__}: {str(error)[:_TOLD_CHARACTERS]}") from None
+        raise Refused(f"{type(error).__name__}: {without_secrets(str(error))[:_TOLD_CHARACTERS]}") from None
 
 
 def _readable_names(variables: Mapping[str, object]) -> list[str]:
@@ -236,7 +239,7 @@ class _Evaluation:
     def _weighed(self, value: Any) -> int:
         kind = kind_of(value)
         if kind is None and type(value) is not _Room:
-            raise Refused(f"{shown_type(value)} is not read")
+            raise Refused(f"{_named(value)} is not read")
         if kind in CONTAINERS and type(value) is not range:
             if id(value) in self._known:
                 return len(value)
@@ -250,7 +253,7 @@ class _Evaluation:
     def _admitted(self, value: Any) -> Any:
         """What an operation is given."""
         if kind_of(value) not in _GIVEN:
-            raise Refused(f"{shown_type(value)} is not read here")
+            raise Refused(f"{_named(value)} is not read here")
         self._weighed(value)
         return value
 
@@ -264,7 +267,7 @@ class _Evaluation:
             return Reader(name, self._guarded(found)) if is_function else found
         kind = kind_of(value)
         if kind is None:
-            raise Refused(f"{shown_type(value)} is not read")
+            raise Refused(f"{_named(value)} is not read")
         if name in PROPERTIES.get(kind, ()):
             if kind is Kind.FRAME and name == "T":
                 _check_turned(value)
@@ -285,6 +288,8 @@ class _Evaluation:
 
     def _method(self, value: Any, name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
         def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if kind_of(value) is Kind.TEXT and name == "join" and len(args) == 1:
+                args = (list(self.iterate(args[0])),)  # what is to be joined has to be seen first
             asked = Asked(value, name, args, dict(kwargs))
             check_method(asked)
             return getattr(value, name)(
@@ -327,7 +332,7 @@ class _Evaluation:
         """`function(...)`."""
         self._tick()
         if kind_of(function) not in {Kind.READER, Kind.LAMBDA}:
-            raise Refused(f"{shown_type(function)} is not called")
+            raise Refused(f"{_named(function)} is not called")
         for one in (*args, *kwargs.values()):
             self._admitted(one)
         self._deep += 1
@@ -352,10 +357,12 @@ class _Evaluation:
             Kind.WINDOW,
             Kind.TEXT_ACCESSOR,
         }:
-            raise Refused(f"{shown_type(value)} has no items that are read")
+            raise Refused(f"{_named(value)} has no items that are read")
         if kind is Kind.GROUPS and kind_of(key) is Kind.TUPLE:
             raise Refused("columns of a group-by are a list: [['a', 'b']]")
         self._admitted(key)
+        if kind_of(key) in {Kind.ITERATOR, Kind.VIEW}:
+            raise Refused("make a list of what stands in [ ]")
         check_item(value, key)
         if kind is Kind.FRAME and type(key) is str and key in self._left_out and key not in value.columns:
             raise Refused(f"the column {key} is not read: it holds objects that are no data, or secrets")
@@ -365,7 +372,7 @@ class _Evaluation:
         """`for _ in value`."""
         kind = kind_of(value)
         if kind not in ITERATED:
-            raise Refused(f"{shown_type(value)} is not iterated")
+            raise Refused(f"{_named(value)} is not iterated")
         self._weighed(value)
         for one in value:
             self._tick()
@@ -404,6 +411,7 @@ class _Evaluation:
         if name not in {"Is", "IsNot"}:
             for one in (left, right):
                 no_tables_in(one)
+                no_tables_in_cells(one)
         if name in {"In", "NotIn"}:
             if kind_of(left) in FLAT or (
                 kind_of(right) in FLAT and kind_of(left) in CONTAINERS - {Kind.TUPLE}
@@ -416,7 +424,7 @@ class _Evaluation:
     def _operands(self, *values: Any) -> None:
         for one in values:
             if kind_of(one) not in DATA | {Kind.VIEW, Kind.DTYPE}:
-                raise Refused(f"an operator takes data, not {shown_type(one)}")
+                raise Refused(f"an operator takes data, not {_named(one)}")
             self._weighed(one)
 
     # The end -----------------------------------------------------------------------------------------------
@@ -431,9 +439,7 @@ class _Evaluation:
         if kind is Kind.GROUPS or kind is Kind.WINDOW:
             raise Refused("that is grouped data: add what to compute, as in .mean() or .size()")
         if kind not in DATA:
-            raise Refused(
-                f"that is {kind.value if kind else shown_type(value)}: call it, or make a list of it"
-            )
+            raise Refused(f"that is {kind.value if kind else _named(value)}: call it, or make a list of it")
         if kind in CONTAINERS and type(value) is not range:
             if size_of(value) > MOST_ITEMS:
                 raise Refused("the result is too long: take a part of it")
@@ -443,6 +449,10 @@ class _Evaluation:
         elif kind in FLAT and _shows_secret(value):
             raise Refused("the result holds what looks like a secret, by its form")
         return value
+
+
+def _named(value: object) -> str:
+    return f"the module {value.name}" if type(value) is _Room else shown_type(value)
 
 
 def _as_type(value: Any) -> Any:

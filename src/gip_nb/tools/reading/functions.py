@@ -186,6 +186,8 @@ def in_room(room: str, name: str) -> tuple[Any, bool]:
         if len(args) > places or kwargs.keys() - keywords:
             known = f", and {', '.join(sorted(keywords))} by name" if keywords else ""
             raise Refused(f"{room}.{name}() takes up to {places} arguments by place{known}")
+        if any(kind_of(one) in {Kind.ITERATOR, Kind.VIEW} for one in (*args, *kwargs.values())):
+            raise Refused(f"{room}.{name}() takes lists; make a list of it")
         check = _CHECKS.get((room, name), _numeric if room == "np" else None)
         if check is not None:
             check(args, kwargs)
@@ -204,7 +206,7 @@ def _numeric(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     shapes = []
     for one in (*args, *kwargs.values()):
         if kind_of(one) in FLAT:
-            if holds_objects(one) and kind_of(one) is not Kind.SERIES:
+            if holds_objects(one):
                 raise Refused("numpy's functions take numbers; choose the columns of numbers")
             shapes.append(one.shape)
         elif kind_of(one) in CONTAINERS:
@@ -220,6 +222,11 @@ def _numeric(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             check_fits(prod(np.broadcast_shapes(*shapes)), *args)
         except ValueError:
             return  # numpy will say so, or it is a function that does not match them
+
+
+def _unique(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if kind_of(args[0] if args else None) is not Kind.SERIES:
+        _numeric(args, kwargs)
 
 
 def _only_numbers(container: Any) -> None:
@@ -322,19 +329,22 @@ def _table(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     lengths = [len(one) if kind_of(one) in CONTAINERS | FLAT else 1 for one in columns]
     index: Any = kwargs.get("index")
     rows = max([*lengths, len(index) if kind_of(index) in CONTAINERS | FLAT else 1])
-    labelled = sum(n for n, one in zip(lengths, columns, strict=True) if kind_of(one) is Kind.SERIES)
+    labelled = sum(
+        n for n, one in zip(lengths, columns, strict=True) if kind_of(one) in {Kind.SERIES, Kind.DICT}
+    )
     wide = len(kwargs["columns"]) if kind_of(kwargs.get("columns")) in CONTAINERS | FLAT else 1
     # A list of dicts has a column for each key of each.
     keys = sum(
         n for n, one in zip(lengths, columns, strict=True) if type(one) is dict and type(data) is not dict
     )
     check_fits(max(rows, labelled) * max(1, len(columns), wide) + keys * len(columns))
-    if any(kind_of(one) is Kind.ITERATOR for one in (data, *columns)):
-        raise Refused("a table is made of lists, not of a generator")
+    if any(kind_of(one) in {Kind.ITERATOR, Kind.VIEW} for one in columns):
+        raise Refused("a table is made of lists; make a list of it")
 
 
 _CHECKS: dict[tuple[str, str], Callable[[tuple[Any, ...], dict[str, Any]], None]] = {
     ("np", "arange"): _arange,
+    ("np", "unique"): _unique,
     ("np", "linspace"): _linspace,
     ("np", "histogram"): _histogram,
     ("np", "polyfit"): _polyfit,

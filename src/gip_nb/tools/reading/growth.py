@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, SCALARS, Kind, Refused, kind_of
+from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, SCALARS, Kind, Refused, kind_of, kind_of_type
 from gip_nb.tools.reading.sizes import characters_of, holds_objects, size_of
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "check_item",
     "check_pair",
     "no_tables_in",
+    "no_tables_in_cells",
 ]
 
 # 160 MB of numbers; data that is already there may be worked on whatever its size.
@@ -53,13 +54,33 @@ def no_tables_in(value: Any) -> None:
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        kind = kind_of(one)
-        if kind in FLAT:
+        items = one.values() if type(one) is dict else one
+        kinds = {kind_of_type(of) for of in set(map(type, items))}
+        if kinds & FLAT:
             raise Refused("tables and arrays within a list or dict are not compared")
-        if kind is Kind.DICT:
-            waiting.extend(one.values())
-        elif kind in CONTAINERS:
-            waiting.extend(one)
+        if kinds & CONTAINERS:
+            waiting.extend(item for item in items if kind_of(item) in CONTAINERS and type(item) is not range)
+
+
+def no_tables_in_cells(value: Any) -> None:
+    """See that no cell of a table holds an array: cells that meet would be matched as arrays are.
+
+    Raises:
+        Refused: one does.
+    """
+    kind = kind_of(value)
+    if kind is Kind.FRAME:
+        for n, dtype in enumerate(value.dtypes):
+            if str(dtype) == "object":
+                no_tables_in_cells(value.iloc[:, n])
+    elif kind in FLAT and str(value.dtype) == "object":
+        cells = value.ravel() if kind is Kind.ARRAY else value.to_numpy()
+        kinds = {kind_of_type(of) for of in set(map(type, cells))}
+        if kinds & FLAT:
+            raise Refused("cells that hold arrays are not compared or added; take one, or .str.len() of all")
+        if kinds & CONTAINERS:
+            for one in cells:
+                no_tables_in(one)
 
 
 def check_binary(operator: str, left: Any, right: Any, *, axis: object = "columns") -> None:
@@ -124,6 +145,8 @@ def _check_cells(operator: str, left: Any, right: Any) -> None:
             raise Refused("that number is too large for a table; write it as a float")
     if not (holds_objects(left) or holds_objects(right)):
         return
+    no_tables_in_cells(left)
+    no_tables_in_cells(right)
     if operator in {"Mult", "Pow", "LShift", "Mod"}:
         raise Refused(
             "the data holds Python objects or texts, which are not multiplied: choose the columns of "
@@ -227,17 +250,23 @@ def check_item(value: Any, key: Any) -> None:
         check_fits(len(lists[0]) * repeated * value.shape[0], value)
     elif kind is Kind.SERIES:
         check_fits(len(lists[0]) * (1 if value.index.is_unique else value.size), value)
+    elif kind in {Kind.GROUPS, Kind.WINDOW}:
+        if any(len(set(one)) < len(one) for one in lists):
+            raise Refused("each column once")
     elif kind is Kind.INDEXER:
-        whole = value.obj
-        cells: float = 1
-        for axis, labels in enumerate(whole.axes):
-            if axis >= len(keys):
-                cells *= len(labels)
-            elif any(keys[axis] is one for one in lists):
-                cells *= len(keys[axis]) * (1 if labels.is_unique else len(labels))
-            else:
-                cells *= len(labels)
-        check_fits(cells, whole)
+        _check_located(value.obj, keys, lists)
+
+
+def _check_located(whole: Any, keys: tuple[Any, ...], lists: list[Any]) -> None:
+    cells: float = 1
+    for axis, labels in enumerate(whole.axes):
+        if axis >= len(keys):
+            cells *= len(labels)
+        elif any(keys[axis] is one for one in lists):
+            cells *= len(keys[axis]) * (1 if labels.is_unique else len(labels))
+        else:
+            cells *= len(labels)
+    check_fits(cells, whole)
 
 
 def _is_mask(value: Any) -> bool:

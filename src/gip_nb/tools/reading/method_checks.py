@@ -13,6 +13,7 @@ from gip_nb.tools.reading.growth import (
     check_binary,
     check_fits,
     no_tables_in,
+    no_tables_in_cells,
 )
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Reader, Refused, kind_of
 from gip_nb.tools.reading.patterns import check_pattern
@@ -78,6 +79,48 @@ _OPERATORS = {
     "floordiv": "FloorDiv",
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), "Eq"),
 }
+_PANDAS = frozenset({Kind.FRAME, Kind.SERIES, Kind.INDEX, Kind.GROUPS, Kind.WINDOW})
+# Parameters that name columns, methods or quantiles, each of which makes a column or a pass.
+_NAMING = frozenset(
+    (
+        *("by", "keys", "subset", "on", "left_on", "right_on", "values", "id_vars", "value_vars"),
+        *("func", "aggfunc", "q", "percentiles", "level", "names"),
+    )
+)
+_FEW_NAMES = 20
+# Methods in which cells are compared with each other, or added.
+_MEETING = frozenset(
+    (
+        *("sum", "cumsum", "prod", "cumprod", "mean", "median", "std", "var", "sem", "skew", "kurt", "mode"),
+        *(
+            "min",
+            "max",
+            "cummin",
+            "cummax",
+            "idxmin",
+            "idxmax",
+            "argmin",
+            "argmax",
+            "argsort",
+            "rank",
+            "diff",
+        ),
+        *("sort_values", "sort_index", "nlargest", "nsmallest", "clip", "between", "equals", "quantile"),
+        *("pct_change", "replace", "searchsorted", "describe", "isin", "value_counts", "unique", "nunique"),
+        *(
+            "drop_duplicates",
+            "duplicated",
+            "round",
+            "corr",
+            "cov",
+            "autocorr",
+            "all",
+            "any",
+            "agg",
+            "aggregate",
+        ),
+    )
+)
 # Methods that do not match their arguments by labels, or are looked at on their own.
 _BY_VALUE = frozenset({"isin", "merge", "join", "equals", "reindex"})
 
@@ -93,15 +136,29 @@ def check_method(asked: Asked) -> None:
     for name, value in {**asked.arguments, **asked.kwargs}.items():
         if name in _NEVER or (name in {"inplace", "copy_on_write"} and value is not False):
             raise Refused(f"{asked.name}(): {name}= is not read")
+    _check_lists(asked)
     if asked.name in TAKES_NAMES and asked.kind is not Kind.TEXT:
         _check_names(asked)
     for name in ("dtype", "dtypes"):
         if asked.arguments.get(name) is not None:
             _check_dtype(asked.arguments[name])
     _check_operands(asked)
+    _check_meeting(asked)
     check = _CHECKS.get((asked.kind, asked.name)) or _CHECKS.get((None, asked.name))
     if check is not None:
         check(asked)
+
+
+def _check_lists(asked: Asked) -> None:
+    """A list may name the same column many times over."""
+    if asked.kind not in _PANDAS:
+        return
+    rows = len(getattr(asked.of, "obj", asked.of))
+    for name, value in asked.arguments.items():
+        if kind_of(value) in {Kind.ITERATOR, Kind.VIEW}:
+            raise Refused(f"{asked.name}(): {name} is a list; make one of it")
+        if name in _NAMING and kind_of(value) in CONTAINERS and len(value) > _FEW_NAMES:
+            check_fits(rows * len(value), advice=f"{name}= names fewer columns or values")
 
 
 def _check_operands(asked: Asked) -> None:
@@ -150,7 +207,7 @@ def _check_name(asked: Asked, name: str) -> None:
     if name not in BY_NAME:
         raise Refused(f"{asked.name}({name!r}): known names are {', '.join(sorted(BY_NAME))}")
     if asked.kind is not Kind.WINDOW:
-        _sums(Asked(asked.of, name, (), {}))
+        _check_meeting(Asked(asked.of, name, (), {}))
 
 
 def _check_dtype(dtype: Any) -> None:
@@ -165,13 +222,15 @@ def _check_dtype(dtype: Any) -> None:
         )
 
 
-def _sums(asked: Asked) -> None:
-    """Texts and Python objects are added one by one, each sum a new object: quadratic."""
-    if asked.name not in {"sum", "cumsum", "prod", "cumprod"}:
-        return
+def _check_meeting(asked: Asked) -> None:
+    """Texts and Python objects are added one by one, each sum a new object: quadratic. Arrays are matched."""
     data = asked.of
     if asked.kind is Kind.GROUPS:
         data = getattr(data, "_selected_obj", None)
+    if asked.name in _MEETING:
+        no_tables_in_cells(data)
+    if asked.name not in {"sum", "cumsum", "prod", "cumprod"}:
+        return
     if kind_of(data) not in FLAT or not holds_objects(data):
         return
     if kind_of(data) is Kind.FRAME and asked.kwargs.get("numeric_only") is True:
@@ -266,12 +325,11 @@ def _compared(asked: Asked) -> None:
 
 
 _CHECKS: dict[tuple[Kind | None, str], Callable[[Asked], None]] = {
-    **{(None, name): _sums for name in ("sum", "cumsum", "prod", "cumprod")},
     **{(None, name): _whole for name in ("to_dict", "tolist", "to_list", "items")},
     **{(None, name): _widths for name in ("zfill", "pad", "ljust", "rjust", "center")},
     **{
         (Kind.TEXT_ACCESSOR, name): matched
-        for name in ["contains", "match", "fullmatch", "count", "extract", "split", "replace"]
+        for name in ["contains", "match", "fullmatch", "count", "extract", "split", "rsplit", "replace"]
     },
     **{(Kind.LIST, name): _compared for name in ("index", "count")},
     **{(Kind.TUPLE, name): _compared for name in ("index", "count")},

@@ -167,7 +167,10 @@ _OBJECT_DTYPES = {"object", "string", "str", "large_string[pyarrow]", "string[py
 
 
 def characters_of(value: Any) -> int:
-    """The length of all texts in a text, a frame, a series, an index or an array; linear in its cells."""
+    """The length of all texts in a text, a frame, a series, an index or an array; linear in its cells.
+
+    Lists in cells count as eight characters an item.
+    """
     kind = kind_of(value)
     if kind is Kind.TEXT:
         return len(value)
@@ -178,4 +181,8 @@ def characters_of(value: Any) -> int:
     if kind is Kind.SERIES and str(value.dtype) != "object":
         return int(value.str.len().sum())
     cells = value.ravel() if kind is Kind.ARRAY else value.to_numpy()
-    return sum(len(one) for one in cells if isinstance(one, str))
+    return sum(
+        len(one) if isinstance(one, str) else _CHARACTERS_A_CELL * size_of(one)
+        for one in cells
+        if isinstance(one, str) or kind_of(one) in CONTAINERS
+    )

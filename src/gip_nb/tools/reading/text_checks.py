@@ -23,13 +23,19 @@ def _longest(accessor: Any) -> int:
     return int(lengths) if lengths == lengths else 0  # noqa: PLR0124 - not a NaN
 
 
+def _too_wide(asked: Asked) -> bool:
+    return bool(asked.get("expand")) and not 0 < (asked.get("n") or -1) <= _MOST_COLUMNS
+
+
 def matched(asked: Asked) -> None:
     """Methods of `.str` that take a pattern, unless told that it is a plain text."""
     plain = asked.get("regex", default=asked.name not in {"replace", "split"}) is False
     pattern = asked.get("pat")
+    if asked.name == "rsplit":
+        plain = True
+    if asked.name in {"split", "rsplit"} and _too_wide(asked):
+        raise Refused(f"{asked.name}(expand=True): pass n=, up to {_MOST_COLUMNS}")
     if asked.name == "split":
-        if asked.get("expand") and not 0 < (asked.get("n") or -1) <= _MOST_COLUMNS:
-            raise Refused("split(expand=True): pass n=, up to 50")
         asked.kwargs.setdefault("regex", False)
         plain = asked.kwargs["regex"] is False
     if pattern is not None and not plain:
@@ -58,11 +64,9 @@ def concatenated_texts(asked: Asked) -> None:
 
 
 def text_joined(asked: Asked) -> None:
-    """A text between all others."""
-    if not asked.args or kind_of(asked.args[0]) not in {Kind.LIST, Kind.TUPLE, Kind.SET, Kind.ITERATOR}:
+    """A text between all others, which are a list by now."""
+    if len(asked.args) != 1 or kind_of(asked.args[0]) not in {Kind.LIST, Kind.TUPLE, Kind.SET}:
         raise Refused("join(): a list of texts")
-    if kind_of(asked.args[0]) is Kind.ITERATOR:
-        return  # each of its steps is counted
     check_fits(sum(len(asked.of) + len(one) for one in asked.args[0] if type(one) is str) / 8)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gip_nb.tools.reading import sizes
 from gip_nb.tools.reading.allowed import METHODS, PROPERTIES
 from gip_nb.tools.reading.kinds import Kind
 from tests.unit.tools.reading.notebooks import Alive, fingerprint, refusal, variables, words
@@ -45,6 +46,7 @@ def untouched(
     names: dict[str, Any], before: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     monkeypatch.chdir(folder)  # where `to_csv("written")` would write
+    monkeypatch.setattr(sizes, "_MOST_ITEMS", 100_000)  # seconds, else
     Alive.noticed.clear()
     yield
     assert fingerprint(names) == before
