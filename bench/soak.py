@@ -63,14 +63,7 @@ TYPED = (
 )
 # Faults on the way are waited out in wall time: short, so that compressed time is not mostly silence.
 PATIENCE: dict[str, Any] = {
-    "reconnect": {
-        "attempts": 40,
-        "first_wait_s": 0.05,
-        "longest_wait_s": 0.5,
-        "limit_s": 60,
-        # In compressed time no connection holds for long.
-        "stable_s": 0.2,
-    },
+    "reconnect": {"attempts": 40, "first_wait_s": 0.05, "longest_wait_s": 0.5, "limit_s": 60},
     "retry": {"attempts": 3, "first_wait_s": 0.05, "longest_wait_s": 0.5},
     "response_timeout_s": 3.0,
 }
