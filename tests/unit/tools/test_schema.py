@@ -339,7 +339,7 @@ def test_what_leads_back_to_itself_is_the_only_reference() -> None:
         (dt.date, dt.date(2026, 1, 2), {"type": "string", "format": "date", "default": "2026-01-02"}),
         (pathlib.Path, pathlib.Path("/a"), {"type": "string", "default": "/a"}),
     ],
-    ids=str,
+    ids=lambda value: str(value).partition(" at 0x")[0],
 )
 def test_defaults_are_told_where_json_can_carry_them(hint: Any, default: Any, schema: Any) -> None:
     assert of_hint(hint, default) == schema
@@ -522,7 +522,9 @@ def bad_functions() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("function", bad_functions(), ids=lambda f: getattr(f, "__name__", repr(f)))
+@pytest.mark.parametrize(
+    "function", bad_functions(), ids=lambda f: getattr(f, "__name__", str(f).partition(" at 0x")[0])
+)
 def test_what_can_be_no_tool_is_named(function: Any) -> None:
     with pytest.raises(BadSetting) as caught:
         schema_of(function)
