@@ -33,6 +33,10 @@ SHOWN = {
         "I live in Lisbon": "city Lisbon",
         "weather in Seoul": "21.3",
         "startswith(": "get_weather",
+        "data = talk(": "application/vnd.jupyter.widget-view+json",
+        "from pathlib import Path": "5 rows",
+        "session.tool_calls[": "Lisbon, Nairobi",
+        "evaluate(": "77.5",
     },
     "03_data.ipynb": {
         "session.plot()": "application/vnd.vegalite.v5+json",
