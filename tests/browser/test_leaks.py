@@ -78,7 +78,7 @@ SOUNDS = "() => window.gipLab.soundsOpen()"
     "times",
     [
         pytest.param(3, id="3", marks=pytest.mark.soak),
-        pytest.param(20, id="20", marks=(pytest.mark.soak, pytest.mark.timeout(600))),
+        pytest.param(100, id="100", marks=(pytest.mark.soak, pytest.mark.timeout(1200))),
     ],
 )
 def test_reloads_with_a_talk_running_leave_nothing_behind(notebook: Notebook, times: int) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts by /proc")
 
-TIMES = 50
 SILENT_FRAME = bytes(1920)  # 40 ms
 # asyncio's pool of worker threads grows to this and stays.
 POOL_AT_MOST = min(32, (os.cpu_count() or 1) + 4)
@@ -188,17 +187,20 @@ def server() -> Iterator[int]:
     assert embedded._running[0].poll() is None
 
 
-def test_fifty_starts_and_stops_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch, server: int) -> None:
+@pytest.mark.parametrize("times", [12, pytest.param(200, marks=(pytest.mark.soak, pytest.mark.timeout(600)))])
+def test_starts_and_stops_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, server: int, times: int
+) -> None:
     talk = gip_nb.talk("rehearsal")
     page = Page(monkeypatch, talk)
     for in_mid_answer in (False, True):
         page.start_speak_stop(in_mid_answer=in_mid_answer)
     time.sleep(0.3)  # what ends by itself has ended
     before = census(server)
-    for number in range(TIMES):
+    for number in range(times):
         page.start_speak_stop(in_mid_answer=number % 10 == 0)
     assert_back_to(before, server)
-    assert len(talk.sessions) == TIMES + 2
+    assert len(talk.sessions) == times + 2
     talk.close()
 
 
