@@ -490,13 +490,11 @@ def test_a_microphone_that_a_cell_asks_for_is_asked_for_until_the_page_says_so(p
     def asked() -> int:
         return sum(m["kind"] == "capture" and m["on"] for m in page.messages)
 
+    page.say(kind="hello", tab="t", views=1, plays=True)
     starting = threading.Thread(target=page.talk.start)
     starting.start()
     # The first was dropped on its way.
     until(lambda: asked() >= 2)
     page.say(kind="mic_state", state="on", error=None, sample_rate_hz=24_000)
     starting.join(10)
-    until(lambda: any("local.mic.state" in t for t in page.talk.session.events.type))
-    before = asked()
-    assert not page.talk._page.capture._timer
-    assert asked() == before
+    assert page.talk._page.capture._timer is None
