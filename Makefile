@@ -2,7 +2,7 @@
 # missing, into .venv and js/node_modules, and do nothing twice: stamps in .venv say what was done.
 
 PYTHON ?= python3
-EXTRAS ?= rehearsal,plots,arrow,otel,dev
+EXTRAS ?= rehearsal,plots,arrow,otel,tools,dev
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ JS_SOURCES := $(shell find js/src js/*.mjs js/*.json -type f 2>/dev/null)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup demo dev test test-fast test-js test-browser test-wheel test-matrix soak bench lint lint-js format js wheel \
+.PHONY: help setup demo dev test test-fast test-js test-browser test-wheel test-matrix soak soak-talk bench lint lint-js format js wheel \
   clean distclean
 
 help: ## this list
@@ -54,6 +54,9 @@ test-matrix: $(STAMPS)/python ## a whole conversation on the oldest and the newe
 
 soak: setup ## the longest tests, and what the others do a few times, many times over
 	$(PYTEST) -m soak
+
+soak-talk: $(STAMPS)/python ## an hour of talk in compressed time over a line that fails, then ten minutes in real time
+	$(BIN)/python -m bench.soak
 
 bench: setup ## how long things take and what a session costs; wants a machine with nothing else to do
 	$(BIN)/python -m bench.opening

@@ -63,7 +63,13 @@ TYPED = (
 )
 # Faults on the way are waited out in wall time: short, so that compressed time is not mostly silence.
 PATIENCE: dict[str, Any] = {
-    "reconnect": {"attempts": 40, "first_wait_s": 0.05, "longest_wait_s": 0.5, "limit_s": 60},
+    "reconnect": {
+        "attempts": 40,
+        "first_wait_s": 0.05,
+        "longest_wait_s": 0.5,
+        "limit_s": 60,
+        "stable_s": 0.5,
+    },
     "retry": {"attempts": 3, "first_wait_s": 0.05, "longest_wait_s": 0.5},
     "response_timeout_s": 3.0,
 }
@@ -261,6 +267,18 @@ async def hold(
     return memory, behind_s
 
 
+def let_tools_end(session: AsyncRealtimeSession) -> None:
+    """What a tool returns after the end of its talk is answered by nobody."""
+    over_s = time.monotonic() + _SETTLE_S
+    while time.monotonic() < over_s:
+        kinds = Counter(session.events.type)
+        tools = kinds["local.tool.started"] - kinds["local.tool.finished"]
+        # Behind the last question's answer the server may give one to what it heard before.
+        if not tools and not session.protocol.answering and session.state not in {"hearing", "thinking"}:
+            return
+        time.sleep(0.1)
+
+
 async def type_words(session: AsyncRealtimeSession, words: str) -> None:
     """As the widget does: typed words interrupt."""
     with contextlib.suppress(gip_nb.GipError):
@@ -292,6 +310,7 @@ def talk(folder: Path, *, seconds: float, times: float, seed: int, every: int) -
         faults.be("calm")
         run(session.interrupt(), 20)
         reply = run(session.ask("hello", timeout_s=_SETTLE_S), _SETTLE_S + 20)
+        let_tools_end(session)
         run(session.close(), 20)
         return Talk(session, player, faults.frames(), memory, bool(reply.text), behind_s)
 

@@ -49,14 +49,64 @@ export function remarkOf({ status, heard_ms, reason }) {
 }
 
 /**
- * @param {ItemView} item a function call
- * @returns {"running" | "called" | "done" | "failed" | "incomplete" | "interrupted"}
+ * @typedef {"asked" | "waiting" | "running" | "called" | "done" | "failed" | "timed_out" | "denied" | "cancelled" | "incomplete" | "interrupted"} CallWhere
  */
-export function callStateOf({ status, output }) {
+
+/** @type {Partial<Record<CallWhere, string>>} what is said of it, where that is another word */
+const CALL_WORDS = {
+  asked: "waits for your answer",
+  waiting: "waits for the running cell",
+  timed_out: "timed out",
+};
+
+/**
+ * @param {ItemView} item a function call
+ * @returns {CallWhere}
+ */
+export function callStateOf({ status, output, call }) {
+  // What it has returned may say itself that it went wrong.
+  if (call && !(call.state === "done" && status === "failed")) return call.state;
   if (status === "failed" || status === "incomplete" || status === "interrupted") return status;
   if (output !== null) return "done";
   // Somebody else may run it, and say so in another conversation.
   return status === "completed" ? "called" : "running";
+}
+
+/**
+ * @param {CallWhere} state
+ * @returns {string}
+ */
+export const callWord = (state) => CALL_WORDS[state] ?? state;
+
+/**
+ * @param {ItemView} item a function call
+ * @returns {boolean} whether it is under way here, so that its time is worth telling
+ */
+export function goesOn({ call }) {
+  return call?.state === "asked" || call?.state === "waiting" || call?.state === "running";
+}
+
+/** So much of a call's arguments is shown where somebody is to allow it. */
+const ARGUMENTS_CHARACTERS = 20000;
+/** What would turn a line round, or not be seen in it: somebody might allow what he does not read. */
+const UNSEEN = /[\u0080-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/**
+ * @param {string} json a call's arguments, as the model wrote them
+ * @returns {string} to be read before it is allowed: spread over lines, nothing hidden in it
+ */
+export function argumentsText(json) {
+  let text = json;
+  try {
+    const value = JSON.parse(json || "{}");
+    const none = typeof value === "object" && value !== null && Object.keys(value).length === 0;
+    text = none ? "no arguments" : JSON.stringify(value, null, 2);
+  } catch {
+    // As it was written.
+  }
+  const more = text.length - ARGUMENTS_CHARACTERS;
+  const head = more > 0 ? `${cut(text, ARGUMENTS_CHARACTERS)}\n… and ${more} more characters` : text;
+  return head.replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /**
@@ -132,6 +182,9 @@ export function endedSince(before, now) {
   for (const item_id of now.order.slice(-10)) {
     const item = now.items.get(item_id);
     const known = before.items.get(item_id);
+    if (item?.call?.state === "asked" && known?.call?.state !== "asked") {
+      said.push(`The model wants to run ${item.name ?? "a function"}: allow it or deny it.`);
+    }
     if (
       !item ||
       item === known ||

@@ -11,8 +11,8 @@
  * @typedef {"message" | "function_call" | "function_call_output"} ItemType
  * @typedef {"user" | "assistant" | "system"} Role
  * @typedef {"in_progress" | "completed" | "incomplete" | "interrupted" | "failed"} ItemStatus
- * @typedef {"start" | "stop" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update" | "delete"
- *   | "label" | "play" | "events" | "event"} Verb
+ * @typedef {"start" | "stop" | "retry" | "text" | "sound" | "interrupt" | "mute" | "take" | "press" | "release" | "update"
+ *   | "delete" | "approve" | "label" | "play" | "events" | "event"} Verb
  */
 
 /**
@@ -51,6 +51,16 @@
  */
 
 /**
+ * The connection is lost, and is opened again.
+ *
+ * @typedef {object} ReconnectingView
+ * @property {number} attempt from 1
+ * @property {number} attempts how many are made at the most
+ * @property {number | null} due_at_ms when it is made, Unix time; null: now
+ * @property {string} message why there is a need
+ */
+
+/**
  * One talk, as the kernel knows it.
  *
  * @typedef {object} TalkState
@@ -71,10 +81,23 @@
  * @property {number | null} connected_at_ms Unix time, by the kernel's clock
  * @property {number | null} ended_at_ms the same; null while it goes on
  * @property {number} event_count rows of the event log
+ * @property {ReconnectingView | null} reconnecting null while there is a connection, or none is wanted
  * @property {ErrorView | null} notice something about this host that the user should know; nothing has failed
  * @property {ErrorView | null} budget that the budget is nearly spent, or that it stops the talk
+ * @property {ErrorView | null} retry that a failed answer is asked for again after a wait
  * @property {LogView | null} log that the talk is written to disk; null: it is not
  * @property {SettingsView} settings
+ */
+
+/**
+ * Where a function call is that the kernel runs; times are Unix milliseconds, the kernel's. One that is `asked` about is answered
+ * by the verb `approve`, until `until_ms`: `answer` is "once", "talk" (for all calls of this function in this talk) or "deny".
+ *
+ * @typedef {object} CallView
+ * @property {"asked" | "waiting" | "running" | "done" | "failed" | "timed_out" | "denied" | "cancelled"} state
+ * @property {number | null} since_ms
+ * @property {number | null} until_ms
+ * @property {string | null} traceback of one that raised
  */
 
 /**
@@ -94,6 +117,7 @@
  * @property {number | null} audio_ms how much sound there is
  * @property {string | null} reason why it failed, or is incomplete
  * @property {number | null} duration_ms how long the function took
+ * @property {CallView | null} call of a function call that the kernel runs: where it is
  * @property {number | null} turn that it belongs to
  * @property {1 | -1 | null} rating of its turn, in each of its answers
  * @property {string | null} label of its turn, in the last of its answers
@@ -387,6 +411,9 @@ const SETTINGS = {
 /** @type {Record<keyof LogView, Check>} */
 const LOG = { folder: text, stopped: flag };
 
+/** @type {Record<keyof ReconnectingView, Check>} */
+const RECONNECTING = { attempt: count, attempts: count, due_at_ms: orNull(number), message: text };
+
 /** @type {Record<keyof TalkState, Check>} */
 const TALK = {
   state: oneOf(
@@ -418,9 +445,19 @@ const TALK = {
   ended_at_ms: orNull(number),
   event_count: count,
   notice: orNull(object(ERROR)),
+  reconnecting: orNull(object(RECONNECTING)),
   budget: orNull(object(ERROR)),
+  retry: orNull(object(ERROR)),
   log: orNull(object(LOG)),
   settings: object(SETTINGS),
+};
+
+/** @type {Record<keyof CallView, Check>} */
+const CALL = {
+  state: oneOf("asked", "waiting", "running", "done", "failed", "timed_out", "denied", "cancelled"),
+  since_ms: orNull(number),
+  until_ms: orNull(number),
+  traceback: orNull(text),
 };
 
 /** @type {Record<keyof ItemView, Check>} */
@@ -438,6 +475,7 @@ const ITEM = {
   audio_ms: orNull(number),
   reason: orNull(text),
   duration_ms: orNull(number),
+  call: orNull(object(CALL)),
   turn: orNull(count),
   rating: oneOf(1, -1, null),
   label: orNull(text),
@@ -463,8 +501,20 @@ export const PAGE_MESSAGES = {
     page: text,
     request: count,
     verb: oneOf(
-      ...["start", "stop", "text", "sound", "interrupt", "mute", "take", "press", "release", "update"],
-      ...["delete", "label", "play", "events", "event"],
+      ...[
+        "start",
+        "stop",
+        "retry",
+        "text",
+        "sound",
+        "interrupt",
+        "mute",
+        "take",
+        "press",
+        "release",
+        "update",
+      ],
+      ...["delete", "approve", "label", "play", "events", "event"],
     ),
     args: record,
   },

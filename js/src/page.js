@@ -124,6 +124,11 @@ export class Page {
     });
   }
 
+  /** The connection is lost: the next attempt is not to be waited for. */
+  retry() {
+    void this.ask("retry");
+  }
+
   stop() {
     this.store.dispatch({ kind: "local", patch: { stopping: true, pressed: null } });
     this.#microphone.close();

@@ -138,13 +138,28 @@ function hintOfPhase(state, phase, keys) {
     case "muted":
       return keys ? "Nobody hears you. `M` unmutes." : "Nobody hears you. Unmute, or type below.";
     case "reconnecting":
-      return "The connection was lost; trying again.";
+      return reconnectingText(state.talk?.reconnecting, Date.now());
     case "closed":
       if (state.local.kernel === "lost") return "Run the cell again.";
       return keys ? "Press `Space` for a new talk." : "Press for a new talk.";
     default:
       return keys ? "Press `Space` to try again." : "Press to try again.";
   }
+}
+
+/**
+ * @param {import("./messages.js").ReconnectingView | null | undefined} view
+ * @param {number} nowMs Unix time
+ * @returns {string} where coming back is
+ */
+export function reconnectingText(view, nowMs) {
+  if (!view) return "The connection was lost; trying again.";
+  const { attempt, attempts, due_at_ms } = view;
+  const which = attempt === 1 ? "" : `, attempt ${attempt} of ${attempts}`;
+  if (due_at_ms === null) return `The connection was lost; trying again${which}…`;
+  // Two clocks that differ must not make it negative.
+  const left = Math.max(0, Math.ceil((due_at_ms - nowMs) / 1000));
+  return `The connection was lost; trying again in ${left} s${which}.`;
 }
 
 /**

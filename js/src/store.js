@@ -14,7 +14,7 @@ import { PROMPT } from "./uplink.js";
 
 /**
  * @typedef {"kernel" | "microphone" | "line" | "sound" | "request"} TroubleSource what the page itself noticed
- * @typedef {"talk" | "budget" | "notice"} ToldSource what the kernel said
+ * @typedef {"talk" | "budget" | "retry" | "notice"} ToldSource what the kernel said
  * @typedef {Record<TroubleSource, ErrorView | null>} Troubles
  */
 
@@ -75,7 +75,7 @@ export const INITIAL = {
     devices: NO_DEVICES,
     playing: null,
     troubles: { kernel: null, microphone: null, line: null, sound: null, request: null },
-    dismissed: { talk: null, budget: null, notice: null },
+    dismissed: { talk: null, budget: null, retry: null, notice: null },
   },
 };
 
@@ -132,6 +132,7 @@ function settle(local, before, talk, stated = false) {
     dismissed: {
       talk: same(before?.error ?? null, talk.error) ? local.dismissed.talk : null,
       budget: same(before?.budget ?? null, talk.budget) ? local.dismissed.budget : null,
+      retry: same(before?.retry ?? null, talk.retry) ? local.dismissed.retry : null,
       notice: same(before?.notice ?? null, talk.notice) ? local.dismissed.notice : null,
     },
   };
@@ -143,7 +144,7 @@ function settle(local, before, talk, stated = false) {
  * @returns {State}
  */
 function dismiss(state, source) {
-  if (source !== "talk" && source !== "budget" && source !== "notice")
+  if (source !== "talk" && source !== "budget" && source !== "retry" && source !== "notice")
     return withTrouble(state, source, null);
   const view = (source === "talk" ? state.talk?.error : state.talk?.[source]) ?? null;
   const dismissed = { ...state.local.dismissed, [source]: view };
@@ -269,6 +270,7 @@ export function troublesOf({ talk, local }) {
     { source: "line", error: local.troubles.line },
     { source: "sound", error: local.troubles.sound },
     { source: "budget", error: undismissed("budget", talk?.budget) },
+    { source: "retry", error: undismissed("retry", talk?.retry) },
     // What it warned of is there: the one that says so has its advice.
     { source: "notice", error: local.troubles.line ? null : undismissed("notice", talk?.notice) },
   ];

@@ -357,3 +357,28 @@ test("that the talk is written to disk is told before it begins, while it goes o
   say({ state: "closed", log: { folder: "/home/me/runs/2025-11-22T15-40-00Z-3f9a1c", stopped: false } });
   await vi.waitFor(() => expect(one("gip-disk-log").textContent).toBe("recorded"));
 });
+
+test("a lost connection counts down to the next attempt, which may be made now, or given up", async () => {
+  const due = (/** @type {number | null} */ due_at_ms) => ({
+    reconnecting: { attempt: 2, attempts: 10, due_at_ms, message: "the server went away (code 1012)" },
+  });
+  await snapshot({ state: "reconnecting", ...due(Date.now() + 8000) });
+  await shows("reconnecting");
+  const hint = () => place.querySelector(".gip-hint")?.textContent ?? "";
+  expect(hint()).toMatch(/again in [78] s, attempt 2 of 10/);
+  expect(place.querySelector(".gip-hint")?.getAttribute("title")).toContain("1012");
+  const before = hint();
+  await vi.waitFor(() => expect(hint()).not.toBe(before), { timeout: 5000 });
+  expect(one("gip-interrupt").checkVisibility()).toBe(false);
+  one("gip-retry").click();
+  await vi.waitFor(() => expect(verbs()).toEqual(["retry"]));
+  expect(document.activeElement).toBe(one("gip-start"));
+  say(due(null));
+  await vi.waitFor(() => expect(hint()).toMatch(/trying again, attempt 2 of 10…/));
+  expect(/** @type {HTMLButtonElement} */ (one("gip-retry")).disabled).toBe(true);
+  one("gip-stop").click();
+  await vi.waitFor(() => expect(verbs()).toEqual(["retry", "stop"]));
+  say({ state: "listening", reconnecting: null });
+  await frame();
+  expect(one("gip-retry").checkVisibility()).toBe(false);
+});

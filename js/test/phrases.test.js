@@ -8,6 +8,7 @@ import {
   isDeaf,
   labelOf,
   outputText,
+  reconnectingText,
   seconds,
   talkButtonOf,
 } from "../src/phrases.js";
@@ -189,4 +190,22 @@ test("long JSON is spread over lines, all else stays as it is", () => {
 test("seconds", () => {
   expect(seconds(2440)).toBe("2.4 s");
   expect(seconds(618, 2)).toBe("0.62 s");
+});
+
+describe("while the connection is lost", () => {
+  const view = { attempt: 2, attempts: 10, due_at_ms: 14_000, message: "code 1012" };
+
+  test.each([
+    [10_000, "The connection was lost; trying again in 4 s, attempt 2 of 10."],
+    [13_001, "The connection was lost; trying again in 1 s, attempt 2 of 10."],
+    [99_000, "The connection was lost; trying again in 0 s, attempt 2 of 10."],
+  ])("at %s ms: %s", (now, text) => {
+    expect(reconnectingText(view, now)).toBe(text);
+  });
+
+  test("an attempt that is being made has no seconds, and the first one no number", () => {
+    expect(reconnectingText({ ...view, due_at_ms: null }, 0)).toMatch(/trying again, attempt 2 of 10…$/);
+    expect(reconnectingText({ ...view, attempt: 1, due_at_ms: null }, 0)).toMatch(/trying again…$/);
+    expect(reconnectingText(null, 0)).toMatch(/trying again\.$/);
+  });
 });

@@ -202,6 +202,17 @@ describe("trouble", () => {
     ]);
   });
 
+  test("what is asked again is told, can be put away, and the next one is told anew", () => {
+    const first = { title: "Rate limited, asking again in 3 s", message: "slow down", next_step: "" };
+    const state = reduce(replay(snapshot()), patch({ retry: first }));
+    expect(troublesOf(state)).toEqual([{ source: "retry", error: first }]);
+    const put = reduce(state, { kind: "dismiss", source: "retry" });
+    expect(troublesOf(put)).toEqual([]);
+    const over = reduce(put, patch({ retry: null }));
+    expect(troublesOf(over)).toEqual([]);
+    expect(troublesOf(reduce(over, patch({ retry: first })))).toHaveLength(1);
+  });
+
   test("of the page goes when it is put away or over", () => {
     const state = replay({ kind: "trouble", source: "microphone", error: mic });
     expect(troublesOf(reduce(state, { kind: "dismiss", source: "microphone" }))).toEqual([]);

@@ -19,6 +19,7 @@ export const item = (item_id, rest = {}) => ({
   audio_ms: null,
   reason: null,
   duration_ms: null,
+  call: null,
   turn: null,
   rating: null,
   label: null,
@@ -49,7 +50,9 @@ export const talk = (rest = {}) => ({
   ended_at_ms: null,
   event_count: 0,
   notice: null,
+  reconnecting: null,
   budget: null,
+  retry: null,
   log: null,
   settings: {
     instructions: null,

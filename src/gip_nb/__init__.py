@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from gip_nb.journal import plots
     from gip_nb.journal.comparison import compare
     from gip_nb.notebook.widget import Talk
+    from gip_nb.protocol.reconnection import Reconnect
+    from gip_nb.protocol.retries import Retry
     from gip_nb.recording import load
     from gip_nb.session.blocking import RealtimeSession
     from gip_nb.session.session import AsyncRealtimeSession
-    from gip_nb.tools import tool
+    from gip_nb.tools import tool, tool_cancelled
+    from gip_nb.tools.notebook_tools import notebook_tools
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,10 +41,12 @@ __all__ = [
     "load",
     "load_ipython_extension",
     "models",
+    "notebook_tools",
     "plots",
     "prices",
     "talk",
     "tool",
+    "tool_cancelled",
     "unload_ipython_extension",
 ]
 
@@ -51,12 +56,16 @@ _ELSEWHERE = {
     "AsyncRealtimeSession": "gip_nb.session.session",
     "GipError": "gip_nb.errors",
     "RealtimeSession": "gip_nb.session.blocking",
+    "Reconnect": "gip_nb.protocol.reconnection",
     "Recording": "gip_nb.recording",
     "Reply": "gip_nb.session.reply",
+    "Retry": "gip_nb.protocol.retries",
     "Talk": "gip_nb.notebook.widget",
     "compare": "gip_nb.journal.comparison",
     "load": "gip_nb.recording",
+    "notebook_tools": "gip_nb.tools.notebook_tools",
     "tool": "gip_nb.tools",
+    "tool_cancelled": "gip_nb.tools",
 }
 
 
@@ -83,6 +92,10 @@ def talk(
     instructions: str | None = None,
     voice: str | None = None,
     tools: Iterable[Callable[..., Any]] = (),
+    approve: bool | Iterable[str] | Callable[[str, dict[str, Any]], Any] | None = None,
+    approve_timeout_s: float = 60.0,
+    tool_timeout_s: float | None = None,
+    tool_slow: bool | float | str | Callable[[str, float], Any] = False,
     turn_detection: str | Mapping[str, Any] | None = "server_vad",
     transcription: bool | str | Mapping[str, Any] = True,
     dialect: str = "auto",
@@ -90,6 +103,9 @@ def talk(
     budget_usd: float | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     log: str | os.PathLike[str] | Literal[False] | None = None,
+    retry: bool | Retry | Mapping[str, Any] = True,
+    response_timeout_s: float | None = 30.0,
+    reconnect: bool | Mapping[str, Any] | Reconnect = True,
     record: bool = True,
     greet: bool | str = False,
     **session: Any,
@@ -108,6 +124,15 @@ def talk(
         instructions: the system prompt.
         voice: the model's voice.
         tools: functions that the model may call; type hints and docstring are what it sees.
+        approve: who is asked before one of them runs. None: you, in the widget, about those that say
+            `@tool(approve=True)`; True: about each; names: about these too; False: nobody. A function
+            `(name, arguments) -> bool`, plain or async, decides instead, of every call: only True is a yes.
+        approve_timeout_s: how long your answer is waited for. No answer is a no.
+        tool_timeout_s: after which the model is told that a function takes too long, where its own
+            `@tool(timeout_s=...)` says nothing else. Default: no limit.
+        tool_slow: let the model say in a few words that it works when a function takes longer than five
+            seconds: True, a number of seconds, what it is to say, or a function `(name, seconds)` whose text
+            it is. Once a call, never while somebody speaks; it is billed as any response.
         turn_detection: `server_vad`, `semantic_vad`, None (push to talk) or the API's object.
         transcription: of your words: on, off, a model's name or the API's object.
         dialect: `auto`, `beta` or `ga`.
@@ -123,6 +148,15 @@ def talk(
         log: a folder. Each session writes itself as it goes, its sound too, into a folder of its own there;
             `gip_nb.load` reads that, after a crash too. Default: `GIP_LOG`, and without it nothing is
             written; False: nothing is, whatever that says. `log_limit_bytes` (2 GiB) bounds each.
+        retry: ask again for a response that failed or was refused because of a rate limit or of trouble at
+            the server: twice at most, after the wait that the server names. False: never;
+            `gip_nb.Retry(attempts=3, longest_wait_s=20)` or a dict of its fields: so. Not where sound of it
+            came, nor where you speak, type or interrupt meanwhile. Each one is billed.
+        response_timeout_s: a response of which nothing comes for so long while it is generated is cancelled
+            and told; None: it is waited for without end.
+        reconnect: come back when the connection is lost, with settings, history and what was being said;
+            False: that is the session's end. A `gip_nb.Reconnect`, or a dict of its fields, says how often
+            and how long is tried, and how long a session may last.
         record: keep the conversation in the notebook, as static HTML beside the widget: it is what the saved
             notebook shows where no kernel runs. Written when turns finish.
         greet: let the model say the first words when the talk is started; a text tells it how. Once in each
@@ -146,6 +180,10 @@ def talk(
         instructions=instructions,
         voice=voice,
         tools=tools,
+        approve=approve,
+        approve_timeout_s=approve_timeout_s,
+        tool_timeout_s=tool_timeout_s,
+        tool_slow=tool_slow,
         turn_detection=turn_detection,
         transcription=transcription,
         dialect=dialect,
@@ -153,6 +191,9 @@ def talk(
         budget_usd=budget_usd,
         history=history,
         log=log,
+        retry=retry,
+        response_timeout_s=response_timeout_s,
+        reconnect=reconnect,
         record=record,
         greet=greet,
         **session,
@@ -202,12 +243,11 @@ def connect_async(
     """
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.session.settings import conceal, resolve
-    from gip_nb.tools import Toolbox
+    from gip_nb.tools import toolbox_of
 
     options = conceal(options)
-    settings = resolve(model, **options)
-    functions = list(tools)
-    return AsyncRealtimeSession(settings, tools=Toolbox(functions) if functions else None)
+    toolbox, options = toolbox_of(tools, options)
+    return AsyncRealtimeSession(resolve(model, **options), tools=toolbox)
 
 
 def models(

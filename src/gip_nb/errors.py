@@ -44,6 +44,7 @@ __all__ = [
     "ServerError",
     "SettingIgnored",
     "TimedOut",
+    "ToolTrouble",
     "UnknownItem",
     "UnknownModel",
     "UnknownOption",
@@ -130,9 +131,25 @@ class UnknownModel(GipError):
 
 
 class ConnectionRefused(GipError):
-    """The server answered with something else than what was asked for: a WebSocket, a list of models."""
+    """The server answered with something else than what was asked for: a WebSocket, a list of models.
+
+    Attributes:
+        status: of its HTTP answer; None where it was none that can be read.
+        retry_after_s: when it wants to be asked again, None where it does not say.
+    """
 
     title = "Connection refused"
+
+    def __init__(
+        self,
+        message: str,
+        next_step: str,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, next_step)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class HostUnreachable(GipError):
@@ -275,6 +292,12 @@ class LogStopped(GipError):
     """
 
     title = "Log not written"
+
+
+class ToolTrouble(GipError):
+    """A tool's newest definition cannot be used, or a tool is in the talk's way."""
+
+    title = "A tool needs a look"
 
 
 class RecordingNotFound(GipError, FileNotFoundError):

@@ -333,7 +333,7 @@ def test_a_host_that_is_not_there_is_named(notebook: Notebook) -> None:
 def test_a_connection_that_drops_in_mid_answer_is_told_and_its_rows_stay(notebook: Notebook) -> None:
     with realtime_server(Model(chunks=9, stop_after=(6, 1011))) as (url, _):
         notebook.run("%load_ext gip_nb")
-        notebook.run(f"w = talk({PREVIEW!r}, base_url={url!r}, api_key={KEY!r}); w")
+        notebook.run(f"w = talk({PREVIEW!r}, base_url={url!r}, api_key={KEY!r}, reconnect=False); w")
         start(notebook)
         box = notebook.widget().get_by_test_id("gip-text")
         box.fill("hello")

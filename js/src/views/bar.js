@@ -50,10 +50,11 @@ export function bar(page, signal) {
   const label = make("strong", "gip-state", { role: "status" });
   const hint = make("span", "gip-hint");
   const bands = meters((side, levels) => page.audio.bands(side, levels));
+  const retry = make("button", "gip-retry gip-button", {}, "Try now");
   const interrupt = make("button", "gip-interrupt gip-button", {}, "Interrupt");
   const mute = make("button", "gip-mute gip-button", {});
   const stop = make("button", "gip-stop gip-button", {}, "Stop");
-  const verbs = make("div", "gip-verbs", {}, interrupt, mute, stop);
+  const verbs = make("div", "gip-verbs", {}, retry, interrupt, mute, stop);
   const keys = keyList(signal);
   const words = make("div", "gip-words", {}, label, hint);
   const element = make(
@@ -64,6 +65,27 @@ export function bar(page, signal) {
   );
   /** The hint that is shown. */
   let hinted = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let counting;
+  signal.addEventListener("abort", () => clearTimeout(counting), { once: true });
+
+  /**
+   * Shows the hint, and again each second while it counts down.
+   *
+   * @param {State} state
+   * @param {boolean} focused
+   */
+  function drawHint(state, focused) {
+    clearTimeout(counting);
+    const words = hintOf(state, focused);
+    if (words !== hinted) hint.replaceChildren(...withKeys(words));
+    hinted = words;
+    const { talk } = state;
+    setAttribute(hint, "title", (phaseOf(state) === "reconnecting" && talk?.reconnecting?.message) || null);
+    if (phaseOf(state) === "reconnecting" && talk?.reconnecting?.due_at_ms && !signal.aborted) {
+      counting = setTimeout(() => drawHint(store.get(), focused), 1000);
+    }
+  }
 
   const ring = levelRing(talk.halo, () => {
     const state = store.get();
@@ -74,6 +96,11 @@ export function bar(page, signal) {
   const move = frameLoop(element, [ring, ...bands.pictures], signal);
 
   interrupt.addEventListener("click", () => page.interrupt());
+  retry.addEventListener("click", () => {
+    page.retry();
+    // The button goes, or is not offered for a while; the focus must not go with it.
+    talk.element.focus();
+  });
   mute.addEventListener("click", () => page.mute(!isMuted(store.get())));
   stop.addEventListener("click", () => {
     page.stop();
@@ -94,13 +121,15 @@ export function bar(page, signal) {
       const open = state.local.microphone === "on";
       talk.draw(state);
       setText(label, labelOf(state));
-      const words = hintOf(state, focused);
-      if (words !== hinted) hint.replaceChildren(...withKeys(words));
-      hinted = words;
+      drawHint(state, focused);
       show(verbs, live);
       show(bands.element, live);
       bands.used("microphone", open && !muted && (!byHand || phase === "hearing"));
       bands.used("model", phase === "speaking");
+      const lost = phase === "reconnecting";
+      show(retry, lost);
+      show(interrupt, !lost);
+      offer(retry, lost && state.talk?.reconnecting?.due_at_ms != null);
       offer(interrupt, phase === "speaking" || phase === "thinking");
       // Who pushes to talk is not heard anyway.
       offer(mute, muted || (open && !byHand));

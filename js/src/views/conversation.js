@@ -138,7 +138,7 @@ export function conversation(page, signal) {
       const item = items.get(item_id);
       if (!item) continue;
       kept.add(item_id);
-      const entry = known.get(item_id) ?? { row: row(item), drawn: null, actions: null };
+      const entry = known.get(item_id) ?? { row: row(item, page, signal), drawn: null, actions: null };
       known.set(item_id, entry);
       if (entry.drawn !== item) {
         entry.row.draw(item);

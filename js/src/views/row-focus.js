@@ -67,7 +67,12 @@ export function rowFocus(rows, { signal, changed, beyond }) {
       const step = STEPS[event.key];
       const from = rowOf(event.target);
       // An output scrolls with the same keys.
-      if (step === undefined || !from || /** @type {Element} */ (event.target).matches(".gip-output")) return;
+      if (
+        step === undefined ||
+        !from ||
+        /** @type {Element} */ (event.target).matches(".gip-output, .gip-arguments")
+      )
+        return;
       if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
       event.preventDefault();
       if (step === -1 && !from.previousElementSibling) beyond(step);

@@ -1,9 +1,10 @@
 // One row of the conversation: who, and what was said, called or returned.
 
-import { callStateOf, durationText, foldOf, placeholderOf, remarkOf, whoOf } from "../item-phrases.js";
+import { placeholderOf, remarkOf, whoOf } from "../item-phrases.js";
 import { heardLength } from "../items.js";
-import { callText } from "../phrases.js";
+import { call } from "./call.js";
 import { growText, make, setAttribute, setText, show } from "./dom.js";
+import { folded } from "./folded.js";
 import { verdict } from "./thumbs.js";
 
 /**
@@ -13,10 +14,13 @@ import { verdict } from "./thumbs.js";
 
 /**
  * @param {ItemView} item
+ * @param {import("../page.js").Page} page
+ * @param {AbortSignal} signal
  * @returns {Row}
  */
-export function row(item) {
-  const body = item.type === "message" ? message() : item.type === "function_call" ? call() : output();
+export function row(item, page, signal) {
+  const body =
+    item.type === "message" ? message() : item.type === "function_call" ? call(page, signal) : output();
   const who = make("div", "gip-who");
   const element = make(
     "div",
@@ -75,29 +79,6 @@ function message() {
 }
 
 /** @returns {Row} */
-function call() {
-  const text = make("code", "gip-call", { dir: "ltr" });
-  const word = make("span", "gip-call-state");
-  const took = make("span", "gip-call-duration");
-  const dot = make("span", "gip-dot", { "aria-hidden": "true" });
-  const result = folded();
-  const head = make("div", "gip-call-head", {}, dot, text, make("span", "gip-call-facts", {}, word, took));
-  const element = make("div", "gip-tool", {}, head, ...result.elements);
-  return {
-    element,
-    draw(item) {
-      const state = callStateOf(item);
-      setText(text, callText(item.name ?? "function", item.arguments ?? ""));
-      setText(word, state === "incomplete" && item.reason ? `${state}: ${item.reason}` : state);
-      setAttribute(dot, "data-state", state);
-      setAttribute(element, "data-state", state);
-      setText(took, durationText(item.duration_ms));
-      result.draw(item.output);
-    },
-  };
-}
-
-/** @returns {Row} */
 function output() {
   const result = folded();
   return {
@@ -106,43 +87,4 @@ function output() {
       result.draw(item.output ?? item.text);
     },
   };
-}
-
-/** A function's output, folded where it is long. */
-function folded() {
-  const words = document.createTextNode("");
-  const body = make(
-    "pre",
-    "gip-output",
-    { dir: "auto", tabindex: "0", role: "group", "aria-label": "output" },
-    words,
-  );
-  const button = make("button", "gip-unfold", { "aria-expanded": "false" });
-  let open = false;
-  /** @type {string | null | undefined} */
-  let drawn;
-
-  /** @param {string | null} output null: there is none yet */
-  function draw(output) {
-    if (output === drawn) return;
-    drawn = output;
-    show(body, output !== null);
-    if (output === null) {
-      show(button, false);
-      return;
-    }
-    const { text, head, lines } = foldOf(output);
-    growText(words, open ? text : head);
-    show(button, head !== text);
-    setText(button, open ? "Show less" : lines > 1 ? `Show all ${lines} lines` : "Show all");
-    setAttribute(button, "aria-expanded", String(open));
-  }
-  button.addEventListener("click", () => {
-    open = !open;
-    const output = drawn ?? null;
-    drawn = undefined;
-    draw(output);
-  });
-  draw(null);
-  return { elements: [body, button], draw };
 }

@@ -60,17 +60,28 @@ class _Reader:
         # is not answered yet, with that one's event id.
         self._by_hand = False
         self._updates: list[tuple[str, bool]] = []
+        # Asked again, since the connection was lost over the answer: by event id.
+        self._again: set[str] = set()
+        # Commits that no server has confirmed, by where their utterance stands in `acts`.
+        self._unconfirmed: list[int] = []
+        self._samples = 0
+        self._frame_starts: list[int] = []
+        self._frame_at: list[int] = []
         self._reset_input()
 
     def _reset_input(self) -> None:
+        # Frames of the connection before: the next one may be given the last of them again.
+        self._frames_before = [*zip(self._frame_starts, self._frame_at, strict=True)]
+        self._samples_before = self._samples
+        self._updates.clear()
         self._decoder = Decoder()
         # What was appended by hand and not committed, since when, and whether that was after an answer.
         self._held = bytearray()
         self._held_since: tuple[float, bool] | None = None
         # Of this connection: samples so far, and where each frame begins and stands in `acts`.
         self._samples = 0
-        self._frame_starts: list[int] = []
-        self._frame_at: list[int] = []
+        self._frame_starts = []
+        self._frame_at = []
 
     def read(self, event: Event, row: Row) -> None:
         """The next row, and the event that it is."""
@@ -87,9 +98,23 @@ class _Reader:
             self._on_received(event)
         elif event.type == "local.connection.opened":
             self._reset_input()
+        elif event.type == "local.connection.restored":
+            self._on_restored(event)
         elif event.type == "local.history":
             told = event.fields.get("item_ids")
             self._restored |= set(told if isinstance(told, list) else [])
+
+    def _on_restored(self, event: Event) -> None:
+        """What comes next was sent before, and not taken: it is done once, and that is then."""
+        told = event.fields.get("again_event_ids")
+        self._again |= {i for i in told if isinstance(i, str)} if isinstance(told, list) else set()
+        first = self._samples_before - (event.whole("resent_samples") or 0)
+        for start, at in self._frames_before:
+            if start >= first:
+                self.acts[at] = None
+        for at in self._unconfirmed:
+            self.acts[at] = None
+        self._unconfirmed.clear()
 
     # ---- what the client sent ------------------------------------------------------------------------------
 
@@ -134,6 +159,7 @@ class _Reader:
         self._held += self._decoder.flush()
         if self._by_hand and self._held_since is not None:
             since_s, after_answer = self._held_since
+            self._unconfirmed.append(len(self.acts))
             self._add(Utterance(since_s, at_s, bytes(self._held), after_answer=after_answer), event)
         self._forget_held()
 
@@ -185,7 +211,9 @@ class _Reader:
                 self.acts[at] = replace(words, respond=fields)
                 self._asked_for[event_id] = at
                 return
-        self._add(Respond(at_s, fields, after_answer), event)
+        # What is asked again was asked before, or the server had answered by itself.
+        if event_id not in self._again:
+            self._add(Respond(at_s, fields, after_answer), event)
 
     # ---- what the server said ------------------------------------------------------------------------------
 
@@ -197,6 +225,7 @@ class _Reader:
                 self._mark(event.whole("audio_end_ms"), begins=False)
             case "input_audio_buffer.committed":
                 self._follows = False
+                del self._unconfirmed[:1]
             case "error":
                 refused = event.part("error").get("event_id")
                 self._on_refused(refused if isinstance(refused, str) else "")

@@ -138,6 +138,8 @@ CALL_COLUMNS = {
     "arguments": _STRING,  # JSON, as the model wrote it
     "output": _STRING,  # the text that the model got
     "error": _STRING,  # NA where it went well
+    "outcome": "category",  # done, failed, timed_out, denied, cancelled; before: asked, waiting, running
+    "traceback": _STRING,  # where the function raised
     "started_s": "float64",  # the function began
     "duration_ms": "float64",
     "response_id": _STRING,
@@ -163,7 +165,10 @@ USAGE_COLUMNS = {
     "note": _STRING,  # why there is no cost, or why it is a bound
 }
 # Values of columns whose categories are known before there is a row.
-_CATEGORIES = {"kind": ("response", "transcription")}
+_CATEGORIES = {
+    "kind": ("response", "transcription"),
+    "outcome": ("asked", "waiting", "running", "done", "failed", "timed_out", "denied", "cancelled"),
+}
 
 
 def frame_of(

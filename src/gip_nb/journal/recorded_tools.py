@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.journal.reduced import conversation_of
 from gip_nb.protocol.dialects import session_to_canonical
 from gip_nb.tools import Called
+from gip_nb.tools.options import RunOptions
 
 if TYPE_CHECKING:
+    from gip_nb.errors import BadSetting
     from gip_nb.journal.log import EventLog
 
 __all__ = ["RecordedTools"]
@@ -47,6 +49,8 @@ class RecordedTools:
         self._schemas: dict[str, dict[str, Any]] = {}
         self._answers: dict[str, list[_Answer]] = {}
         self.tool_choice: object = None
+        self.running = RunOptions()
+        self.allowed: set[str] = set()
         for n, row in enumerate(log.rows):
             if row.direction == "sent" and row.type.endswith("session.update"):
                 self._take_settings(log.event(n).part("session"))
@@ -69,6 +73,14 @@ class RecordedTools:
     def schemas(self) -> list[dict[str, Any]]:
         """All tools that the recorded session ever had, each as it was told last; canonical."""
         return list(self._schemas.values())
+
+    def refresh(self) -> list[BadSetting]:
+        """Nothing of a recording changes."""
+        return []
+
+    def find(self, name: str, arguments: str) -> Called:
+        """As `run`: the answer is known, and nobody is asked."""
+        return self.run(name, arguments)
 
     def run(self, name: str, arguments: str) -> Called:
         """Answer a call.

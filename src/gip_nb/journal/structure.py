@@ -47,6 +47,10 @@ _IDS = {
     "item_id": "item",
     "previous_item_id": "item",
     "item_ids": "item",
+    "deleted_item_ids": "item",
+    "left_out_item_ids": "item",
+    "untranscribed_item_ids": "item",
+    "again_event_ids": "event",
     "response_id": "resp",
     "call_id": "call",
     "event_id": "event",
@@ -117,8 +121,8 @@ _ONLY_IN = {
 
 _UNITS = ("_ms", "_s", "_hz", "_usd", "_bytes", "_samples", "_tokens", "_index", "_at", "_seconds", "_seq")
 _NUMBERS = _names(
-    "code limit missing per_minute rate rating remaining retention_ratio row samples seconds seq seqs share",
-    "speed start_sample strength temperature threshold turn underruns",
+    "attempt code items limit missing per_minute rate rating remaining retention_ratio row samples seconds",
+    "seq seqs share speed start_sample strength temperature threshold turn underruns",
 )
 _RATES = frozenset({"input", "cached", "output"})
 _MORE_NUMBERS = {

@@ -141,6 +141,8 @@ def _call_row(call: Item, answer: Item | None) -> dict[str, Any]:
         "arguments": call.arguments or None,
         "output": output,
         "error": output if output is not None and output.startswith(_FAILED) else None,
+        "outcome": call.call_state,
+        "traceback": call.traceback,
         "started_s": call.run_s,
         "duration_ms": call.duration_ms,
         "response_id": call.response_id,

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from gip_nb.notebook import messages
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.cost import Cost
+    from gip_nb.protocol.outputs import AskAgain
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.session.settings import Settings
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "reconnecting_view"]
 
 
 class Bar:
@@ -47,6 +49,8 @@ class Bar:
             cost_is_upper_bound=False,
             cost_note=None,
             budget=None,
+            retry=None,
+            reconnecting=None,
             connected_at_ms=None,
             ended_at_ms=None,
             first_sound_ms=None,
@@ -74,6 +78,17 @@ class Bar:
             self.tell(error=None)
         self.tell(budget=view if verdict.message else None)
         return is_over
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        """Tell that a failed answer is asked for again after a wait; None: that is over."""
+        view: messages.ErrorView | None = None
+        if news is not None:
+            view = {
+                "title": f"{news.reason.capitalize()}, asking again in {_seconds(news.wait_s)}",
+                "message": news.message,
+                "next_step": "nothing to do; speak, type or press Interrupt to go on without it.",
+            }
+        self.tell(retry=view)
 
     @property
     def connected(self) -> bool:
@@ -112,13 +127,33 @@ class Bar:
             "cost_is_upper_bound": False,
             "cost_note": None,
             "budget": None,
+            "retry": None,
             "connected_at_ms": None,
             "ended_at_ms": None,
             "event_count": len(session.log),
             "notice": None,
+            "reconnecting": None,
             # Where Start will have it written, too: who speaks is to know before.
             "log": None if settings.log is None else {"folder": str(settings.log), "stopped": False},
             "settings": settings_view(session, settings),
         }
         talk.update(self._told)
         return talk
+
+
+def _seconds(wait_s: float) -> str:
+    """For a title: whole seconds, and never none."""
+    return f"{max(1, round(wait_s))} s"
+
+
+def reconnecting_view(attempt: Attempt | None) -> messages.ReconnectingView | None:
+    """Where coming back is, as the pages show it."""
+    if attempt is None:
+        return None
+    due = attempt.due_unix_s
+    return {
+        "attempt": attempt.number,
+        "attempts": attempt.most,
+        "due_at_ms": None if due is None else due * 1000,
+        "message": attempt.message,
+    }

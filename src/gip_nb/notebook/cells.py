@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gip_nb.errors import BadSetting
 from gip_nb.journal.disk_log import check_folder
 from gip_nb.notebook.greeting import Greeting
+from gip_nb.notebook.redefinition import follow_cells
 from gip_nb.notebook.widget import Talk
 from gip_nb.session.settings import resolve
-from gip_nb.tools import Toolbox
+from gip_nb.tools import toolbox_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +42,7 @@ def open_talk(
     A cell that is run again closes the talks that it made before: their views are gone with its output, and
     nobody would stop them.
     """
-    functions = list(tools)
+    toolbox, options = toolbox_of(tools, options)
     given: object = record
     if not isinstance(given, bool):
         raise BadSetting(f"record {given!r}", "use True or False: the saved notebook keeps the talk, or not.")
@@ -53,7 +54,9 @@ def open_talk(
     run = _this_run()
     if run is not None:
         _close_those_of_earlier_runs(run)
-    talk = Talk(settings, Toolbox(functions) if functions else None, record=record, greet=greet)
+    talk = Talk(settings, toolbox, record=record, greet=greet)
+    if toolbox is not None:
+        follow_cells(talk)
     if run is not None:
         _made.setdefault(run.cell_id, (run.message_id, weakref.WeakSet()))[1].add(talk)
     global _newest  # noqa: PLW0603 - `current()` asks for the newest one of the kernel

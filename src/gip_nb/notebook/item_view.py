@@ -173,10 +173,22 @@ def item_view(
         "audio_ms": audio_ms,
         "reason": item.problem or (_reason(response) if status in {"incomplete", "failed"} else None),
         "duration_ms": item.duration_ms,
+        "call": _call_view(item),
         "turn": item.turn,
         "rating": None,
         "label": None,
         "tags": [],
+    }
+
+
+def _call_view(item: Item) -> messages.CallView | None:
+    if item.call_state is None:
+        return None
+    return {
+        "state": item.call_state,
+        "since_ms": item.call_state_unix_ms,
+        "until_ms": item.call_until_unix_ms,
+        "traceback": item.traceback,
     }
 
 
@@ -196,6 +208,8 @@ def _status(item: Item, output: str | None, response: Response | None, *, transc
 def _call_status(call: Item, output: str | None) -> str:
     if output is not None:
         return "failed" if output.startswith(_TOOL_FAILED) else "completed"
+    if call.call_state in {"asked", "waiting"}:
+        return "in_progress"
     # Until it has answered it runs, where it runs here.
     return "completed" if call.run_s is None or call.duration_ms is not None else "in_progress"
 
@@ -225,6 +239,7 @@ def _response_view(response: Response, after: str | None) -> messages.ItemView:
         "audio_ms": None,
         "reason": _reason(response),
         "duration_ms": None,
+        "call": None,
         "turn": response.turn,
         "rating": None,
         "label": None,

@@ -46,6 +46,7 @@ class LiveTraits(anywidget.AnyWidget):
     turn = traitlets.Int(0).tag(sync=True)
     usage = traitlets.Dict().tag(sync=True)
     error = traitlets.Dict().tag(sync=True)
+    reconnecting = traitlets.Dict().tag(sync=True)
     audio_delta = EveryChunk(b"")
 
     def __init__(self, **values: Any) -> None:

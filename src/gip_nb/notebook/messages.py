@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from gip_nb.protocol.items import CallState
 from gip_nb.protocol.outputs import State
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "AskTime",
     "Audio",
     "Bye",
+    "CallView",
     "Capture",
     "ErrorView",
     "Flush",
@@ -34,6 +36,7 @@ __all__ = [
     "PageTime",
     "Playback",
     "Position",
+    "ReconnectingView",
     "Reply",
     "Request",
     "SettingsView",
@@ -48,6 +51,7 @@ __all__ = [
 Verb = Literal[
     "start",
     "stop",
+    "retry",
     "text",
     "sound",
     "interrupt",
@@ -57,6 +61,7 @@ Verb = Literal[
     "release",
     "update",
     "delete",
+    "approve",
     "label",
     "play",
     "events",
@@ -101,6 +106,18 @@ class LogView(TypedDict):
     stopped: bool
 
 
+class ReconnectingView(TypedDict):
+    """The connection is lost: `attempt` is made at `due_at_ms` (Unix time), or now where that is None.
+
+    `attempts` is how many are made at the most, `message` why there is a need.
+    """
+
+    attempt: int
+    attempts: int
+    due_at_ms: float | None
+    message: str
+
+
 class TalkState(TypedDict, total=False):
     """All that the bar shows."""
 
@@ -122,9 +139,24 @@ class TalkState(TypedDict, total=False):
     ended_at_ms: float | None
     event_count: int
     notice: ErrorView | None
+    reconnecting: ReconnectingView | None
     budget: ErrorView | None
+    retry: ErrorView | None
     log: LogView | None
     settings: SettingsView
+
+
+class CallView(TypedDict):
+    """Where a function call is that this kernel runs; times are Unix milliseconds, the kernel's.
+
+    One that is `asked` about is answered by the verb `approve`, until `until_ms`: `answer` is "once", "talk"
+    (for all calls of this function in this talk) or "deny". `traceback` is of one that raised.
+    """
+
+    state: CallState
+    since_ms: float | None
+    until_ms: float | None
+    traceback: str | None
 
 
 class ItemView(TypedDict):
@@ -132,6 +164,8 @@ class ItemView(TypedDict):
 
     An item; or, a message without a role, a response that failed before it had one. A function call has its
     output, which is then no row of its own.
+
+    `call` is of a function call that this kernel runs.
 
     `reason` says why it failed or is incomplete; `duration_ms` is how long a function took.
 
@@ -152,6 +186,7 @@ class ItemView(TypedDict):
     audio_ms: float | None
     reason: str | None
     duration_ms: float | None
+    call: CallView | None
     turn: int | None
     rating: Literal[1, -1] | None
     label: str | None

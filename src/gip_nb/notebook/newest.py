@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from gip_nb.errors import GipError
     from gip_nb.notebook.widget import Talk
     from gip_nb.protocol.budget import Verdict
-    from gip_nb.protocol.outputs import State
+    from gip_nb.protocol.outputs import AskAgain, State
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.session import AsyncRealtimeSession
 
 __all__ = ["NewestOnly"]
@@ -33,6 +34,11 @@ class NewestOnly:
         """Pass it on."""
         if self._is_newest:
             self._talk.state_changed(state)
+
+    def reconnect_changed(self, attempt: Attempt | None) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.reconnect_changed(attempt)
 
     def item_changed(self, item_id: str) -> None:
         """Pass it on."""
@@ -68,6 +74,10 @@ class NewestOnly:
         """Pass it on, of an old one too: the record has them all."""
         self._talk.turn_labelled(turn)
 
+    def can_ask(self) -> bool:
+        """Pass it on."""
+        return self._is_newest and self._talk.can_ask()
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Pass it on."""
         return self._talk.tool_runs(call_id, name) if self._is_newest else contextlib.nullcontext()
@@ -81,6 +91,11 @@ class NewestOnly:
         """Pass it on."""
         if self._is_newest:
             self._talk.log_changed(folder, stopped=stopped)
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        """Pass it on."""
+        if self._is_newest:
+            self._talk.asks_again(news)
 
     def failed(self, error: GipError) -> None:
         """Pass it on."""

@@ -77,6 +77,7 @@ class Page:
         self._previous: str | None = None
         # Pages that show the talk, the newest last.
         self._showing: dict[str, None] = {}
+        self._was_shown = False
         self._sender = AudioSender(post, self._note)
         self._clocks = ClockExchange(self._post, lambda: self.rev, lambda: self._sender.owed)
         self._routing = RoutingWatch()
@@ -203,6 +204,7 @@ class Page:
         if not plays:
             self._soundless.add(page)
         if shows:
+            self._was_shown = True
             self._showing.pop(page, None)
             self._showing[page] = None
             self._showing = dict(list(self._showing.items())[-_PAGES_REMEMBERED:])
@@ -210,6 +212,11 @@ class Page:
             if self.lease.page not in {None, page}:
                 # A tab of the notebook that is closed cannot say goodbye: its connection is gone before it.
                 loop().call_later(ABSENT_S + 0.1, self._look_again)
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether a page has shown the talk: if it does not now, it may again (a reload, a closed tab)."""
+        return self._was_shown
 
     @property
     def newest(self) -> str | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gip_nb.notebook.requests import Verb, Wish
+    from gip_nb.session.approvals import Answer as Allowing
     from gip_nb.session.session import AsyncRealtimeSession
 
 __all__ = ["SessionVerbs"]
@@ -48,6 +49,7 @@ class SessionVerbs:
             "release": self._release,
             "update": self._update,
             "delete": self._delete,
+            "approve": self._approve,
             "label": self._label,
             "play": self._play,
             "events": self._events,
@@ -95,6 +97,16 @@ class SessionVerbs:
         if output is not None:
             # It has no row of its own, and without its call no meaning.
             await session.delete(output)
+
+    async def _approve(self, wish: Wish) -> Answer:
+        """The user's word on a call that waits for it. One that waits no more is left as it is."""
+        session, said = self._running(), wish.args.get("answer")
+        item = session.protocol.conversation.items.get(str(wish.args.get("item_id")))
+        answers: dict[object, Allowing] = {"once": "once", "talk": "talk", "deny": "deny"}
+        answer = answers.get(said)
+        if answer is None or item is None or item.call_id is None:
+            return Answer({"taken": False})
+        return Answer({"taken": session.calls.allow(item.call_id, answer)})
 
     async def _label(self, wish: Wish) -> None:
         session, row_id = self._running(), str(wish.args.get("item_id"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from gip_nb.errors import GipError, NothingToDo
-from gip_nb.notebook.bar import Bar
+from gip_nb.notebook.bar import Bar, reconnecting_view
 from gip_nb.notebook.beside import Beside
 from gip_nb.notebook.greeting import Greeting
 from gip_nb.notebook.live_traits import LiveTraits
@@ -23,6 +23,7 @@ from gip_nb.notebook.microphone import MicrophoneNews
 from gip_nb.notebook.newest import NewestOnly
 from gip_nb.notebook.page import Page
 from gip_nb.notebook.probe import Probe
+from gip_nb.notebook.redefinition import unfollow
 from gip_nb.notebook.requests import Requests, error_view
 from gip_nb.notebook.routing import Arrival, advice, cure_sticky_routing
 from gip_nb.notebook.settings_view import detection_name, settings_view
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from gip_nb.notebook.probe import Examination
     from gip_nb.notebook.requests import Answer, Verb, Wish
     from gip_nb.protocol.budget import Verdict
-    from gip_nb.protocol.outputs import State
+    from gip_nb.protocol.outputs import AskAgain, State
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.session.settings import Settings
     from gip_nb.tools import Toolbox
 
@@ -72,6 +74,8 @@ class Talk(LiveTraits):
         turn: finished turns so far.
         usage: `requests`, `input_tokens` and `output_tokens` so far.
         error: `title`, `message` and `next_step` of the newest error, empty where there is none.
+        reconnecting: while the connection is lost: `attempt` (from 1), `attempts` (the most that are made),
+            `due_at_ms` (Unix time of the next one; None while it is made) and `message` (why); else empty.
         audio_delta: the newest chunk of the answer, PCM16 little endian mono 24 000 Hz; for Python observers
             only, one notice a chunk.
     """
@@ -104,6 +108,7 @@ class Talk(LiveTraits):
         verbs: dict[str, Verb] = {
             "start": lambda wish: _nothing(self._start(wish.page)),
             "stop": lambda _: _nothing(self._stop()),
+            "retry": lambda _: _nothing(self._retry()),
             "take": lambda wish: _nothing(self._take(wish.page)),
             "mute": lambda wish: _nothing(self._mute(muted=bool(wish.args.get("muted")))),
             "text": lambda wish: _nothing(self._say(wish.page, str(wish.args.get("text", "")))),
@@ -158,6 +163,7 @@ class Talk(LiveTraits):
         if self.session.state not in {"idle", "closed", "error"}:
             start_task(self._stop())
         self._beside.close()
+        unfollow(self)
         super().close()
 
     # ---- for `doctor()`, on the loop -----------------------------------------------------------------------
@@ -192,6 +198,14 @@ class Talk(LiveTraits):
             self._set(user_transcript="", assistant_transcript="", turn=0, usage={}, session_id="")
             self._bar.began()
         return session
+
+    def look_at_tools(self) -> None:
+        """A cell has run: it may have defined tools anew. On the loop."""
+        start_task(self._look_at_tools())
+
+    async def _look_at_tools(self) -> None:
+        if await self._running.calls.look_again():
+            self._tell_settings()
 
     def _keep(self, fields: dict[str, Any]) -> None:
         """The next session begins with what the pages have changed; one that has not begun is the next.
@@ -239,6 +253,10 @@ class Talk(LiveTraits):
         # A new one may have begun meanwhile; then the microphone is that one's.
         if session is self._running:
             self._end_capture()
+
+    async def _retry(self) -> None:
+        """Somebody would rather not wait for the next attempt."""
+        self._running.try_now()
 
     def _end_capture(self) -> None:
         if self._page.audio_page is not None:
@@ -391,6 +409,14 @@ class Talk(LiveTraits):
             self._end_capture()
             self._beside.changed(ended=True)
 
+    def reconnect_changed(self, attempt: Attempt | None) -> None:
+        """Show where coming back is; what was said of the connection that went is over when it is back."""
+        view = reconnecting_view(attempt)
+        self._bar.tell(reconnecting=view)
+        self._set(reconnecting=dict(view or {}))
+        if attempt is None and self._running.state != "error":
+            self._forget_error()
+
     def item_changed(self, item_id: str) -> None:
         """Show it, and let the transcripts of the current turn follow."""
         self._page.view.item_changed(item_id)
@@ -443,6 +469,10 @@ class Talk(LiveTraits):
         self._bar.tell(event_count=len(self._running.log))
         self._beside.changed()
 
+    def can_ask(self) -> bool:
+        """Whether a page shows the talk, or has: a question about a call then waits for it."""
+        return self._page.was_shown
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """What it displays meanwhile appears under the panel."""
         return self._beside.tool_runs(call_id, name)
@@ -454,6 +484,10 @@ class Talk(LiveTraits):
     def log_changed(self, folder: Path | None, *, stopped: bool) -> None:
         """Show that the talk is written to disk, and where."""
         self._bar.tell(log=None if folder is None else {"folder": str(folder), "stopped": stopped})
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        """Show that a failed answer is asked for again, while it is waited for."""
+        self._bar.asks_again(news)
 
     def failed(self, error: GipError) -> None:
         """Show it in the widget too."""

@@ -13,13 +13,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.budget import OVER_BUDGET, Budget
 from gip_nb.protocol.client_rules import RULES
+from gip_nb.protocol.configuration import Configuration
 from gip_nb.protocol.conversation import Conversation
+from gip_nb.protocol.deadlines import Deadlines, Limits
 from gip_nb.protocol.held_back import HeldBack
+from gip_nb.protocol.kept_input import KeptInput, Sound
 from gip_nb.protocol.outputs import (
     BudgetChanged,
+    CallsInterrupted,
     Failed,
     ItemChanged,
     Output,
@@ -30,7 +35,8 @@ from gip_nb.protocol.outputs import (
     Wish,
 )
 from gip_nb.protocol.playback import Playback
-from gip_nb.protocol.requests import ANSWERS, Request, Requests
+from gip_nb.protocol.requests import ANSWERS, Request, Requests, item_request
+from gip_nb.protocol.retries import NEVER, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,6 +61,10 @@ class ClientProtocol:
             while nobody did counts as heard.
         conversation: what is known already (after a reconnect), else an empty one.
         budget: of this session; without a limit by default.
+        retry: how what fails is asked for again; never by default.
+        limits: how long responses are waited for; by default those of `Limits`.
+        clock: seconds, of any beginning.
+        random: gives a float in [0, 1).
     """
 
     def __init__(
@@ -64,8 +74,14 @@ class ClientProtocol:
         player: bool = True,
         conversation: Conversation | None = None,
         budget: Budget | None = None,
+        retry: Retry = NEVER,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+        random: Callable[[], float] = lambda: 0.5,
     ) -> None:
         self.player = player
+        # Whether another connection follows one that is lost.
+        self.resumes = False
         self.budget = budget or Budget()
         self.conversation = conversation or Conversation()
         self._new_id = new_id
@@ -82,6 +98,14 @@ class ClientProtocol:
         self._cancelled: set[str] = set()
         # By event id, the active response that a `response.cancel` was sent for.
         self._cancels: dict[str, str] = {}
+        # Responses whose end is waited for no longer: it may still come.
+        self._let_go: set[str] = set()
+        self._deadlines = Deadlines(clock, limits or Limits())
+        self._retries = overdue.Retries(retry, clock, random)
+        # Sent by the user as they are, and not begun yet.
+        self._asked_raw = 0
+        # Ours, that are on their way out.
+        self._create_ids: set[str] = set()
         # Asked for beside the conversation, and not begun yet.
         self._asked_beside: list[Wish] = []
         self._awaiting_auto = False
@@ -95,6 +119,8 @@ class ClientProtocol:
         self._by_hand = False
         self._calls: dict[str, str | None] = {}
         self._open_calls: dict[str, set[str]] = {}
+        # Responses with a call that the user's interruption has ended: nothing is to be said of its output.
+        self._ended_calls: set[str] = set()
         self._turn_reported = 0
         # Samples of this connection's input: all of it, and how far it is committed or cleared.
         self._appended_bytes = 0
@@ -102,6 +128,13 @@ class ClientProtocol:
         self._has_spoken = False
         # What the server's own turn detection would ask for, while the budget forbids it.
         self._held_back = HeldBack()
+        # What the session was asked to be, for a connection that comes after this one.
+        self._configuration = Configuration()
+        # While the connection is lost and is to come back (resumption.py): what is said meanwhile; then,
+        # while the new one is given the history; and by item, what the lost one had not confirmed.
+        self._kept: KeptInput | None = None
+        self._resuming: KeptInput | None = None
+        self._unconfirmed: dict[str, Request] = {}
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -123,8 +156,9 @@ class ClientProtocol:
 
     @property
     def answering(self) -> bool:
-        """Whether a response is being generated, or asked for."""
-        return self._active is not None or (self._asked is not None and not self._asked.overdue)
+        """Whether a response is being generated, or asked for, or waits to be asked for again."""
+        asked = self._asked is not None and not self._asked.overdue
+        return self._active is not None or asked or self._retries.holds
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
@@ -144,11 +178,49 @@ class ClientProtocol:
     @property
     def uncommitted_samples(self) -> int:
         """Samples appended since the last commit or clear."""
+        if self._kept is not None:
+            return self._kept.tail_samples
         return self.appended_samples - self._used_samples
 
+    @property
+    def away(self) -> bool:
+        """Whether the connection is lost and is to come back: nothing is sent, and nothing forgotten."""
+        return self._kept is not None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks, nothing plays, and nothing is being waited for."""
+        waits = self._queue or self._open_calls or self._asked_beside or self._requests.open
+        return self.phase == "listening" and not (waits or self._pressed or self._playback.items)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What the session was asked to be by all updates so far, canonical."""
+        return self._configuration.now()
+
     def waits_its_turn(self, wish: Wish) -> bool:
-        """Whether this response is still to be asked for, after the one that is active."""
-        return wish in self._queue
+        """Whether this response is still to be asked for: after the one that is active, or again."""
+        return any(q is wish for q in self._queue) or self._retries.waits(wish)
+
+    @property
+    def due_s(self) -> float | None:
+        """When `tick()` is to be called next, on the clock that was given; None where nothing is due."""
+        return overdue.due_s(self)
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether something that failed waits to be asked for again."""
+        return bool(self._retries.pending)
+
+    def tick(self) -> None:
+        """Time has passed: ask again, cancel or let go of what is due."""
+        overdue.tick(self)
+
+    def ask_no_more(self, wish: Wish) -> None:
+        """Nobody waits for this wish any more: where it was to be asked for again, it is not."""
+        if overdue.give_up(self, "timed out", wish):
+            self._drain()
+            self._report_turn()
 
     @property
     def voice_is_fixed(self) -> bool:
@@ -159,22 +231,40 @@ class ClientProtocol:
 
     def append_audio(self, audio: bytes) -> None:
         """Microphone or file audio, PCM16 mono 24 000 Hz."""
+        if self._kept is not None:
+            self._kept.add(Sound(audio))
+            return
         self._appended_bytes += len(audio)
         self._append(self._encoder.encode(audio))
+
+    def keep_audio(self, sound: Sound) -> None:
+        """Audio while the connection is lost: it is sent when there is one again, as far as it is kept."""
+        if self._kept is not None:
+            self._kept.add(sound)
 
     def _append(self, wire_audio: bytes) -> None:
         if wire_audio:
             self._outputs.append(SendAudio(wire_audio))
 
-    def commit(self) -> Request:
-        """The user's utterance ends here (with turn detection off)."""
+    def commit(self, request: Request | None = None) -> Request:
+        """The user's utterance ends here (with turn detection off).
+
+        Args:
+            request: of a commit that a lost connection has not confirmed.
+        """
+        self._hearing = self._pressed = False
+        if self._kept is not None:
+            request = request or Request("input_audio_buffer.commit")
+            self._kept.commit(request)
+            return request
         self._append(self._encoder.flush())
         self._used_samples = self.appended_samples
-        self._hearing = self._pressed = False
-        return self._send({"type": "input_audio_buffer.commit"})
+        return self._send({"type": "input_audio_buffer.commit"}, request)
 
     def clear(self) -> Request:
         """Forget the audio appended since the last commit."""
+        if self._kept is not None:
+            self._kept.clear()
         self._append(self._encoder.flush())
         self._used_samples = self.appended_samples
         self._hearing = self._pressed = False
@@ -182,6 +272,8 @@ class ClientProtocol:
 
     def press(self) -> None:
         """Push to talk: the user begins to speak, over the answer too."""
+        # First: what waits may not begin now.
+        self._pressed = True
         self.interrupt()
         if self.uncommitted_samples:
             # What the microphone took before is none of it.
@@ -203,6 +295,8 @@ class ClientProtocol:
 
     def send_text(self, text: str, role: str = "user") -> Request:
         """Add a text message; waits for its turn while a response is active. The request names the item."""
+        if role == "user":
+            overdue.give_up(self, "went on")
         kind = "output_text" if role == "assistant" else "input_text"
         return self.add_item({"type": "message", "role": role, "content": [{"type": kind, "text": text}]})
 
@@ -217,7 +311,7 @@ class ClientProtocol:
         event: dict[str, Any] = {"type": "conversation.item.create", "item": {**item, "id": item_id}}
         if previous_item_id is not None:
             event["previous_item_id"] = previous_item_id
-        request = Request("conversation.item.create", item_id=item_id)
+        request = item_request(event)
         self._queue.append((event, request))
         self._drain()
         return request
@@ -233,28 +327,10 @@ class ClientProtocol:
         if wish.fields.get("conversation") == "none":
             self._ask_beside(wish)
             return wish
+        overdue.give_up(self, "went on")
         self._queue.append(wish)
         self._drain()
         return wish
-
-    @property
-    def asked_event_id(self) -> str | None:
-        """Of the `response.create` that was sent and whose response has not begun."""
-        return self._asked.event_id if self._asked is not None else None
-
-    def begin_overdue(self, event_id: str) -> None:
-        """No response has come of this `response.create`, and it is waited for no longer.
-
-        What waits behind it goes out. Should a response begin after all, it is its answer.
-        """
-        wish = self._asked
-        if wish is None or wish.event_id != event_id or wish.overdue:
-            return
-        wish.overdue = True
-        if not wish.awaited:
-            self._outputs.append(Failed("the response did not begin", None, None))
-        self._drain()
-        self._report_turn()
 
     def set_budget(self, limit_usd: float | None) -> None:
         """Another limit to what this session may cost, or none: what it allows again goes on by itself."""
@@ -271,6 +347,7 @@ class ClientProtocol:
             self._encoder = Encoder(format_of(told))
         request = self._send({"type": "session.update", "session": session})
         request.session = session
+        self._configuration.asked(request.event_id, session)
         return request
 
     def delete(self, item_id: str) -> Request:
@@ -302,10 +379,19 @@ class ClientProtocol:
         """Stop the answer, wherever it is. Returns False where there is nothing to stop."""
         return self._interrupt(server_cancels=False)
 
-    def tool_output(self, call_id: str, output: str) -> bool:
+    def tool_output(self, call_id: str, output: str, *, follow_up: bool = True) -> bool:
         """Answer a function call.
 
-        Returns False where it was answered before, or never asked: each gets exactly one output.
+        When all calls of a response are answered, the next response is asked for: also where the user has
+        said something else meanwhile, since nobody has told them the result yet.
+
+        Args:
+            call_id: as the model gave it.
+            output: what the model reads.
+            follow_up: False where the user's interruption has ended the call: nothing is said of it.
+
+        Returns:
+            False where it was answered before, or never asked: each gets exactly one output.
         """
         response_id = self._calls.get(call_id)
         if response_id is None:
@@ -314,9 +400,22 @@ class ClientProtocol:
         self.add_item({"type": "function_call_output", "call_id": call_id, "output": output})
         waiting = self._open_calls.get(response_id, set())
         waiting.discard(call_id)
+        if not follow_up:
+            self._ended_calls.add(response_id)
         if not waiting and self._open_calls.pop(response_id, None) is not None:
-            self._follow_up(response_id)
+            if response_id in self._ended_calls:
+                self._end_without_follow_up(response_id)
+            else:
+                self._follow_up(response_id)
         return True
+
+    @property
+    def may_speak_beside(self) -> bool:
+        """Whether a word beside the conversation would disturb nobody: it is quiet, and none is asked for."""
+        quiet = not (self._hearing or self._pressed or self._playback.is_sounding)
+        asked = self.answering or self._awaiting_auto or self._asked_beside or self._queue
+        spoken = any(response.active for response in self.conversation.responses.values())
+        return quiet and not asked and not spoken and not self.budget.verdict.stops
 
     # ---- what the player says ------------------------------------------------------------------------------
 
@@ -359,6 +458,7 @@ class ClientProtocol:
             at_s: when it came, on the log's clock.
         """
         self.observe(event, "received", at_s)
+        self._deadlines.heard(event, self)
         if event.type in ANSWERS:
             self._requests.answered(event, self._first_name(event.item_id))
         rule = RULES.get(event.type)
@@ -370,12 +470,19 @@ class ClientProtocol:
     def observe(self, event: Event, direction: Direction, at_s: float) -> None:
         """Fold an event into the conversation without acting on it: what was sent, and local rows."""
         self.conversation.apply(event, direction, at_s)
+        if direction == "sent" and event.type == "session.update":
+            self._configuration.asked(event.text("event_id"), event.part("session"))
+        elif direction == "received" and event.type == "error":
+            self._configuration.refused(event.part("error").get("event_id"))
         verdict = self.budget.look(self.conversation)
         if verdict is not None:
             self._budget_changed(verdict)
         if direction == "sent" and event.type == "conversation.item.create" and event.item_id is not None:
             self._outputs.append(ItemChanged(event.item_id))
-        elif event.type in {"local.tool.started", "local.tool.finished"}:
+        elif direction == "sent" and event.type == "response.create":
+            self._asked_raw += event.text("event_id") not in self._create_ids
+            self._create_ids.discard(event.text("event_id"))
+        elif event.type.startswith("local.tool."):
             call = self.conversation.call(event.call_id)
             if call is not None:
                 self._outputs.append(ItemChanged(call.item_id))
@@ -393,12 +500,14 @@ class ClientProtocol:
         return next((ours for ours, theirs in self.conversation.renamed.items() if theirs == item_id), None)
 
     def connection_lost(self) -> None:
-        """Nothing that was asked for will be answered any more."""
+        """The end: nothing that was asked for will be answered any more."""
         failure = Failed("the connection ended before the answer did", None, None)
         pending = [w for w in self._queue if isinstance(w, Wish)]
-        for dropped in (q[1] for q in self._queue if not isinstance(q, Wish)):
+        for dropped in (*(q[1] for q in self._queue if not isinstance(q, Wish)), *self._unconfirmed.values()):
             dropped.done, dropped.failure = True, failure
         self._queue.clear()
+        overdue.connection_lost(self, failure)
+        self._unconfirmed.clear()
         self._requests.dropped(failure)
         asked = [self._asked] if self._asked else []
         for wish in [*pending, *asked, *self._asked_beside, *self._wish_of.values()]:
@@ -412,10 +521,12 @@ class ClientProtocol:
         for call_id in [c for calls in self._open_calls.values() for c in calls]:
             self._calls[call_id] = None
         self._open_calls.clear()
+        self._ended_calls.clear()
         self._appended_bytes = self._used_samples = 0
         self._has_spoken = False
         self._encoder = Encoder()
         self._held_back = HeldBack()
+        self._kept = self._resuming = None
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -428,6 +539,12 @@ class ClientProtocol:
             item_id = fields.get("item_id")
             request = Request(str(fields.get("type")), item_id=item_id if isinstance(item_id, str) else None)
         request.event_id = str(fields["event_id"])
+        if self._kept is not None:
+            # Nobody is there to take it, and the next one is given what this would have led to.
+            request.done = True
+            return request
+        if request.type == "response.create":
+            self._create_ids.add(request.event_id)
         self._requests.sent(request)
         self._outputs.append(Send(fields))
         return request
@@ -435,6 +552,8 @@ class ClientProtocol:
     def _drain(self) -> None:
         """Send what waits, up to and including the next `response.create`."""
         forbidden = False
+        if self._kept is not None or self._resuming is not None:
+            return
         while self._queue and not self.answering and not self._pressed:
             head = self._queue.popleft()
             if isinstance(head, Wish) and self.budget.verdict.stops:
@@ -454,10 +573,12 @@ class ClientProtocol:
             # output.
             fields = {k: v for k, v in fields.items() if k not in {"tool_choice", "input"}}
         event: dict[str, Any] = {"type": "response.create"}
+        if wish.next_event_id is not None:
+            event["event_id"], wish.next_event_id = wish.next_event_id, None
         if fields:
             event["response"] = fields
         self._send(event)
-        wish.overdue = False
+        wish.overdue, wish.asked_s = False, self._deadlines.clock()
         self._asked = self._newest = wish
         wish.event_id = event["event_id"]
 
@@ -483,28 +604,51 @@ class ClientProtocol:
         if self.budget.verdict.stops:
             self._forbid(wish)
             return
+        if self._kept is not None:
+            self._finish(wish, Failed("there is no connection at this moment", None, None))
+            return
         event = {"type": "response.create", "response": wish.fields}
         if not wish.fields.get("metadata"):
             # By these it is known again: it may begin while another one is being given.
             wish.fields["metadata"] = {"asked_by": self._new_id("wish")}
         self._send(event)
+        wish.overdue, wish.asked_s = False, self._deadlines.clock()
         wish.event_id = str(event["event_id"])
         self._asked_beside.append(wish)
 
     def _interrupt(self, *, server_cancels: bool) -> bool:
+        dropped = overdue.give_up(self, "went on" if server_cancels else "interrupted")
         active = self._active
         asked = None if server_cancels else self._asked
+        calls = tuple(call_id for calls in self._open_calls.values() for call_id in calls)
+        if calls:
+            self._outputs.append(CallsInterrupted(calls))
         audible = self._playback.cut(active)
+        if self._kept is not None:
+            return self._drop_again() or audible or dropped
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
             self._cancels[self._send({"type": "response.cancel"}).event_id] = active
+            self._deadlines.cancelled(active)
         if asked is not None and not asked.cancelled:
             asked.cancelled = True
             self._send({"type": "response.cancel"})
         if not server_cancels and self._awaiting_auto:
             self._awaiting_auto, self._auto_unwanted = False, True
             return True
-        return audible or active is not None or asked is not None
+        if dropped:
+            # What waited behind it goes out, if nothing else is in the way.
+            self._drain()
+            self._report_turn()
+        return audible or active is not None or asked is not None or dropped
+
+    def _drop_again(self) -> bool:
+        """What would be asked for once more, since its connection was lost, is not wanted any more."""
+        dropped = [w for w in self._queue if isinstance(w, Wish) and w.again]
+        for wish in dropped:
+            self._queue.remove(wish)
+            self._finish(wish)
+        return bool(dropped)
 
     def _follow_up(self, response_id: str) -> None:
         wish = self._wish_of.get(response_id)
@@ -513,6 +657,13 @@ class ClientProtocol:
         wish.follow_up = True
         self._queue.append(wish)
         self._drain()
+
+    def _end_without_follow_up(self, response_id: str) -> None:
+        self._ended_calls.discard(response_id)
+        wish = self._wish_of.get(response_id)
+        if wish is not None:
+            self._finish(wish)
+        self._report_turn()
 
     def _finish(self, wish: Wish, failure: Failed | None = None) -> None:
         wish.done, wish.failure = True, failure

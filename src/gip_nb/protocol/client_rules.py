@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import NOT_JSON, decode_json
-from gip_nb.protocol.outputs import Failed, ItemChanged, SettingsChanged, TextAdded, ToolCall
+from gip_nb.protocol.outputs import CutShort, Failed, Hung, ItemChanged, SettingsChanged, TextAdded, ToolCall
 from gip_nb.protocol.requests import Request
+from gip_nb.protocol.retries import fault_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +42,8 @@ def _on_speech_started(p: ClientProtocol, e: Event) -> None:
     detection = p.turn_detection or {}
     if detection.get("interrupt_response") is not False:
         p._interrupt(server_cancels=True)
+    elif overdue.give_up(p, "went on"):
+        p._drain()
     if e.item_id is not None:
         p._outputs.append(ItemChanged(e.item_id))
 
@@ -80,6 +84,7 @@ def _on_response_created(p: ClientProtocol, e: Event) -> None:
     # Told after its end, or again: nothing begins.
     if response_id is None or response is None or not response.active:
         return
+    p._deadlines.begun(response_id)
     if not response.beside:
         p._active = response_id
         if p._auto_unwanted and p._asked is None:
@@ -93,6 +98,9 @@ def _answer_wish(p: ClientProtocol, response: Response) -> None:
     """This response is what was asked for, as far as one can tell."""
     wish = _wish_beside(p, response) if response.beside else p._asked
     if wish is None:
+        if p._asked_raw:
+            p._asked_raw -= 1
+            p._retries.not_ours.add(response.response_id)
         return
     if not response.beside:
         p._asked = None
@@ -101,6 +109,7 @@ def _answer_wish(p: ClientProtocol, response: Response) -> None:
     if wish.cancelled:
         p._playback.mute(response.response_id)
         p._cancelled.add(response.response_id)
+        p._deadlines.cancelled(response.response_id)
 
 
 def _wish_beside(p: ClientProtocol, response: Response) -> Wish | None:
@@ -113,12 +122,19 @@ def _wish_beside(p: ClientProtocol, response: Response) -> Wish | None:
     return None
 
 
-def _on_response_done(p: ClientProtocol, e: Event) -> None:
+def _ended(p: ClientProtocol, e: Event) -> Response | None:
+    """The response that has ended now; None where that was told before."""
     response_id = e.response_id or p.conversation.last_done
     response = p.conversation.responses.get(response_id or "")
     if p._active is not None and (e.response_id is None or response_id == p._active):
         p._active = None
-    if response is None or response.response_id in p._ended:
+    p._deadlines.ended(response_id)
+    return None if response is None or response.response_id in p._ended else response
+
+
+def _on_response_done(p: ClientProtocol, e: Event) -> None:
+    response = _ended(p, e)
+    if response is None:
         return
     p._ended.add(response.response_id)
     p._cancels = {cancel: r for cancel, r in p._cancels.items() if r != response.response_id}
@@ -129,7 +145,10 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
     # One without an item is to be seen too, where it failed.
     for item_id in response.item_ids or [response.response_id]:
         p._outputs.append(ItemChanged(item_id))
-    p._playback.response_done(response)
+    if response.response_id in p._let_go:
+        p._playback.done_after_all(response)
+    else:
+        p._playback.response_done(response)
     calls = _calls_of(p, response)
     wish = p._wish_of.get(response.response_id)
     if calls:
@@ -137,18 +156,41 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
         for call in calls:
             p._calls[call.call_id] = response.response_id
         _hand_out(p, calls)
-    elif wish is not None:
-        failed = response.status == "failed"
-        p._finish(wish, Failed(response.error or "the response failed", None, None) if failed else None)
     if response.status == "failed":
-        p._outputs.append(Failed(response.error or "the response failed", None, None))
+        _on_failed(p, e, response, wish)
+    else:
+        _on_not_failed(p, response, wish, goes_on=bool(calls))
     _answer_unmade_calls(p, response)
     p._drain()
     p._report_turn()
 
 
+def _on_not_failed(p: ClientProtocol, response: Response, wish: Wish | None, *, goes_on: bool) -> None:
+    if response.status == "incomplete":
+        p._outputs.append(CutShort(response.response_id, response.reason))
+    if wish is not None:
+        # What follows from here is another thing to ask for.
+        wish.retried = 0
+        if not goes_on:
+            p._finish(wish)
+
+
+def _on_failed(p: ClientProtocol, e: Event, response: Response, wish: Wish | None) -> None:
+    details = e.part("response").get("status_details")
+    error = details.get("error") if isinstance(details, dict) else None
+    fault = fault_of(error if isinstance(error, dict) else {})
+    message = response.error or "the response failed"
+    failed = Failed(message, None if fault.code == message else fault.code, None)
+    if response.hung or overdue.ask_again(p, wish, failed, fault, response):
+        # It was told before.
+        return
+    if wish is not None:
+        p._finish(wish, failed)
+    p._outputs.append(failed)
+
+
 def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
-    if response.status in {"cancelled", "failed"} or response.beside:
+    if _is_broken_off(p, response) or response.beside:
         # What is called beside the conversation cannot be answered in it.
         return []
     items = [p.conversation.items[i] for i in response.item_ids if i in p.conversation.items]
@@ -160,9 +202,14 @@ def _calls_of(p: ClientProtocol, response: Response) -> list[ToolCall]:
     return list(calls.values())
 
 
+def _is_broken_off(p: ClientProtocol, response: Response) -> bool:
+    """Whether nothing is made of it any more: nobody waits for one that was let go."""
+    return response.status in {"cancelled", "failed"} or response.response_id in p._let_go
+
+
 def _answer_unmade_calls(p: ClientProtocol, response: Response) -> None:
     """Whole calls of an answer that was broken off stay in the server's memory: none may stay unanswered."""
-    if response.status not in {"cancelled", "failed"} or response.beside:
+    if not _is_broken_off(p, response) or response.beside:
         return
     for item in [p.conversation.items[i] for i in response.item_ids if i in p.conversation.items]:
         if item.type != "function_call" or item.call_id is None or item.call_id in p._calls:
@@ -206,6 +253,10 @@ def _on_session(p: ClientProtocol, _e: Event) -> None:
     if p.conversation.input_format is not p._encoder.format:
         # The server has its own mind about it: what it says counts.
         p._encoder = Encoder(p.conversation.input_format)
+    if p.away:
+        # The defaults of a new connection, which is about to be asked for something else.
+        p._outputs.append(SettingsChanged())
+        return
     by_hand = p.turn_detection is None
     if by_hand and not p._pressed:
         # Nobody will say any more that the speech has stopped.
@@ -236,11 +287,24 @@ def _told(e: Event) -> dict[str, Any]:
     return error or {"message": e.text("error") or e.text("message"), "code": e.fields.get("code")}
 
 
+def _code(error: dict[str, Any]) -> str | None:
+    code = error.get("code")
+    code = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None
+    if code is None and error.get("type") in {"authentication_error", "permission_error"}:
+        code = error["type"]
+    return code
+
+
 def _over_already(p: ClientProtocol, response_id: str | None) -> None:
     """The server has no such response any more: where its `response.done` got lost, nothing waits for it."""
     if response_id is None or p._active != response_id:
         return
     p._active = None
+    p._deadlines.ended(response_id)
+    p._outputs.append(Hung("let go", response_id, None, 0.0, ""))
+    response = p.conversation.responses.get(response_id)
+    if response is not None:
+        p._playback.response_done(response)
     wish = p._wish_of.get(response_id)
     if wish is not None:
         p._finish(wish)
@@ -248,30 +312,35 @@ def _over_already(p: ClientProtocol, response_id: str | None) -> None:
     p._report_turn()
 
 
+def _wait_for_the_server_s_own(p: ClientProtocol, wish: Wish) -> None:
+    """Its turn detection was quicker: what we asked for is kept and asked again after that response."""
+    p._take_back(wish)
+    p._awaiting_auto = p._active is None
+    if wish.cancelled:
+        p._finish(wish)
+    else:
+        p._queue.appendleft(wish)
+
+
 def _on_error(p: ClientProtocol, e: Event) -> None:
     error = _told(e)
-    code = error.get("code")
-    code = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None
-    if code is None and error.get("type") in {"authentication_error", "permission_error"}:
-        code = error["type"]
+    code = _code(error)
     caused_by = error.get("event_id")
     caused_by = caused_by if isinstance(caused_by, str) else None
     if code in _LOST_RACES:
         _over_already(p, p._cancels.get(caused_by or ""))
         return
     message = error.get("message")
+    if code == "session_expired" and caused_by is None and p.resumes:
+        # It is about all, and about no single thing: what was asked for may be asked of the next session.
+        words = message if isinstance(message, str) and message else "the session has expired"
+        p._outputs.append(Failed(words, code, None))
+        return
     wish = p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:
-        # The server's own turn detection was quicker: what we asked for is kept and asked again after that
-        # response.
         if wish is not None:
-            p._take_back(wish)
-            p._awaiting_auto = p._active is None
-            if wish.cancelled:
-                p._finish(wish)
-            else:
-                p._queue.appendleft(wish)
+            _wait_for_the_server_s_own(p, wish)
         return
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
@@ -280,13 +349,23 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     if isinstance(refused, Request) and refused.session is not None:
         # Its formats are not in force.
         _on_session(p, e)
+    if wish is not None:
+        p._take_back(wish)
+        fault = fault_of(error)
+        # Trouble at the server is about ours where it says so.
+        passes = wish.event_id == caused_by or reason_of(fault) == "rate limited"
+        if passes and overdue.ask_again(p, wish, failed, fault):
+            return
     if refused is None or not refused.awaited:
         p._outputs.append(failed)
     if wish is not None:
-        p._take_back(wish)
         p._finish(wish, failed)
         p._drain()
         p._report_turn()
+
+
+def _on_rate_limits(p: ClientProtocol, e: Event) -> None:
+    p._retries.limits.observe(e)
 
 
 def _on_item(p: ClientProtocol, e: Event) -> None:
@@ -310,5 +389,6 @@ RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
     "conversation.item.input_audio_transcription.delta": _on_text_delta,
     "conversation.item.added": _on_item,
     "conversation.item.done": _on_item,
+    "rate_limits.updated": _on_rate_limits,
     "error": _on_error,
 }

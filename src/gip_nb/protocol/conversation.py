@@ -20,7 +20,7 @@ from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
 from gip_nb.protocol.local_rules import LOCAL_RULES
 from gip_nb.protocol.prices import PACKAGED
-from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn
+from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn, Untaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,6 +80,8 @@ class Conversation:
         self._most_undone = _MOST_UNDONE
         # Items that are about to be sent, and only restore an earlier talk.
         self._history_ids: set[str] = set()
+        # Items that this connection's server was given again, and in which words; they were known before.
+        self._given_again: dict[str, str] = {}
         # Of responses that were asked for beside the conversation: their metadata.
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
@@ -144,6 +146,27 @@ class Conversation:
     def transcribes(self) -> bool:
         """Whether the server was asked to write down the user's words."""
         return self._input_setting("transcription") is not None
+
+    @property
+    def untaken(self) -> Untaken:
+        """The input of this connection that its server has not taken."""
+        commits = tuple(self._manual)
+        start = min([self._committed_samples, *(commit.start for commit in commits)])
+        end = self._appended_samples[-1]
+        said_from = end if self.turn_detection is not None and not commits else start
+        for item in self.items.values():
+            if item.connection == self.connection and self.is_being_heard(item):
+                said_from = min(said_from, (item.audio_start_ms or 0) * SAMPLES_PER_MS)
+        return Untaken(start, end, max(start, said_from), commits)
+
+    def is_being_heard(self, item: Item) -> bool:
+        """Whether the server has begun to hear this utterance, and has not committed it."""
+        begun = item.role == "user" and item.audio_start_ms is not None
+        return begun and item.item_id not in self._committed and not item.deleted
+
+    def was_given_again(self, item_id: str) -> bool:
+        """Whether this connection's server has it as text that restores it, whatever it was before."""
+        return item_id in self._given_again
 
     def turn_of(self, response_id: str | None, item_id: str | None) -> int | None:
         """The turn that an event with these ids belongs to."""
@@ -286,7 +309,9 @@ class Conversation:
         """The item with this id; made, empty, where a server speaks of one that it never announced."""
         found = self.items.get(item_id)
         if found is None:
-            found = self.items[item_id] = Item(item_id=item_id, added_s=self._now_s)
+            found = self.items[item_id] = Item(
+                item_id=item_id, added_s=self._now_s, connection=self.connection
+            )
         return found
 
     def _claim(self, item: Item, turn: Turn) -> None:

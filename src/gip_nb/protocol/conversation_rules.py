@@ -161,6 +161,8 @@ def _measure(c: Conversation, item: Item) -> None:
 
 def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
     source = e.part("item")
+    if e.item_id is not None and c.was_given_again(e.item_id):
+        _give_again(c, e, e.item_id)
     if e.item_id is None or e.item_id in c.items:
         return
     item = c.item(e.item_id)
@@ -176,6 +178,19 @@ def _on_item_sent(c: Conversation, e: Event, at_s: float) -> None:
         c._claim(item, c.turns[-1])
     _put(c, e.item_id, e.text("previous_item_id"))
     c._may_undo(e.text("event_id"), lambda: _forget_item(c, item))
+
+
+def _give_again(c: Conversation, e: Event, item_id: str) -> None:
+    """An item of an earlier connection: it stays what it was, whatever this server is given for it."""
+    sent = Item(item_id="")
+    fill_item(sent, e.part("item"))
+    c._given_again[item_id] = sent.text
+    c._unconfirmed.append(item_id)
+    c._may_undo(e.text("event_id"), lambda: _note_refusal(c.items[item_id]))
+
+
+def _note_refusal(item: Item) -> None:
+    item.problem = "the server did not take it back after a lost connection"
 
 
 def _forget_item(c: Conversation, item: Item) -> None:
@@ -202,6 +217,10 @@ def _on_item_added(c: Conversation, e: Event, at_s: float) -> None:
         c._unconfirmed.remove(e.item_id)
     elif e.item_id not in c.items:
         _adopt_name(c, e)
+    if c.was_given_again(e.item_id):
+        item = c.item(e.item_id)
+        item.status = "completed" if item.status == "in_progress" else item.status
+        return
     item = c.item(e.item_id)
     fill_item(item, e.part("item"))
     if e.type == "conversation.item.done" or item.role in {"user", "system"}:
@@ -221,7 +240,8 @@ def _adopt_name(c: Conversation, e: Event) -> None:
     source = e.part("item")
     for ours in c._unconfirmed:
         mine = c.items[ours]
-        if mine.role == source.get("role") and mine.type == source.get("type") and mine.says_the_same(source):
+        same = mine.says_the_same(source, c._given_again.get(ours))
+        if mine.role == source.get("role") and mine.type == source.get("type") and same:
             _rename(c, ours, e.item_id or ours)
             return
 
@@ -229,9 +249,12 @@ def _adopt_name(c: Conversation, e: Event) -> None:
 def _rename(c: Conversation, ours: str, new_id: str) -> None:
     c._unconfirmed.remove(ours)
     c.renamed[ours] = new_id
+    if ours in c._given_again:
+        c._given_again[new_id] = c._given_again.pop(ours)
     c.items[new_id] = c.items.pop(ours)
     c.items[new_id].item_id = new_id
-    for names in (c.order, *c._orphans.values(), *(turn.item_ids for turn in c.turns)):
+    made = (response.item_ids for response in c.responses.values())
+    for names in (c.order, *c._orphans.values(), *(turn.item_ids for turn in c.turns), *made):
         names[:] = [new_id if i == ours else i for i in names]
     for item in c.items.values():
         if item.after == ours:

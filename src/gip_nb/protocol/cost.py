@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.prices import Price, Prices, Rate
-    from gip_nb.protocol.turns import Turn
+    from gip_nb.protocol.turns import Response, Turn
     from gip_nb.protocol.usage import Billed, Usage
 
 __all__ = ["Cost", "cost_of", "cost_usd", "total_cost", "turn_cost"]
@@ -74,8 +74,10 @@ def cost_of(billed: Billed, prices: Prices) -> Cost:
 
 def turn_cost(conversation: Conversation, turn: Turn) -> Cost:
     """Of a turn's responses together, each at its own model's price; transcriptions are not in it."""
-    all_billed = (conversation.responses[response_id].billed for response_id in turn.response_ids)
-    return _sum(cost_of(billed, conversation.prices) for billed in all_billed if billed is not None)
+    responses = [conversation.responses[response_id] for response_id in turn.response_ids]
+    all_billed = (response.billed for response in responses)
+    cost = _sum(cost_of(billed, conversation.prices) for billed in all_billed if billed is not None)
+    return _noting_lost(cost, responses)
 
 
 def total_cost(conversation: Conversation) -> Cost:
@@ -87,11 +89,22 @@ def total_cost(conversation: Conversation) -> Cost:
     note = responses.note
     if missing is not None:
         note = "; ".join(part for part in (note, f"transcription not included: {missing}") if part)
+    responses = _noting_lost(msgspec.structs.replace(responses, note=note), conversation.responses.values())
     if responses.usd is None:
-        return msgspec.structs.replace(responses, note=note)
+        return responses
     usd = responses.usd + sum(cost.usd or 0.0 for cost in others)
     bound = responses.is_upper_bound or any(cost.is_upper_bound for cost in others)
-    return Cost(usd, is_upper_bound=bound, note=note)
+    return Cost(usd, is_upper_bound=bound, note=responses.note)
+
+
+def _noting_lost(cost: Cost, responses: Iterable[Response]) -> Cost:
+    """What a lost connection broke off may be billed all the same: nobody was told what it used."""
+    lost = sum(response.lost for response in responses)
+    if not lost:
+        return cost
+    what = "an answer" if lost == 1 else f"{lost} answers"
+    note = f"not included: {what} that a lost connection broke off"
+    return msgspec.structs.replace(cost, note="; ".join(part for part in (cost.note, note) if part))
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:

@@ -6,17 +6,19 @@ the Realtime API's guide on conversations; an assistant's item is made of text a
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.protocol.items import heard_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
 
-__all__ = ["NOT_ANSWERED", "UNTRANSCRIBED", "Restored", "history_items", "restored_items"]
+__all__ = ["NOT_ANSWERED", "UNTRANSCRIBED", "Restored", "history_items", "restored_items", "without_words"]
 
 UNTRANSCRIBED = "[audio of the user, without a transcript]"
 """In place of words that nobody wrote down. Without it an answer would stand there that nobody asked for."""
@@ -53,33 +55,56 @@ def history_items(conversation: Conversation, up_to_turn: int | None = None) -> 
     return [item.fields for item in restored_items(conversation, up_to_turn)]
 
 
-def restored_items(conversation: Conversation, up_to_turn: int | None = None) -> list[Restored]:
-    """As `history_items`, each with the item that it comes from."""
+def restored_items(
+    conversation: Conversation,
+    up_to_turn: int | None = None,
+    *,
+    open_calls: AbstractSet[str] = frozenset(),
+    sounds: Mapping[str, bytes] | None = None,
+) -> list[Restored]:
+    """As `history_items`, each with the item that it comes from.
+
+    Args:
+        conversation: is left as it was.
+        up_to_turn: the last turn to restore; None is all.
+        open_calls: `call_id`s whose output is still to come: these calls are restored without one.
+        sounds: by item id, what was said in place of words that nobody wrote down, in the wire's format.
+    """
     there = [i for i in conversation.ordered() if _is_settled(conversation, i)]
     # An output belongs to its call, whatever turn had begun when it came.
     outputs = {i.call_id: i for i in reversed(there) if i.type == _OUTPUT}
     place = {i.item_id: n for n, i in enumerate(there)}
-    open_calls: set[str] = set()
+    unanswered: set[str] = set()
     found: list[Restored] = []
     past = False
     for item in there:
         past = past or (up_to_turn is not None and (item.turn or 0) > up_to_turn)
         if item.type == _OUTPUT:
-            if item.call_id in open_calls:
-                open_calls.remove(item.call_id)
+            if item.call_id in unanswered:
+                unanswered.remove(item.call_id)
                 found.append(_output(item))
         elif past and (item.turn is None or item.turn > (up_to_turn or 0)):
             continue
         elif item.type == _CALL:
             output = outputs.get(item.call_id)
+            if output is None and item.call_id in open_calls:
+                found.append(_open_call(item))
+                continue
             is_before = output is not None and place[output.item_id] < place[item.item_id]
             restored = list(_call(item, output, with_output=is_before))
             found += restored
             if len(restored) == 1 and item.call_id is not None:
-                open_calls.add(item.call_id)
+                unanswered.add(item.call_id)
         elif item.type == _MESSAGE:
-            found += _message(item)
+            sound = (sounds or {}).get(item.item_id)
+            found += [_sounding(item, sound)] if sound else _message(item)
     return found
+
+
+def without_words(conversation: Conversation) -> list[str]:
+    """The utterances of the user that nobody wrote down, in the conversation's order: their item ids."""
+    there = (i for i in conversation.ordered() if _is_settled(conversation, i))
+    return [i.item_id for i in there if i.role == "user" and i.spoken and not i.text.strip()]
 
 
 def _is_settled(conversation: Conversation, item: Item) -> bool:
@@ -87,6 +112,10 @@ def _is_settled(conversation: Conversation, item: Item) -> bool:
     response = conversation.responses.get(item.response_id or "")
     if item.deleted or (response is not None and response.beside):
         return False
+    if response is not None and response.lost:
+        # A connection broke it off. What somebody heard of it counts; what nobody has is given anew.
+        whole = item.type == _MESSAGE and item.role == "assistant"
+        return whole and bool(item.delivered_samples or item.heard_ms)
     is_growing = response is not None and response.active and item.status == "in_progress"
     return not is_growing or item.interrupted
 
@@ -105,12 +134,21 @@ def _message(item: Item) -> Iterator[Restored]:
         yield Restored(item.item_id, {"type": _MESSAGE, "role": item.role, "content": content})
 
 
+def _sounding(item: Item, sound: bytes) -> Restored:
+    content = [{"type": "input_audio", "audio": base64.b64encode(sound).decode("ascii")}]
+    return Restored(item.item_id, {"type": _MESSAGE, "role": "user", "content": content})
+
+
+def _open_call(item: Item) -> Restored:
+    fields = {"call_id": item.call_id, "name": item.name, "arguments": item.arguments or "{}"}
+    return Restored(item.item_id, {"type": _CALL, **fields})
+
+
 def _call(item: Item, output: Item | None, *, with_output: bool) -> Iterator[Restored]:
     """A call, and its output where that is not still to come: none may stay unanswered."""
     if item.call_id is None or not item.name or (output is None and item.run_s is None):
         return
-    fields = {"call_id": item.call_id, "name": item.name, "arguments": item.arguments or "{}"}
-    yield Restored(item.item_id, {"type": _CALL, **fields})
+    yield _open_call(item)
     if output is None:
         yield Restored(None, {"type": _OUTPUT, "call_id": item.call_id, "output": NOT_ANSWERED})
     elif with_output:

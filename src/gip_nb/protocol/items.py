@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import binascii
 import contextlib
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["SAMPLES_PER_MS", "Item", "added_audio", "fill_item", "heard_samples", "heard_share", "heard_text"]
+__all__ = [
+    "SAMPLES_PER_MS",
+    "CallState",
+    "Item",
+    "added_audio",
+    "fill_item",
+    "heard_samples",
+    "heard_share",
+    "heard_text",
+]
 
 SAMPLES_PER_MS = 24
+# Asked: the user is to allow it. Waiting: for the main thread. The last five are ends.
+CallState = Literal["asked", "waiting", "running", "done", "failed", "timed_out", "denied", "cancelled"]
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -37,6 +48,10 @@ class Item(msgspec.Struct, kw_only=True):
         sound_start_s: when its first sample left the page's loudspeaker.
         run_s: of a function call, when the function began here, on the log's clock.
         duration_ms: of a function call, how long the function took, None before it has ended.
+        call_state: of a function call that this side runs, where it is: see `CallState`; None before.
+        call_state_unix_ms: since when; and, where it waits for an answer, until when that is waited for.
+        traceback: of a function call that raised, for the user's eyes.
+        connection: on which it was told of first; the positions in the input audio are that one's.
         restored: it only restores an earlier talk: it belongs to no turn, and nothing of it is counted.
     """
 
@@ -77,6 +92,10 @@ class Item(msgspec.Struct, kw_only=True):
     sound_start_s: float | None = None
     run_s: float | None = None
     duration_ms: float | None = None
+    call_state: CallState | None = None
+    call_state_unix_ms: float | None = None
+    call_until_unix_ms: float | None = None
+    traceback: str | None = None
     problem: str | None = None
     restored: bool = False
 
@@ -104,11 +123,16 @@ class Item(msgspec.Struct, kw_only=True):
             self.texts[index] = [text]
             self.whole_texts.add(index)
 
-    def says_the_same(self, source: dict[str, Any]) -> bool:
-        """Whether a wire item carries the same words as this one, or answers the same call."""
+    def says_the_same(self, source: dict[str, Any], given: str | None = None) -> bool:
+        """Whether a wire item carries the same words as this one, or answers the same call.
+
+        Args:
+            source: the wire item.
+            given: the words that the server was given for this one, where they are others than its own.
+        """
         other = Item(item_id="")
         fill_item(other, source)
-        return (other.text, other.call_id) == (self.text, self.call_id)
+        return (other.text, other.call_id) == (self.text if given is None else given, self.call_id)
 
 
 def fill_item(item: Item, source: dict[str, Any]) -> None:

@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING
 from gip_nb.protocol.clocks import PageClock
 from gip_nb.protocol.items import SAMPLES_PER_MS, heard_samples
 from gip_nb.protocol.prices import told_prices
+from gip_nb.protocol.turns import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.frames import Event
+    from gip_nb.protocol.items import CallState, Item
 
 __all__ = ["LOCAL_RULES"]
+
+_OUTCOMES: dict[str, CallState] = {
+    "done": "done",
+    "failed": "failed",
+    "timed_out": "timed_out",
+    "denied": "denied",
+    "cancelled": "cancelled",
+}
 
 
 def _on_playback(c: Conversation, e: Event, _at_s: float) -> None:
@@ -99,14 +109,53 @@ def _on_flushed(c: Conversation, e: Event, _at_s: float) -> None:
         c._mark_interrupted(item)
 
 
+def _enter(call: Item, state: CallState, e: Event) -> None:
+    """The call is in this state from now on."""
+    call.call_state = state
+    call.call_state_unix_ms = _number(e, "unix_ms")
+    call.call_until_unix_ms = _number(e, "until_unix_ms")
+
+
+def _number(e: Event, name: str) -> float | None:
+    value = e.fields.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _on_tool_asked(c: Conversation, e: Event, _at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None:
+        _enter(call, "asked", e)
+
+
+def _on_tool_denied(c: Conversation, e: Event, _at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None:
+        _enter(call, "denied", e)
+
+
+def _on_tool_waiting(c: Conversation, e: Event, _at_s: float) -> None:
+    call = c.call(e.call_id)
+    if call is not None:
+        _enter(call, "waiting", e)
+
+
 def _on_tool_started(c: Conversation, e: Event, at_s: float) -> None:
     call = c.call(e.call_id)
     if call is not None:
         call.run_s = at_s
+        _enter(call, "running", e)
 
 
 def _on_tool_finished(c: Conversation, e: Event, at_s: float) -> None:
     call = c.call(e.call_id)
+    if call is not None:
+        # Rows of older versions say only that it has ended.
+        outcome = _OUTCOMES.get(e.text("outcome"))
+        if outcome is not None:
+            _enter(call, outcome, e)
+        else:
+            call.call_state = None
+        call.traceback = e.text("traceback") or None
     if call is not None and call.run_s is not None:
         call.duration_ms = (at_s - call.run_s) * 1000
         if call.turn is not None:
@@ -138,20 +187,60 @@ def _on_connection_opened(c: Conversation, e: Event, _at_s: float) -> None:
     c.model = c.asked_model or c.model
 
 
+def _on_connection_lost(c: Conversation, e: Event, _at_s: float) -> None:
+    """What the server was at comes to no end, and what it was to forget it has forgotten."""
+    for response in [r for r in c.responses.values() if r.active]:
+        response.status, response.reason = "incomplete", LOST
+        for item in [c.items[i] for i in response.item_ids if i in c.items]:
+            if item.status == "in_progress":
+                item.status = "incomplete"
+    for item in [i for i in c.items.values() if i.connection == c.connection and c.is_being_heard(i)]:
+        # What was heard of it is sent again, and is another item then.
+        item.deleted, item.status, item.problem = True, "incomplete", "the connection was lost"
+    for item_id in _ids(e, "deleted_item_ids"):
+        if item_id in c.items:
+            c.items[item_id].deleted = True
+        if item_id in c.order:
+            c.order.remove(item_id)
+    c._undo.clear()
+    c._asked_beside.clear()
+
+
+def _ids(e: Event, name: str) -> list[str]:
+    told = e.fields.get(name)
+    return [i for i in told if isinstance(i, str)] if isinstance(told, list) else []
+
+
 def _on_prices(c: Conversation, e: Event, _at_s: float) -> None:
     c.prices = told_prices(e.fields.get("models"))
 
 
 def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
-    told = e.fields.get("item_ids")
-    ids = [i for i in told if isinstance(i, str)] if isinstance(told, list) else []
+    ids = _ids(e, "item_ids")
     c._history_ids.update(ids)
+    c._given_again = {i: "" for i in ids if i in c.items}
     # They are sent all at once, before the server has said no to any of them.
     c._most_undone += len(ids)
 
 
+def _on_hung(c: Conversation, e: Event, at_s: float) -> None:
+    response = c.responses.get(e.response_id or "")
+    if response is None or not response.active:
+        return
+    if e.text("what") == "silent":
+        response.hung = True
+    elif e.text("what") == "let go":
+        # Should its end come after all, that says what it was; and it is billed then.
+        response.status, response.reason = "cancelled", "let_go"
+        c.turns[response.turn - 1].ended_s = at_s
+        for item in (c.items[i] for i in response.item_ids):
+            if item.status == "in_progress":
+                item.status = "incomplete"
+
+
 LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.connection.opened": _on_connection_opened,
+    "local.connection.lost": _on_connection_lost,
     "local.prices": _on_prices,
     "local.clock": _on_clock,
     "local.history": _on_history,
@@ -164,6 +253,10 @@ LOCAL_RULES: dict[str, Callable[[Conversation, Event, float], None]] = {
     "local.playback.ended": _on_playback,
     "local.playback.flushed": _on_flushed,
     "local.label": _on_label,
+    "local.tool.asked": _on_tool_asked,
+    "local.tool.denied": _on_tool_denied,
+    "local.tool.waiting": _on_tool_waiting,
+    "local.response.hung": _on_hung,
     "local.tool.started": _on_tool_started,
     "local.tool.finished": _on_tool_finished,
 }

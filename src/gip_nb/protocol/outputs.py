@@ -9,9 +9,16 @@ import msgspec
 from gip_nb.protocol.budget import Verdict
 
 __all__ = [
+    "AskAgain",
     "BudgetChanged",
+    "CallsInterrupted",
+    "CutShort",
     "Failed",
     "Flush",
+    "GivenUp",
+    "GivenUpWhy",
+    "Hung",
+    "HungWhat",
     "ItemChanged",
     "Output",
     "Phase",
@@ -27,6 +34,13 @@ __all__ = [
     "Wish",
 ]
 
+# Why what failed is not asked for again: the user has gone on, has heard a part, or stopped it; it was asked
+# often enough; the wait is too long; nobody waits for it any more; it was begun by an event that the user
+# sent as it is.
+GivenUpWhy = Literal["went on", "heard", "interrupted", "attempts", "wait", "timed out", "not ours"]
+# What a response is that is waited for no longer: it did not begin; it was silent, and is cancelled; its
+# cancel was not answered.
+HungWhat = Literal["not begun", "silent", "let go"]
 Phase = Literal["listening", "hearing", "thinking", "speaking"]
 # A talk's: while it is connected, its phase, or that the microphone is muted.
 State = Phase | Literal["idle", "connecting", "muted", "reconnecting", "closed", "error"]
@@ -105,6 +119,12 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class CallsInterrupted(msgspec.Struct, frozen=True):
+    """The user took the turn while these calls were under way; they may go on, or end."""
+
+    call_ids: tuple[str, ...]
+
+
 class BudgetChanged(msgspec.Struct, frozen=True):
     """The budget is nearly spent, is spent, or was changed: the news is to be logged and shown."""
 
@@ -127,6 +147,74 @@ class Failed(msgspec.Struct, frozen=True):
     next_step: str = ""
 
 
+class AskAgain(msgspec.Struct, frozen=True):
+    """A response failed, and is asked for again by itself: the news is to be logged and shown.
+
+    Attributes:
+        response_id: that failed; None where it was refused before it began.
+        attempt: which one this will be, from 1.
+        wait_s: until then.
+        reason: why it failed, in two words.
+        message: the server's.
+    """
+
+    response_id: str | None
+    attempt: int
+    wait_s: float
+    reason: str
+    message: str
+
+
+class GivenUp(msgspec.Struct, frozen=True):
+    """What might have been asked for again is not: the news is to be logged.
+
+    Attributes:
+        response_id: that failed; None where it was refused before it began.
+        attempts: how often it was asked for again.
+        why: it is not, now.
+        reason: why it failed, in two words; None where that was told before.
+        message: the server's.
+        wait_s: how long that would have been to wait.
+    """
+
+    response_id: str | None
+    attempts: int
+    why: GivenUpWhy
+    reason: str | None
+    message: str
+    wait_s: float
+
+
+class CutShort(msgspec.Struct, frozen=True):
+    """A response is incomplete: the news is to be logged. It is not asked for again: it would be again.
+
+    Attributes:
+        response_id: of it.
+        reason: the server's, such as `max_output_tokens` or `content_filter`.
+    """
+
+    response_id: str
+    reason: str | None
+
+
+class Hung(msgspec.Struct, frozen=True):
+    """A response is waited for no longer: the news is to be logged.
+
+    Attributes:
+        what: it is.
+        response_id: None where it did not begin.
+        event_id: of the `response.create` that nothing has come of.
+        waited_s: for its next event.
+        received: what there is of it, in words.
+    """
+
+    what: HungWhat
+    response_id: str | None
+    event_id: str | None
+    waited_s: float
+    received: str
+
+
 class Wish(msgspec.Struct):
     """One `response.create` that was asked for, from the asking to the end of the last tool follow-up.
 
@@ -140,6 +228,10 @@ class Wish(msgspec.Struct):
         event_id: of the newest `response.create` that was sent for it.
         awaited: whether somebody waits for it: then its refusal is theirs, and nobody else is told.
         overdue: it was asked for, has not begun and nobody waits any more: the next one may be asked for.
+        asked_s: when the newest `response.create` was sent for it, on the protocol's clock.
+        retried: how often what it asks for now was asked for again because it failed.
+        again: the connection was lost over it so many times, and it is asked for once more.
+        next_event_id: of the next `response.create` for it, where that is known before it is sent.
     """
 
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -151,6 +243,10 @@ class Wish(msgspec.Struct):
     event_id: str | None = None
     awaited: bool = False
     overdue: bool = False
+    asked_s: float = 0.0
+    retried: int = 0
+    again: int = 0
+    next_event_id: str | None = None
 
 
 Output = (
@@ -166,5 +262,10 @@ Output = (
     | BudgetChanged
     | TurnLabelled
     | ToolCall
+    | CallsInterrupted
+    | AskAgain
+    | GivenUp
+    | CutShort
+    | Hung
     | Failed
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import Decoder
+from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.outputs import Flush, ItemChanged, Play, PlayEnd
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Playback:
         # Items that were given to a player: only of these can something be left to hear.
         self._handed: set[str] = set()
         self._muted_responses: set[str] = set()
+        # Responses of which nothing more is played than came before they were let go.
+        self._let_go: set[str] = set()
+        # Of these: how much of an item is played, where the server has more.
+        self._longer_than_played: dict[str, int] = {}
         self._cut: list[str] = []
         self._delete_when_done: dict[str, list[str]] = {}
         # Of items that are being received: their decoder, and how much of them was given to the player.
@@ -92,7 +97,8 @@ class Playback:
             return
         if player:
             self._handed.add(item.item_id)
-        if (item.response_id or "") in self._muted_responses:
+        response_id = item.response_id or ""
+        if response_id in self._muted_responses or response_id in self._let_go:
             return
         if item.item_id not in self._decoders:
             self._emit(ItemChanged(item.item_id))
@@ -126,6 +132,9 @@ class Playback:
             return
         if event.type == "local.playback.ended":
             self._playing.discard(item_id)
+            end_ms = self._longer_than_played.pop(item_id, None)
+            if end_ms is not None and not self._conversation.items[item_id].playback_cut:
+                self._truncate(self._conversation.items[item_id], end_ms)
         elif item_id not in self._cut and self._may_play(item_id):
             self._playing.add(item_id)
         self._conversation.apply(event, "local")
@@ -164,6 +173,10 @@ class Playback:
         if response is not None and response.beside:
             # It is in no conversation: there is nothing to forget.
             return
+        if item.connection != self._conversation.connection:
+            # Of a connection that is gone: this server was given its words, and has no audio to cut.
+            self._settle_older(item)
+            return
         # Less than a millisecond is no position to truncate at.
         if item.heard_ms is None or item.heard_ms < 1:
             # Deleting an item that is still being written is an error at some servers: wait for its
@@ -173,15 +186,13 @@ class Playback:
             else:
                 self._send({"type": "conversation.item.delete", "item_id": item.item_id})
             return
-        self._send(
-            {
-                "type": "conversation.item.truncate",
-                "item_id": item.item_id,
-                "content_index": item.audio_index,
-                # Rounded down: a position beyond the audio is refused.
-                "audio_end_ms": int(item.heard_ms),
-            }
-        )
+        # Rounded down: a position beyond the audio is refused.
+        self._truncate(item, int(item.heard_ms))
+
+    def _settle_older(self, item: Item) -> None:
+        unheard = item.heard_ms is None or item.heard_ms < 1
+        if unheard and self._conversation.was_given_again(item.item_id):
+            self._send({"type": "conversation.item.delete", "item_id": item.item_id})
 
     # ---- interruption --------------------------------------------------------------------------------------
 
@@ -206,6 +217,48 @@ class Playback:
     def mute(self, response_id: str) -> None:
         """Nothing of this response is played."""
         self._muted_responses.add(response_id)
+
+    def let_go(self, response: Response) -> None:
+        """No more is waited for of this response: what came of it is played to its end, and nothing after."""
+        for item_id in response.item_ids:
+            self._end(self._conversation.items[item_id])
+        self._let_go.add(response.response_id)
+
+    def done_after_all(self, response: Response) -> None:
+        """One that was let go has ended: what came of it since was not played, and is forgotten."""
+        for item_id in self._delete_when_done.pop(response.response_id, []):
+            self._send({"type": "conversation.item.delete", "item_id": item_id})
+        for item in (self._conversation.items[i] for i in response.item_ids):
+            given_ms = self._given_samples.get(item.item_id, 0) // SAMPLES_PER_MS
+            if item.deleted or item.playback_cut or item.generated_samples // SAMPLES_PER_MS <= given_ms:
+                continue
+            if not given_ms:
+                self._send({"type": "conversation.item.delete", "item_id": item.item_id})
+            elif item.item_id in self._handed and (item.played_samples or 0) // SAMPLES_PER_MS < given_ms:
+                # It is still being played: the user may yet cut it short.
+                self._longer_than_played[item.item_id] = given_ms
+            else:
+                self._truncate(item, given_ms)
+
+    def _truncate(self, item: Item, audio_end_ms: int) -> None:
+        self._send(
+            {
+                "type": "conversation.item.truncate",
+                "item_id": item.item_id,
+                "content_index": item.audio_index,
+                "audio_end_ms": audio_end_ms,
+            }
+        )
+
+    def is_muted(self, response_id: str) -> bool:
+        """Whether it was interrupted: nothing more of it is played."""
+        return response_id in self._muted_responses
+
+    def connection_lost(self) -> None:
+        """No more comes of any answer: the player plays what it has, and is told that this is the end."""
+        for item_id in list(self._decoders):
+            self._end(self._conversation.items[item_id])
+        self._delete_when_done.clear()
 
     def response_done(self, response: Response) -> None:
         """A response has ended: what its interruption has left undone is done now."""

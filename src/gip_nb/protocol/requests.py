@@ -10,7 +10,7 @@ import msgspec
 from gip_nb.protocol.frames import Event
 from gip_nb.protocol.outputs import Failed
 
-__all__ = ["ANSWERS", "Request", "Requests", "ignored_settings"]
+__all__ = ["ANSWERS", "Request", "Requests", "ignored_settings", "item_request"]
 
 # Client event -> the event that answers it.
 _ANSWERS = {
@@ -41,6 +41,7 @@ class Request(msgspec.Struct, eq=False):
         answer: the event that answered it.
         failure: why it was refused.
         session: of an update, the canonical fields that were asked for.
+        event: of an item that is added, the whole client event.
     """
 
     type: str
@@ -52,11 +53,17 @@ class Request(msgspec.Struct, eq=False):
     answer: Event | None = None
     failure: Failed | None = None
     session: dict[str, Any] | None = None
+    event: dict[str, Any] | None = None
 
     @property
     def answer_type(self) -> str:
         """The canonical type of the event that answers it; its own where none does."""
         return _ANSWERS.get(self.type, self.type)
+
+
+def item_request(event: dict[str, Any]) -> Request:
+    """For a `conversation.item.create`, its item's id included."""
+    return Request("conversation.item.create", item_id=str(event["item"]["id"]), event=event)
 
 
 class Requests:
@@ -102,6 +109,16 @@ class Requests:
         self._open.remove(request)
         request.failure, request.done = failure, True
         return request
+
+    @property
+    def open(self) -> tuple[Request, ...]:
+        """Those that nothing has answered, in the order in which they were sent."""
+        return tuple(self._open)
+
+    def taken(self) -> list[Request]:
+        """Those that are open, and no longer here: somebody asks for them anew."""
+        requests, self._open = self._open, []
+        return requests
 
     def dropped(self, failure: Failed) -> None:
         """The connection is gone: none will be answered."""

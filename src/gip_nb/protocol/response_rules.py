@@ -90,7 +90,7 @@ def _on_response_done(c: Conversation, e: Event, at_s: float) -> None:
         # Some servers never say that an item is done; its response's end says it.
         if item.status == "in_progress":
             item.status = "completed" if response.status == "completed" else "incomplete"
-    if response.reason in {"turn_detected", "client_cancelled"}:
+    if response.reason in {"turn_detected", "client_cancelled"} and not response.hung:
         turn.interrupted = True
     response.usage = usage_of(source)
     turn.requests += 1

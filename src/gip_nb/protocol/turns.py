@@ -9,11 +9,13 @@ import msgspec
 from gip_nb.protocol.audio_formats import PCM16, AudioFormat
 from gip_nb.protocol.usage import Billed, Usage
 
-__all__ = ["ENDED", "Commit", "Direction", "Response", "SpeechEnd", "Turn"]
+__all__ = ["ENDED", "LOST", "Commit", "Direction", "Response", "SpeechEnd", "Turn", "Untaken"]
 
 Direction = Literal["sent", "received", "local"]
 SpeechEnd = Literal["vad", "speech_stopped", "commit", "text"]
 ENDED = frozenset({"completed", "cancelled", "failed", "incomplete"})
+LOST = "connection_lost"
+"""The reason of a response that its connection broke off: no server says this."""
 
 
 class Response(msgspec.Struct, kw_only=True):
@@ -22,6 +24,7 @@ class Response(msgspec.Struct, kw_only=True):
     Attributes:
         model: by which it is priced: the session's, as it was told when this began.
         billed: what the server bills, once it is done.
+        hung: this side cancelled it, or let go of it, because nothing more came.
         beside: it is no part of the conversation (`conversation: "none"`): neither are its items.
         output_format: of its audio on the wire, the session's when it began or its own.
     """
@@ -41,12 +44,18 @@ class Response(msgspec.Struct, kw_only=True):
     billed: Billed | None = None
     metadata: dict[str, Any] | None = None
     beside: bool = False
+    hung: bool = False
     output_format: AudioFormat = PCM16
 
     @property
     def active(self) -> bool:
         """Whether the server may still send parts of it."""
         return self.status not in ENDED
+
+    @property
+    def lost(self) -> bool:
+        """Whether its connection broke it off: what it used nobody was told."""
+        return self.reason == LOST
 
 
 class Turn(msgspec.Struct, kw_only=True):
@@ -113,3 +122,18 @@ class Commit(msgspec.Struct, frozen=True):
     start: int
     end: int
     at_s: float
+
+
+class Untaken(msgspec.Struct, frozen=True):
+    """Input that was sent on this connection and not taken, in samples of it.
+
+    Attributes:
+        start, end: where it lies.
+        said_from: from here on somebody speaks, as far as the server has said; `end` where nobody does.
+        commits: those that the server has not confirmed.
+    """
+
+    start: int
+    end: int
+    said_from: int
+    commits: tuple[Commit, ...] = ()

@@ -166,7 +166,10 @@ class RealtimeSession(Readable):
 
     @property
     def state(self) -> str:
-        """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
+        """In a word.
+
+        It is idle, connecting, listening, hearing, thinking, speaking, muted, reconnecting, closed or error.
+        """
         return self._session.state
 
     @property

@@ -57,6 +57,8 @@ class Line:
         self._outgoing: asyncio.Queue[Frame | dict[str, Any]] = asyncio.Queue()
         # How the newest connection has ended; None while it has not.
         self.ended: TransportClosed | None = None
+        # Whether this side has closed it.
+        self.left = False
 
     async def open(self, settings: Settings, dialect: Dialect) -> None:
         """Connect in this dialect and begin to read and write.
@@ -79,7 +81,7 @@ class Line:
             )
             raise
         self._transport = transport
-        self.ended = None
+        self.ended, self.left = None, False
         row, event = self._log.local(
             "connection.opened", dialect=dialect, model=settings.model, url=settings.websocket_base_url
         )
@@ -98,6 +100,7 @@ class Line:
         transport, self._transport = self._transport, None
         if transport is None:
             return
+        self.left = True
         if self._writer is not None and not self._writer.done():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._outgoing.join(), _DRAIN_TIMEOUT_S)
@@ -105,6 +108,20 @@ class Line:
         if self._reader is not None:
             await asyncio.wait({self._reader}, timeout=_DRAIN_TIMEOUT_S)
         self.abandon()
+
+    def unsent(self) -> list[Frame | dict[str, Any]]:
+        """What was to be sent and has not been, in order; it will not be any more."""
+        found: list[Frame | dict[str, Any]] = []
+        while not self._outgoing.empty():
+            found.append(self._outgoing.get_nowait())
+            self._outgoing.task_done()
+        return found
+
+    def let_go(self) -> Transport | None:
+        """Stop reading and writing, and forget the connection: whoever takes it closes it."""
+        self.abandon()
+        transport, self._transport = self._transport, None
+        return transport
 
     def abandon(self) -> None:
         """Stop reading and writing at once."""

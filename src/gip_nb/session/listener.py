@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
-    from gip_nb.protocol.outputs import State
+    from gip_nb.protocol.outputs import AskAgain, State
+    from gip_nb.session.reconnecting import Attempt
 
 __all__ = ["Listener"]
 
@@ -20,6 +21,9 @@ class Listener(Protocol):
 
     def state_changed(self, state: State) -> None:
         """The talk's state in a word."""
+
+    def reconnect_changed(self, attempt: Attempt | None) -> None:
+        """The connection is lost, and this is where coming back is; None: it is back, or given up."""
 
     def item_changed(self, item_id: str) -> None:
         """An item was made, changed or deleted."""
@@ -42,6 +46,9 @@ class Listener(Protocol):
     def turn_labelled(self, turn: int) -> None:
         """The user has said something of a turn, or taken it back; at any time, after the end too."""
 
+    def can_ask(self) -> bool:
+        """Whether somebody will see a question: a page shows the talk, or has and may come back."""
+
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         """Entered while a function runs, on its thread: what it displays meanwhile. Must not raise."""
 
@@ -50,6 +57,9 @@ class Listener(Protocol):
 
     def log_changed(self, folder: Path | None, *, stopped: bool) -> None:
         """The talk is written into this folder, or, `stopped`, is not any more; None: it could not begin."""
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        """A response failed and is asked for again after a wait; None: that is over, well or not."""
 
     def failed(self, error: GipError) -> None:
         """Something went wrong that the user should see; the session may go on."""

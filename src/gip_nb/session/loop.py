@@ -1,4 +1,4 @@
-"""The process's loop thread, callback thread and writer thread: nothing else here starts a thread.
+"""The process's loop, callback, writer and tool threads: nothing else here starts a thread.
 
 One loop serves every session (measured: 200 sessions cost half the CPU of a thread each). What users hang on
 a session (`on`, `observe`) runs on the callback thread, in order, so that a slow callback never stops sound.
@@ -11,19 +11,21 @@ import functools
 import logging
 import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from gip_nb.errors import GipError
+from gip_nb.session.main_thread import main_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Future
 
 __all__ = [
     "InterpreterEnds",
+    "TooManyThreads",
     "callbacks",
     "in_thread",
+    "in_tool_thread",
     "loop",
     "on_loop",
     "on_writer",
@@ -41,6 +43,10 @@ _lock = threading.Lock()
 
 class InterpreterEnds(Exception):
     """Work was given to a thread when the interpreter had begun to end."""
+
+
+class TooManyThreads(Exception):
+    """As many tools run as may at once."""
 
 
 class _LoopThread:
@@ -119,7 +125,8 @@ def on_the_loop_thread() -> bool:
 def run_blocking(coroutine: Coroutine[Any, Any, R]) -> R:
     """Run `coroutine` on the loop and wait for its result.
 
-    Any thread but the loop's own may call. An interrupt of the kernel cancels the coroutine.
+    Any thread but the loop's own may call. An interrupt of the kernel cancels the coroutine. While the main
+    thread waits here, it runs the tools that want it.
 
     Raises:
         GipError: called on the loop's thread, where waiting would wait for itself.
@@ -132,6 +139,7 @@ def run_blocking(coroutine: Coroutine[Any, Any, R]) -> R:
         )
     future: Future[R] = asyncio.run_coroutine_threadsafe(coroutine, loop())
     try:
+        main_thread.work_until(future)
         return future.result()
     except BaseException:
         future.cancel()
@@ -148,6 +156,47 @@ def start_task(coroutine: Coroutine[Any, Any, object]) -> None:
             _log.exception("a background task failed")
 
     asyncio.run_coroutine_threadsafe(watched(), loop())
+
+
+# Tools that never return keep theirs.
+MOST_TOOL_THREADS = 128
+_tool_threads = threading.BoundedSemaphore(MOST_TOOL_THREADS)
+
+
+def in_tool_thread(call: Callable[[], R], name: str) -> asyncio.Future[R]:
+    """Run a user's function in a thread of its own, from the loop; it cannot be cancelled.
+
+    Of its own: slow tools hold no worker that others wait for, and being a daemon one that hangs does not
+    hold up the end of the process.
+
+    Args:
+        call: what is run; its exception goes to the future.
+        name: of the thread.
+
+    Raises:
+        TooManyThreads: 128 run already.
+    """
+    slots = _tool_threads
+    if not slots.acquire(blocking=False):
+        raise TooManyThreads
+    future: Future[R] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            future.set_exception(error)
+        finally:
+            slots.release()
+
+    try:
+        threading.Thread(target=run, name=f"gip_nb-tool-{name}", daemon=True).start()
+    except RuntimeError:
+        # The system gives no more, or the interpreter has begun to end.
+        slots.release()
+        raise TooManyThreads from None
+    return asyncio.wrap_future(future, loop=loop())
 
 
 async def in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -184,6 +233,7 @@ def on_loop(
         coroutine = method(self, *args, **kwargs)
         if asyncio.get_running_loop() is loop():
             return await coroutine
+        main_thread.look_for_loop()
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop()))
 
     return functools.update_wrapper(hop, method)  # type: ignore[return-value]  # typeshed's wrapper hides the method it makes

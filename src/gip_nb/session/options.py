@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.errors import BadSetting, UnknownOption
 from gip_nb.protocol.audio_formats import FORMATS, PCM16, format_told
+from gip_nb.protocol.configuration import overlaid, side_of
 from gip_nb.protocol.dialects import session_to_canonical
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ __all__ = [
 
 _TRANSCRIPTION_MODEL = "whisper-1"
 _TURN_DETECTION = ("server_vad", "semantic_vad", "none")
-
-_CAN_BE_OFF = frozenset({"noise_reduction", "transcription", "turn_detection"})
 
 # What may stand in `**session`, in either dialect's name, beside the named arguments of talk() and connect().
 SESSION_OPTIONS = frozenset(
@@ -60,6 +59,8 @@ SESSION_OPTIONS = frozenset(
 NAMED_OPTIONS = frozenset(
     {
         "api_key",
+        "approve",
+        "approve_timeout_s",
         "base_url",
         "budget_usd",
         "dialect",
@@ -71,6 +72,11 @@ NAMED_OPTIONS = frozenset(
         "log_limit_bytes",
         "model",
         "prices",
+        "tool_slow",
+        "tool_timeout_s",
+        "response_timeout_s",
+        "retry",
+        "reconnect",
         "tools",
         "transcription",
         "turn_detection",
@@ -227,39 +233,13 @@ def canonical_session(
     if instructions is not None:
         session["instructions"] = instructions
     if voice is not None:
-        _input_or_output(session, "output")["voice"] = voice
+        side_of(session, "output")["voice"] = voice
     if turn_detection is not ...:
-        _input_or_output(session, "input").setdefault("turn_detection", _turn_detection(turn_detection))
+        side_of(session, "input").setdefault("turn_detection", _turn_detection(turn_detection))
     if transcription is not None:
-        _input_or_output(session, "input").setdefault("transcription", _transcription(transcription))
+        side_of(session, "input").setdefault("transcription", _transcription(transcription))
     check_formats(session)
     return session
-
-
-def overlaid(session: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """The session that is to be asked for, with a change laid over it.
-
-    Args:
-        session: canonical fields; is left as it was.
-        change: canonical fields. A None takes back what was asked for; where the API has an "off" it is that.
-
-    Raises:
-        BadSetting: `audio` is none of the API's.
-    """
-    out = {**session, **{key: value for key, value in change.items() if key != "audio"}}
-    if isinstance(session.get("audio"), Mapping):
-        out["audio"] = {side: dict(inner) for side, inner in session["audio"].items()}
-    sides = change.get("audio")
-    if sides is not None and not isinstance(sides, Mapping):
-        raise BadSetting(f"audio {sides!r}", "give it as the API does: {'input': {...}, 'output': {...}}.")
-    for side, inner in (sides or {}).items():
-        asked = _input_or_output(out, side)
-        for key, value in (inner or {}).items():
-            if value is None and key not in _CAN_BE_OFF:
-                asked.pop(key, None)
-            else:
-                asked[key] = value
-    return {key: value for key, value in out.items() if value is not None}
 
 
 def check_formats(session: Mapping[str, Any]) -> None:
@@ -290,14 +270,6 @@ def _transcription(given: object) -> dict[str, Any] | None:
     if isinstance(given, Mapping):
         return dict(given)
     raise BadSetting(f"transcription {given!r}", "use True, False, a model's name or the API's object.")
-
-
-def _input_or_output(session: dict[str, Any], side: str) -> dict[str, Any]:
-    audio = session.setdefault("audio", {})
-    found = audio.setdefault(side, {}) if isinstance(audio, dict) else None
-    if not isinstance(found, dict):
-        raise BadSetting(f"audio {audio!r}", "give it as the API does: {'input': {...}, 'output': {...}}.")
-    return found
 
 
 def _turn_detection(given: object) -> dict[str, Any] | None:

@@ -150,6 +150,7 @@ class Reply:
         usage: tokens and billed requests of the turn.
         latency: milliseconds from the end of the question: `first_event_ms`, `first_audio_ms` (None where
             there was no audio).
+        reason: why it is not completed, such as `max_output_tokens`; None where nobody said.
     """
 
     text: str
@@ -159,6 +160,7 @@ class Reply:
     turn: int | None
     usage: dict[str, int] = field(repr=False)
     latency: dict[str, float | None] = field(repr=False)
+    reason: str | None = None
 
     @property
     def audio(self) -> NDArray[np.int16]:
@@ -182,9 +184,11 @@ def reply_of(conversation: Conversation, sound: Callable[[str], bytes], response
     Args:
         conversation: they are in.
         sound: gives an item's audio by its id, PCM16 mono 24 000 Hz.
-        response_ids: in order: the answer, then the follow-ups of its tool calls.
+        response_ids: in order: the answer, then the follow-ups of its tool calls. What a lost connection
+            broke off, and was asked for again, is no part of the reply; it stays an item of the turn.
     """
-    responses = [conversation.responses[r] for r in response_ids if r in conversation.responses]
+    made = [conversation.responses[r] for r in response_ids if r in conversation.responses]
+    responses = [response for response in made if not response.lost] or made
     items = [conversation.items[i] for r in responses for i in r.item_ids if i in conversation.items]
     spoken = [i for i in items if i.type == "message"]
     turn = conversation.turns[responses[-1].turn - 1] if responses else None
@@ -208,4 +212,5 @@ def reply_of(conversation: Conversation, sound: Callable[[str], bytes], response
             "first_event_ms": since_end(turn.first_event_s if turn is not None else None),
             "first_audio_ms": since_end(turn.first_audio_s if turn is not None else None),
         },
+        reason=responses[-1].reason if responses else None,
     )

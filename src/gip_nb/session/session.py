@@ -15,12 +15,13 @@ from gip_nb.errors import BadSetting, BudgetSpent, NothingToDo, SettingIgnored, 
 from gip_nb.journal.readable import Readable
 from gip_nb.protocol import dialects
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES
+from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S
 from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.labels import label_fields
 from gip_nb.session.loop import in_thread, on_loop
 from gip_nb.session.options import canonical_session, check_response, check_voice
 from gip_nb.session.reply import read_question, read_sound, reply_of
-from gip_nb.session.talking import BEGIN_TIMEOUT_S, Talking
+from gip_nb.session.talking import Talking
 from gip_nb.session.trouble import must_be_json, must_be_seconds, must_be_text, offers_nearest
 
 if TYPE_CHECKING:
@@ -84,21 +85,22 @@ class AsyncRealtimeSession(Readable, Talking):
 
         Raises:
             BadAudio, AudioFileNotFound: there is nothing to ask.
-            TimedOut: the answer did not come in time.
+            TimedOut: the answer did not come in time, or nothing more of it came for `response_timeout_s`.
             BudgetSpent: the budget allows no answer, or none to what a tool has returned.
-            ServerError: the response failed.
-            ConnectionDropped: the connection ended.
+            ServerError: the response failed, and was not to be asked for again (see `Retry`) or failed again.
+            ConnectionDropped: the connection ended, and did not come back.
         """
         must_be_seconds(timeout_s)
         question = await in_thread(read_question, what, sample_rate_hz)
         try:
             async with asyncio.timeout(timeout_s), self._asking:
                 await self.connect()
+                await self.calls.look_again()
                 if question.text is not None:
                     item = self.protocol.send_text(question.text)
                     wish = self.protocol.respond()
                     self._pump()
-                    await self._waits.settled(wish, item)
+                    await self._whole_answer(wish, item)
                 else:
                     wish = await self._ask_aloud(question.pcm or b"")
         except TimedOut:
@@ -114,8 +116,17 @@ class AsyncRealtimeSession(Readable, Talking):
         async with self._one_utterance(pcm) as commit:
             wish = self.protocol.respond()
             self._pump()
-            await self._waits.settled(wish, commit)
+            await self._whole_answer(wish, commit)
         return wish
+
+    async def _whole_answer(self, wish: Wish, question: Request) -> None:
+        try:
+            await self._waits.settled(wish, question)
+        finally:
+            if not wish.done:
+                # Nobody waits for it any more: it is not to be asked for again.
+                self.protocol.ask_no_more(wish)
+                self._pump()
 
     @on_loop
     async def speak(self, pcm: bytes) -> None:
@@ -146,6 +157,7 @@ class AsyncRealtimeSession(Readable, Talking):
             ServerError: the server refuses it.
         """
         await self.connect()
+        await self.calls.look_again()
         async with self._asking, self._one_utterance(pcm) as commit:
             if response is not None:
                 self.protocol.respond(response)
@@ -286,6 +298,10 @@ class AsyncRealtimeSession(Readable, Talking):
             self._early.clear()
             self._early_press = self._early_held = True
             await self.connect()
+        elif self._at == "reconnecting":
+            self.protocol.press()
+            self._pump()
+            await self.connect()
         else:
             await self.connect()
             self.protocol.press()
@@ -299,7 +315,8 @@ class AsyncRealtimeSession(Readable, Talking):
             NothingToDo: it is shorter than 100 ms; nothing was sent.
         """
         self._early_held = False
-        await self.connect()
+        if self._at != "reconnecting":
+            await self.connect()
         if self.protocol.release() is None:
             samples = self.protocol.uncommitted_samples
             self._tell_state()
@@ -328,6 +345,7 @@ class AsyncRealtimeSession(Readable, Talking):
         check_response(overrides)
         must_be_json(overrides)
         await self.connect()
+        await self.calls.look_again()
         wish = self.protocol.respond(overrides)
         self._pump()
         await self._waits.begun(wish, self.protocol.waits_its_turn, BEGIN_TIMEOUT_S)
@@ -372,6 +390,9 @@ class AsyncRealtimeSession(Readable, Talking):
         await self.connect()
         if self.protocol.voice_is_fixed:
             check_voice(session, self.protocol.conversation.session)
+        if "tools" in session:
+            # From now on the user says which there are.
+            self.calls.set_by_user = True
         request = self.protocol.update(session)
         await self._answered(request)
         return self.ignored_settings(request)
@@ -484,7 +505,7 @@ class AsyncRealtimeSession(Readable, Talking):
 
         Raises:
             TimedOut: it did not come.
-            ConnectionDropped: the connection ended first.
+            ConnectionDropped: the connection ended first, and did not come back.
         """
         must_be_seconds(timeout_s)
         must_be_text(event_type=event_type)

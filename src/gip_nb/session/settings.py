@@ -13,7 +13,10 @@ import msgspec
 
 from gip_nb.errors import BadSetting, MissingKey
 from gip_nb.protocol.budget import budget_of, must_have_price
+from gip_nb.protocol.deadlines import RESPONSE_TIMEOUT_S, response_timeout_of
 from gip_nb.protocol.prices import PACKAGED, REHEARSAL, Prices, read_prices
+from gip_nb.protocol.reconnection import Reconnect, read_reconnect
+from gip_nb.protocol.retries import Retry, retry_of
 from gip_nb.session.base_url import DEFAULT_BASE_URL, read_base_url
 from gip_nb.session.history_option import read_history
 from gip_nb.session.log_option import DEFAULT_LIMIT_BYTES, read_limit, read_log
@@ -117,6 +120,9 @@ class Settings:
         history: canonical items of an earlier talk, which each session begins with.
         log: in this folder each session writes itself into one of its own; None: nothing is written.
         log_limit_bytes: how much that may hold.
+        retry: how responses that failed are asked for again.
+        response_timeout_s: how long one may be silent while it is generated; None: for ever.
+        reconnect: how it comes back when its connection is lost; None: that is its end.
     """
 
     model: str
@@ -132,6 +138,9 @@ class Settings:
     history: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     log: Path | None = None
     log_limit_bytes: int = DEFAULT_LIMIT_BYTES
+    retry: Retry = field(default_factory=Retry)
+    response_timeout_s: float | None = RESPONSE_TIMEOUT_S
+    reconnect: Reconnect | None = field(default_factory=Reconnect)
 
     def scrub(self, frame: bytes) -> bytes:
         """A frame with the key written `[key]`: what anything that outlives the kernel is given."""
@@ -232,6 +241,9 @@ def resolve(
     history: object = (),
     log: str | os.PathLike[str] | Literal[False] | None = None,
     log_limit_bytes: int | None = None,
+    retry: bool | Retry | Mapping[str, Any] = True,
+    response_timeout_s: float | None = RESPONSE_TIMEOUT_S,
+    reconnect: bool | Mapping[str, Any] | Reconnect = True,
     environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Settings:
@@ -251,6 +263,9 @@ def resolve(
         history: items of an earlier talk, as the API writes them, in either dialect.
         log: the folder in which each session writes itself into one of its own; else `GIP_LOG`; False: none.
         log_limit_bytes: how much that may hold.
+        retry: whether and how responses that failed are asked for again, see `Retry`.
+        response_timeout_s: how long a response may be silent while it is generated; None: for ever.
+        reconnect: whether a lost connection comes back, or how: `Reconnect`, or a dict of its fields.
         environment: instead of `os.environ` and `.env` (tests).
         **options: further session fields in either dialect's name; `extra_headers`, `extra_query`.
 
@@ -298,6 +313,9 @@ def resolve(
         history=read_history(history),
         log=read_log(log, found.environment.get("GIP_LOG")),
         log_limit_bytes=read_limit(log_limit_bytes),
+        retry=retry_of(retry),
+        response_timeout_s=response_timeout_of(response_timeout_s),
+        reconnect=read_reconnect(reconnect),
     )
 
 

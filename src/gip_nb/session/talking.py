@@ -6,13 +6,12 @@ Everything here runs on the loop; `connect()` and `close()` may be awaited from 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import logging
 import math
+import random
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -26,24 +25,31 @@ from gip_nb.protocol import outputs
 from gip_nb.protocol.budget import Budget, budget_of, must_have_price
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
+from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, CANCEL_TIMEOUT_S, Limits
 from gip_nb.protocol.frames import append_frame
+from gip_nb.protocol.kept_input import Sound
+from gip_nb.protocol.reconnection import comes_back
 from gip_nb.protocol.requests import ignored_settings
+from gip_nb.session.calls import Calls
 from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
+from gip_nb.session.response_news import ResponseNews
+from gip_nb.session.returning import AGAIN, At, Returning
 from gip_nb.session.speaker import Flushed, NoSpeaker
+from gip_nb.session.timers import Timer, now_s
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
     ends_session,
+    error_of,
     error_of_close,
     error_of_failure,
 )
 from gip_nb.session.waits import Waits
-from gip_nb.tools import Called
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from gip_nb.errors import LogStopped
@@ -52,25 +58,21 @@ if TYPE_CHECKING:
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.frames import Event
-    from gip_nb.protocol.outputs import Output, State
+    from gip_nb.protocol.outputs import Output, State, Wish
     from gip_nb.protocol.requests import Request
     from gip_nb.session.listener import Listener
     from gip_nb.session.log_writer import LogWriter
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
-    from gip_nb.session.transport import Transport, TransportClosed
+    from gip_nb.session.transport import Transport
     from gip_nb.tools import Tools
 
 __all__ = ["BEGIN_TIMEOUT_S", "Talking"]
 
-_At = Literal["idle", "connecting", "open", "closing", "closed", "error"]
-
 _log = logging.getLogger(__name__)
 _FLUSH_TIMEOUT_S = 1.0
-BEGIN_TIMEOUT_S = 15.0
 # 10 s of microphone frames of 40 ms.
 _EARLY_FRAMES = 250
-_AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
 
 
 def new_id(prefix: str) -> str:
@@ -78,7 +80,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{uuid.uuid4().hex[:20]}"
 
 
-class Talking:
+class Talking(Returning):
     """Line, protocol, journal, tools and speaker of one session, from its opening to its end.
 
     Args:
@@ -102,18 +104,29 @@ class Talking:
         self.log = EventLog()
         self.tables = Tables(self.log)
         self.error: GipError | None = None
-        self._tools = tools
         self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
         self._listener = listener
         self._budget_usd = settings.budget_usd
         # Who is told that the budget is nearly spent; a blocking face warns in the cell instead.
         self.budget_warning: Callable[[str], object] = _log.warning
-        self.protocol = ClientProtocol(new_id, player=self._speaker.plays, budget=Budget(settings.budget_usd))
+        self.protocol = ClientProtocol(
+            new_id,
+            player=self._speaker.plays,
+            budget=Budget(settings.budget_usd),
+            retry=settings.retry,
+            limits=Limits(
+                begin_s=BEGIN_TIMEOUT_S, response_s=settings.response_timeout_s, cancel_s=CANCEL_TIMEOUT_S
+            ),
+            clock=now_s,
+            random=random.random,
+        )
+        self._timer = Timer(lambda: self.protocol.due_s, self._on_time)
+        self._news = ResponseNews(self.note, listener)
         self._log_writer: LogWriter | None = None
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
-        self._at: _At = "idle"
+        self._at: At = "idle"
         self._told_state: State = "idle"
         self._muted = False
         self._microphone_held = False
@@ -124,7 +137,8 @@ class Talking:
         self._capture_marks = CaptureMarks()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
-        self._begin_timer: asyncio.TimerHandle | None = None
+        self.calls = Calls(tools, self, listener)
+        self._begin_returning()
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
 
@@ -137,7 +151,10 @@ class Talking:
 
     @property
     def state(self) -> State:
-        """In a word: idle, connecting, listening, hearing, thinking, speaking, muted, closed or error."""
+        """In a word.
+
+        It is idle, connecting, listening, hearing, thinking, speaking, muted, reconnecting, closed or error.
+        """
         if self._at != "open":
             return "closed" if self._at == "closing" else self._at
         phase = self.protocol.phase
@@ -150,6 +167,8 @@ class Talking:
         Its greeting tells its defaults; and turn detection may be off for one utterance that does not come
         from the microphone.
         """
+        if self._at == "reconnecting":
+            return False
         giving_back = self._giving_back
         lent = self._microphone_held or (giving_back is not None and not giving_back.done)
         return self._at != "open" or (self._first_update is None and not lent)
@@ -212,30 +231,37 @@ class Talking:
 
     @on_loop
     async def connect(self) -> None:
-        """Connect, unless connected. Each verb does so by itself.
+        """Connect, unless connected. Each verb does so by itself; while it reconnects, each waits for that.
 
         Raises:
             AlreadyClosed: the session has ended.
             KeyRefused, ConnectionRefused, HostUnreachable, RehearsalFailed, TimedOut: it could not.
         """
-        async with self._connecting:
-            if self._at == "open":
-                return
-            self._raise_if_ended()
-            self._move("connecting")
-            try:
-                await self._open_log()
-                await self._open()
-            except GipError as error:
-                await self._line.close()
-                if self._at == "connecting":
-                    self._end("error", error)
-                await self._write_log()
-                raise
-            except BaseException:
-                self._line.abandon()
-                self._end("closed", None)
-                raise
+        while self._at != "open":
+            if self._at == "reconnecting":
+                await self._waits.until(lambda: self._at != "reconnecting", "the connection", None)
+                continue
+            async with self._connecting:
+                if self._at not in {"open", "reconnecting"}:
+                    await self._connect_first()
+
+    async def _connect_first(self) -> None:
+        self._raise_if_ended()
+        self._move("connecting")
+        try:
+            await self._open_log()
+            await self.calls.look_again()
+            await self._open()
+        except GipError as error:
+            await self._line.close()
+            if self._at == "connecting":
+                self._end("error", error)
+            await self._write_log()
+            raise
+        except BaseException:
+            self._line.abandon()
+            self._end("closed", None)
+            raise
 
     async def _open_log(self) -> None:
         try:
@@ -262,6 +288,7 @@ class Talking:
             from gip_nb.session.embedded import with_rehearsal_address
 
             self.settings = await in_thread(with_rehearsal_address, self.settings)
+            self._embedded = True
             self._raise_if_ended()
         if self.settings.prices.own:
             # In the log, so that a loaded recording costs what the talk did.
@@ -269,7 +296,7 @@ class Talking:
         await open_line(self._line, self._waits, self.settings, self._raise_if_ended)
         if self._line.ended is not None:
             # It closed right after its greeting, when nobody waited for anything.
-            raise self.error or error_of_close(self._line.ended.code, self._line.ended.reason, _AGAIN)
+            raise self.error or error_of_close(self._line.ended.code, self._line.ended.reason, AGAIN)
         self._raise_if_ended()
         self._move("open")
         self._first_update = self.protocol.update(self.first_settings())
@@ -278,6 +305,7 @@ class Talking:
             self.protocol.press()
         while self._early:
             self._append_microphone(*self._early.popleft())
+        self._opened()
         self._pump()
 
     def _restore(self, items: Sequence[dict[str, Any]], source: str) -> None:
@@ -296,8 +324,9 @@ class Talking:
     def first_settings(self) -> dict[str, Any]:
         """What the server is asked for when the connection is open: a canonical session."""
         session = dict(self.settings.session)
-        if self._tools is not None:
-            session["tools"] = self._tools.schemas()
+        tools = self.calls.schemas()
+        if tools is not None:
+            session["tools"] = tools
         return session
 
     @on_loop
@@ -306,12 +335,15 @@ class Talking:
         if self._at in {"closing", "closed", "error"}:
             await self._write_log()
             return
-        if self._at == "open":
+        if self._at in {"open", "reconnecting"}:
             await self._note_what_was_heard()
         self._at = "closing"
+        if self._returning is not None:
+            self._returning.cancel()
         try:
             await self._line.close()
         finally:
+            self.protocol.connection_lost()
             self._end("closed", None)
             await self._write_log()
 
@@ -331,16 +363,21 @@ class Talking:
         if self._at == "connecting":
             if self._early_held or not self.by_hand:
                 self._early.append((pcm, page, captured_ms))
-        elif self._at == "open" and not self._microphone_held and (self.protocol.pressed or not self.by_hand):
+        elif self._microphone_held or not (self.protocol.pressed or not self.by_hand):
+            return
+        elif self._at == "open":
             self._append_microphone(pcm, page, captured_ms)
             self._pump()
+        elif self._at == "reconnecting":
+            self.protocol.keep_audio(Sound(pcm, page, captured_ms))
 
     @property
     def by_hand(self) -> bool:
         """Whether a key says where the user's turn ends. Until the server has told: as it is asked to."""
         if self._at == "open" and self._first_update is None:
             return self.protocol.turn_detection is None
-        told = self.first_settings().get("audio", {}).get("input", {})
+        asked = self.protocol.configuration or self.first_settings()
+        told = asked.get("audio", {}).get("input", {})
         return "turn_detection" in told and told["turn_detection"] is None
 
     def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None:
@@ -367,7 +404,7 @@ class Talking:
 
     def use_tools(self, tools: Tools) -> None:
         """From now on these answer the model's calls; `update(tools=...)` tells it of them."""
-        self._tools = tools
+        self.calls.tools = tools
 
     def note(self, kind: str, **fields: Any) -> None:
         """Log a local row; the protocol sees it where it is the player's."""
@@ -391,6 +428,8 @@ class Talking:
             self.protocol.receive(event, at_s)
             if event.type == "session.updated":
                 self._look_at_first_update()
+            elif event.type == "error":
+                self._look_at_error(error_of(event.fields))
         elif not event.type.startswith("local.playback."):
             self.protocol.observe(event, direction, at_s)
             if direction == "sent" and event.audio is not None:
@@ -398,6 +437,8 @@ class Talking:
                 return
         if direction != "sent":
             self._waits.tell(event)
+            if self._at == "reconnecting":
+                self._resuming.opening.tell(event)
         self._pump()
 
     def _look_at_first_update(self) -> None:
@@ -415,28 +456,15 @@ class Talking:
             self.note("setting.ignored", setting=line.partition(":")[0], message=line)
         return lines
 
-    def _on_closed(self, closed: TransportClosed) -> None:
-        asked_for = self._at in {"closing", "closed"}
-        self.note("connection.closed", code=closed.code, reason=closed.reason, asked_for=asked_for)
-        self.protocol.connection_lost()
-        if asked_for:
-            return
-        error = error_of_close(closed.code, closed.reason, _AGAIN)
-        if self.error is not None:
-            # Said before: the close only follows from it.
-            error = self.error
-        if self._at == "connecting":
-            self._waits.fail(error)
-        else:
-            self._end("error", error)
-
-    def _end(self, at: _At, error: GipError | None) -> None:
+    def _end(self, at: At, error: GipError | None) -> None:
         if self._at in {"closed", "error"}:
             return
         self.error = error or self.error
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
+        self._timer.stop()
+        self._news.over()
+        self._rollover.stop()
         self._line.abandon()
+        self.calls.end()
         if self._log_writer is not None:
             self._log_writer.write_soon()
         self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
@@ -456,8 +484,14 @@ class Talking:
         while todo := self.protocol.take():
             for output in todo:
                 self._perform(output)
+        if self._at == "open":
+            self._timer.look()
+        if not self.protocol.asks_again:
+            self._news.over()
         self._waits.check()
         self._tell_state()
+        if self._rollover.due:
+            self._rollover.look()
 
     def _perform(self, output: Output) -> None:
         if self._listener is not None:
@@ -466,15 +500,18 @@ class Talking:
             case outputs.SendAudio(audio):
                 self._line.send(append_frame(audio))
             case outputs.Send(fields):
+                self.calls.sent(fields)
                 self._line.send(fields)
-                if fields.get("event_id") == self.protocol.asked_event_id:
-                    self._expect_response(fields["event_id"])
             case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
                 self._play(output)
             case outputs.ToolCall(call_id, name, arguments):
-                self._start(self._call_tool(call_id, name, arguments))
+                self.calls.begin(call_id, name, arguments)
+            case outputs.CallsInterrupted(call_ids):
+                self.calls.interrupted(call_ids)
             case outputs.BudgetChanged(verdict):
                 self._on_budget(verdict)
+            case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung() | outputs.CutShort():
+                self._news.tell(output)
             case outputs.Failed():
                 self._on_failed(error_of_failure(output))
 
@@ -494,22 +531,16 @@ class Talking:
         if verdict.state == "warned":
             self.budget_warning(f"{verdict.message}: {verdict.next_step}")
 
-    def _expect_response(self, event_id: str) -> None:
-        """One that never begins, and for which perhaps nobody waits, holds nothing up for ever."""
+    def _on_time(self) -> None:
+        self.protocol.tick()
+        self._pump()
 
-        def look() -> None:
-            self.protocol.begin_overdue(event_id)
-            self._pump()
-
-        if self._begin_timer is not None:
-            self._begin_timer.cancel()
-        self._begin_timer = loop().call_later(BEGIN_TIMEOUT_S, look)
-
-    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = loop().create_task(coroutine)
         # The loop keeps only weak references to its tasks.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _flush(self) -> None:
         stopped = await self._stopped_player(self.protocol.cut_items)
@@ -546,35 +577,43 @@ class Talking:
             items = self.protocol.conversation.items
             return Flushed({i: items[i].played_samples or 0 for i in item_ids if i in items})
 
-    async def _call_tool(self, call_id: str, name: str, arguments: str) -> None:
-        self.note("tool.started", call_id=call_id, name=name)
-        if self._tools is None:
-            called = Called(f"error: this client has no tool named {name!r}")
-        else:
-            # In no context: this task's is that of the cell that connected. What a tool prints or displays is
-            # for the cell that runs now.
-            run = contextvars.Context().run
-            called = await in_thread(run, self._run_tool, self._tools, call_id, name, arguments)
-        self.note("tool.finished", call_id=call_id, name=name)
-        if self._at == "open":
-            self.protocol.tool_output(call_id, called.text)
-            self._pump()
-        if self._listener is not None:
-            # Last: the model does not wait for a picture to be drawn.
-            self._listener.tool_result(call_id, name, called.value)
+    # ---- for the calls: see `calls.Host` -------------------------------------------------------------------
 
-    def _run_tool(self, tools: Tools, call_id: str, name: str, arguments: str) -> Called:
-        """On a worker thread."""
-        listener = self._listener
-        runs = contextlib.nullcontext() if listener is None else listener.tool_runs(call_id, name)
-        with runs:
-            return tools.run(name, arguments)
+    def answer_call(self, call_id: str, output: str, *, follow_up: bool = True) -> None:
+        """Send a function's output to the model; after the end it is dropped."""
+        if self._at in {"open", "reconnecting"}:
+            self.protocol.tool_output(call_id, output, follow_up=follow_up)
+            self._pump()
+
+    def tell_tools(self, schemas: list[dict[str, Any]]) -> None:
+        """Let the server know of other tools, if it can be told now; else it will be with the settings."""
+        if self._at == "open":
+            self.protocol.update({"tools": schemas})
+            self._pump()
+
+    def word_beside(self, fields: Mapping[str, Any]) -> Wish | None:
+        """Ask for a response beside the conversation; None where that would disturb somebody."""
+        if self._at != "open" or not self.protocol.may_speak_beside:
+            return None
+        wish = self.protocol.respond(fields)
+        # Should the server refuse it, nobody is to be bothered.
+        wish.awaited = True
+        self._pump()
+        return wish
+
+    async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
+        """See `Waits.until`."""
+        await self._waits.until(condition, what, timeout_s)
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the loop."""
+        self._start(coroutine)
 
     def _on_failed(self, error: GipError) -> None:
-        if ends_session(error):
-            # The server closes next: this is why, and not that it closed.
-            self.error = error
-        if self._listener is not None and self._at == "open":
+        if ends_session(error) and self.settings.reconnect is not None and comes_back(error):
+            # The connection ends, and the session does not.
+            return
+        if self._listener is not None and self._at in {"open", "reconnecting"}:
             self._listener.failed(error)
 
     # ---- inside: where it is -------------------------------------------------------------------------------
@@ -583,7 +622,7 @@ class Talking:
         if self._at in {"closing", "closed", "error"}:
             raise self.error or AlreadyClosed
 
-    def _move(self, at: _At) -> None:
+    def _move(self, at: At) -> None:
         self._at = at
         self._tell_state()
 

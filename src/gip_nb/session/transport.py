@@ -13,12 +13,14 @@ import inspect
 import logging
 import re
 import ssl
+import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
 from gip_nb.errors import ConnectionRefused, GipError, HostUnreachable, TimedOut
+from gip_nb.protocol.reconnection import read_retry_after
 from gip_nb.session.loop import in_thread
 from gip_nb.session.trouble import error_of_refusal, tidied
 
@@ -128,7 +130,9 @@ class OpenAITransport:
             body = error.response.body or b""
             if settings.api_key is not None:
                 body = settings.api_key.scrub(body)
-            problem = error_of_refusal(error.response.status_code, body, settings.base_url, settings.model)
+            wait_s = read_retry_after(error.response.headers.get("Retry-After"), time.time())
+            status = error.response.status_code
+            problem = error_of_refusal(status, body, settings.base_url, settings.model, wait_s)
         except _Elsewhere as error:
             problem = ConnectionRefused(
                 f"{settings.base_url} sends us on to {_scrubbed(settings, error.location)}",

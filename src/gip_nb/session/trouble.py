@@ -21,11 +21,13 @@ from gip_nb.errors import (
     GipError,
     KeyRefused,
     ServerError,
+    TimedOut,
     UnknownModel,
     UnknownOption,
 )
 from gip_nb.protocol.budget import OVER_BUDGET
 from gip_nb.protocol.frames import encode_event
+from gip_nb.protocol.overdue import HUNG
 from gip_nb.session.options import nearest
 
 if TYPE_CHECKING:
@@ -267,6 +269,8 @@ def error_of_failure(failure: Failed) -> GipError:
     """The exception for what the protocol says has failed, or may not be asked for."""
     if failure.code == OVER_BUDGET and failure.next_step:
         return BudgetSpent(failure.message, failure.next_step)
+    if failure.code == HUNG:
+        return TimedOut(failure.message, failure.next_step)
     return error_of({"message": failure.message, "code": failure.code})
 
 
@@ -306,7 +310,9 @@ def error_of_close(code: int, reason: str, next_step: str) -> GipError:
     return ConnectionDropped(message, next_step)
 
 
-def error_of_refusal(status: int, body: bytes, address: str, model: str) -> GipError:
+def error_of_refusal(
+    status: int, body: bytes, address: str, model: str, retry_after_s: float | None = None
+) -> GipError:
     """The exception for a handshake that was answered with something else than a WebSocket.
 
     Args:
@@ -314,6 +320,7 @@ def error_of_refusal(status: int, body: bytes, address: str, model: str) -> GipE
         body: of the answer, the key scrubbed from it.
         address: that was dialled.
         model: that was asked for.
+        retry_after_s: what it asks for.
     """
     told = read_body(body)
     said = f" and said {told.message!r}" if told.message else ""
@@ -324,7 +331,7 @@ def error_of_refusal(status: int, body: bytes, address: str, model: str) -> GipE
         return UnknownModel(f"{address} has no model {model!r} (HTTP {status}){said}", _LIST_MODELS)
     if status in _UNAUTHORIZED:
         return KeyRefused(f"{address} refused the API key (HTTP {status}){said}", _CHECK_KEY)
-    return ConnectionRefused(message, _next_step_of(status, told, model))
+    return ConnectionRefused(message, _next_step_of(status, told, model), status, retry_after_s)
 
 
 def _next_step_of(status: int, told: Told, model: str) -> str:

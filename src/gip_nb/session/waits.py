@@ -106,7 +106,7 @@ class Waits:
         wish.awaited = True
         try:
             await self.until(
-                lambda: wish.done or bool(wish.response_ids) or waits_its_turn(wish),
+                lambda: wish.done or bool(wish.response_ids) or waits_its_turn(wish) or wish.overdue,
                 "the response",
                 timeout_s,
             )
@@ -115,6 +115,8 @@ class Waits:
             raise
         finally:
             wish.awaited = False
+        if wish.overdue and not wish.response_ids and not wish.done:
+            raise TimedOut(f"the response did not begin within {timeout_s:g} s", _LOOK)
         if wish.failure is not None and not wish.response_ids:
             raise error_of_failure(wish.failure)
 

@@ -2,6 +2,7 @@
 
 `Stage` is a realtime server on this machine that plays a script to whatever client connects: what it says,
 what it waits for, and how it fails. `ScriptedTransport` stands in for the connection itself, in memory.
+A session opens a lost connection again: a script for each, or `reconnect=False` where the loss is the point.
 
 A whole test::
 
@@ -16,7 +17,9 @@ A whole test::
         Close(1011, "upstream lost"),
     ]
     with Stage(script) as stage:
-        session = gip_nb.connect("openai/gpt-realtime", base_url=stage.url, api_key="any")
+        session = gip_nb.connect(
+            "openai/gpt-realtime", base_url=stage.url, api_key="any", reconnect=False
+        )
         reply = session.ask("What is two and two?")
         assert reply.text == "Two and two is four."
         try:

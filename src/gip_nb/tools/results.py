@@ -1,8 +1,15 @@
-"""What a tool returned, as text for the model."""
+"""What a tool returned, as text for the model: bounded, whatever it is.
+
+Texts are themselves. Frames and arrays are their shape, their types and some rows; figures are what one would
+say of them; all else is JSON. No library is imported for it: a value of its class means that it is there.
+"""
 
 from __future__ import annotations
 
-import json
+from gip_nb.tools.figures import figure_text
+from gip_nb.tools.structures import json_text
+from gip_nb.tools.tabular import table_text
+from gip_nb.tools.texts import cut, library_of, no_text
 
 __all__ = ["MAX_RESULT_CHARS", "result_text"]
 
@@ -10,16 +17,27 @@ MAX_RESULT_CHARS = 16_000
 
 
 def result_text(result: object, limit: int = MAX_RESULT_CHARS) -> str:
-    """A tool's result as text for the model, at most `limit` characters; a cut is said after them."""
-    if isinstance(result, str):
-        text = result
-    else:
-        try:
-            text = json.dumps(result, ensure_ascii=False)
-        except (TypeError, ValueError):
-            text = str(result)
-    # Half of a surrogate pair (an odd file name) cannot be sent.
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    if len(text) <= limit:
-        return text
-    return f"{text[:limit]}\n[cut: {len(text)} characters in all]"
+    """A tool's result as text for the model.
+
+    What the user's own classes do when they are asked for a text does no harm: one that fails is named by its
+    type. A generator is read as far as there is room, and raises what it raises.
+
+    Args:
+        result: anything.
+        limit: the most characters, before what is said of a cut.
+    """
+    if type(result) is str:
+        return cut(result, limit)
+    text = _special(result, limit)
+    return json_text(result, limit, _special) if text is None else cut(text, limit)
+
+
+def _special(value: object, limit: int) -> str | None:
+    """The text of what has one of its own."""
+    if not library_of(value):
+        return None
+    try:
+        text = table_text(value, limit)
+        return text if text is not None else figure_text(value, limit)
+    except Exception as error:  # noqa: BLE001 - a library's own trouble with a value, or a subclass of the user's
+        return no_text(value, error)

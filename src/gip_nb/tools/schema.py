@@ -5,117 +5,186 @@ pydantic makes both from the signature alone: what the model is told and what is
 
 from __future__ import annotations
 
-import inspect
-import json
-import re
-from typing import TYPE_CHECKING, Any
+import contextlib
+from enum import Enum
+from functools import lru_cache
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from gip_nb.errors import BadSetting
+from gip_nb.tools.arguments import Unusable, read_arguments
+from gip_nb.tools.descriptions import class_description, described
+from gip_nb.tools.json_schema import for_servers
+from gip_nb.tools.signature import Parameter, hint_text, name_of, parameters_of, underlying
+from gip_nb.tools.texts import any_text, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pydantic
+    from pydantic.json_schema import GenerateJsonSchema
 
 __all__ = ["Unusable", "arguments_of", "schema_of"]
 
 # A parameter may be called `schema` or `_x`, which pydantic keeps for itself.
 _FIELD = "arg_"
-_NAME = re.compile("[a-zA-Z0-9_-]{1,64}")  # the API's own rule
-
-
-class Unusable(Exception):
-    """What the model wrote as arguments is none of the function."""
-
-
-def arguments_of(function: Callable[..., Any], arguments: str) -> dict[str, Any]:
-    """The arguments as what the function's hints say.
-
-    Raises:
-        Unusable: the model wrote something else.
-        BadSetting: the function, defined anew, has no usable signature any more.
-    """
-    import pydantic
-
-    try:
-        given = json.loads(arguments or "{}")
-    except (ValueError, RecursionError) as error:
-        raise Unusable(f"the arguments are not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise Unusable("the arguments are no JSON object")
-    try:
-        checked = _model(function).model_validate(given)
-    except pydantic.ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        raise Unusable(f"bad arguments: {problems}") from error
-    # Attributes and not a dump: nested models reach the function as what its hints say.
-    return {n.removeprefix(_FIELD): getattr(checked, n) for n in type(checked).model_fields}
-
-
-def _model(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
-    import pydantic
-
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except Exception as error:  # hints given as text are run, and may raise anything
-        raise BadSetting(
-            f"tool {getattr(function, '__name__', function)!r}: its signature cannot be read ({error})",
-            "write its type hints with names that are defined in the notebook.",
-        ) from error
-    fields: dict[str, Any] = {}
-    for parameter in signature.parameters.values():
-        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-            raise BadSetting(
-                f"tool {function.__name__!r} takes {parameter}",
-                "give each argument a name: a model cannot fill *args, **kwargs or positional-only ones.",
-            )
-        hint = Any if parameter.annotation is parameter.empty else parameter.annotation
-        fields[_FIELD + parameter.name] = (
-            hint,
-            ... if parameter.default is parameter.empty else parameter.default,
-        )
-    config = pydantic.ConfigDict(extra="forbid", alias_generator=lambda name: name.removeprefix(_FIELD))
-    try:
-        return pydantic.create_model(function.__name__, __config__=config, **fields)
-    except Exception as error:  # a hint inside a hint may be text too
-        raise _no_schema(function, error) from error
-
-
-def _no_schema(function: Callable[..., Any], error: Exception) -> BadSetting:
-    return BadSetting(
-        f"tool {function.__name__!r}: no JSON schema for its type hints ({error})",
-        "use hints that JSON can carry.",
-    )
+# Defaults that stay what they are.
+_FOR_GOOD = (str, int, float, Enum, NoneType)
 
 
 def schema_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The tool as the session names it, canonical shape.
 
+    Parameters that no JSON can fill and that have a default are the function's own affair: the model is not
+    told of them.
+
     Raises:
         BadSetting: no schema can be made of it.
     """
-    if inspect.iscoroutinefunction(function):
-        raise BadSetting(
-            f"tool {function.__name__!r} is an async function",
-            "write it with a plain `def`; it runs in a thread of its own and may take its time.",
-        )
-    if not _NAME.fullmatch(function.__name__):
-        raise BadSetting(
-            f"no tool can be called {function.__name__!r}",
-            "give the function a name of 1 to 64 letters a to z, digits and underscores.",
-        )
-    import pydantic
-
-    try:
-        parameters = _model(function).model_json_schema()
-    except pydantic.errors.PydanticUserError as error:
-        raise _no_schema(function, error) from error
-    parameters.pop("title", None)
-    for one in parameters.get("properties", {}).values():
-        one.pop("title", None)
+    _, schema = _read(function)
     return {
         "type": "function",
-        "name": function.__name__,
-        "description": inspect.getdoc(function) or "",
-        "parameters": {"properties": {}, **parameters},
+        "name": name_of(function),
+        "description": _description(function),
+        "parameters": for_servers(schema),
     }
+
+
+def _description(function: Callable[..., Any]) -> str:
+    own = underlying(function)
+    if isinstance(own, type):
+        return class_description(own).text
+    text = described(own.__doc__).text
+    # Of an object that can be called: what its class says, where the method says nothing.
+    is_object = getattr(type(function), "__call__", None) is own  # noqa: B004 - its class's own
+    return class_description(type(function)).text if is_object and not text else text
+
+
+def arguments_of(function: Callable[..., Any], arguments: str) -> dict[str, Any]:
+    """The arguments that the model gave, as what the function's hints say.
+
+    Raises:
+        Unusable: the model wrote something else.
+        BadSetting: the function, defined anew, has no usable signature any more.
+    """
+    always = {one.name for one in parameters_of(function) if one.passed}
+    return read_arguments(_read(function)[0], arguments, always)
+
+
+def _read(function: Callable[..., Any]) -> tuple[type[pydantic.BaseModel], dict[str, Any]]:
+    """A model with a field a parameter, and its JSON schema as pydantic writes it."""
+    name = name_of(function)
+    parameters = tuple(parameters_of(function))
+    # Each call asks anew, since the hints may be others by now. What was made of the same ones is kept, but
+    # for defaults that may change, or that would be kept alive.
+    if all(one.required or isinstance(one.default, _FOR_GOOD) for one in parameters):
+        with contextlib.suppress(TypeError):  # a hint that has no hash
+            return _remembered(name, parameters)
+    return _made(name, parameters)
+
+
+@lru_cache(maxsize=64)
+def _remembered(
+    name: str, parameters: tuple[Parameter, ...]
+) -> tuple[type[pydantic.BaseModel], dict[str, Any]]:
+    return _made(name, parameters)
+
+
+def _made(name: str, parameters: Sequence[Parameter]) -> tuple[type[pydantic.BaseModel], dict[str, Any]]:
+    try:
+        return _model(name, parameters)
+    except Exception:  # noqa: BLE001 - which of them it was is looked for now
+        kept = [one for one in parameters if _is_for_the_model(name, one)]
+    try:
+        return _model(name, kept)
+    except Exception as error:
+        raise BadSetting(
+            f"tool {name!r}: no JSON schema for its type hints ({short(any_text(error))})",
+            "use hints that JSON can carry.",
+        ) from error
+
+
+def _model(name: str, parameters: Sequence[Parameter]) -> tuple[type[pydantic.BaseModel], dict[str, Any]]:
+    import pydantic
+
+    config = pydantic.ConfigDict(extra="forbid", alias_generator=lambda name: name.removeprefix(_FIELD))
+    fields: dict[str, Any] = {}
+    for one in parameters:
+        default = ... if one.required and not one.passed else one.default
+        hint = one.hint
+        # What the hint says of itself, `Annotated[str, "..."]`, stands nearer to it than the docstring.
+        if one.description and not any(getattr(said, "description", None) for said in get_args(hint)):
+            hint = Annotated[hint, pydantic.Field(description=one.description)]
+        fields[_FIELD + one.name] = (hint, default)
+    model = pydantic.create_model(name, __config__=config, **fields)
+    return model, model.model_json_schema(schema_generator=_generator())
+
+
+def _is_for_the_model(tool: str, parameter: Parameter) -> bool:
+    """Whether a model can fill a parameter.
+
+    Raises:
+        BadSetting: it cannot, and nobody else does.
+    """
+    try:
+        _model(tool, [parameter])
+    except Exception as error:
+        if not parameter.required:
+            return False
+        if getattr(error, "code", None) == "typed-dict-version":
+            step = "import TypedDict from typing_extensions: before Python 3.12 its own cannot be read here."
+        else:
+            step = (
+                "use a hint that JSON can carry (a name or a number by which the function finds it), or "
+                "give it a default: the model is then not told of it."
+            )
+        # pydantic's own advice is for whoever writes models.
+        advice = any_text(error).partition("\n")[0]
+        told = "" if "SchemaGeneration" in type(error).__name__ else f" ({short(advice)})"
+        raise BadSetting(
+            f"tool {tool!r}: no JSON for its argument {parameter.name!r}: {hint_text(parameter.hint)}{told}",
+            step,
+        ) from error
+    return True
+
+
+def _told_of(of: type | None, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a class with what its docstring says: of itself, and of those fields that say nothing."""
+    if of is None:
+        return schema
+    told = class_description(of)
+    schema = {key: value for key, value in schema.items() if key != "description"}
+    if told.text:
+        schema["description"] = told.text
+    for name, one in schema.get("properties", {}).items():
+        if name in told.parameters and "description" not in one:
+            one["description"] = told.parameters[name]
+    return schema
+
+
+@lru_cache(maxsize=1)
+def _generator() -> type[GenerateJsonSchema]:
+    """Made on first use: pydantic is imported then."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Generator(GenerateJsonSchema):
+        """As pydantic writes it, with what a model can do without left out."""
+
+        # A default that is no JSON is the function's own affair.
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - the base class's form
+
+        def decimal_schema(self, schema: Any) -> Any:  # noqa: ANN401 - pydantic's own
+            """A number: the pattern of its texts is longer than most schemas."""
+            found = super().decimal_schema(schema)
+            return found["anyOf"][0] if "anyOf" in found else found
+
+        def model_schema(self, schema: Any) -> Any:  # noqa: ANN401
+            return _told_of(schema["cls"], super().model_schema(schema))
+
+        def dataclass_schema(self, schema: Any) -> Any:  # noqa: ANN401
+            return _told_of(schema["cls"], super().dataclass_schema(schema))
+
+        def typed_dict_schema(self, schema: Any) -> Any:  # noqa: ANN401
+            return _told_of(schema.get("cls"), super().typed_dict_schema(schema))
+
+    return Generator

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from gip_nb.session.reconnecting import Attempt
+
 MS = 24 * 2  # bytes of a millisecond of sound
 HERE = Arrival(0, on_main_thread=False)
 Message = dict[str, Any]
@@ -590,11 +592,18 @@ class _Listener:
 
     def turn_done(self, turn: int) -> None: ...
 
+    def asks_again(self, news: object) -> None: ...
+
     def budget_changed(self, verdict: object) -> None: ...
 
     def turn_labelled(self, turn: int) -> None: ...
 
+    def reconnect_changed(self, attempt: Attempt | None) -> None: ...
+
     def log_changed(self, folder: object, *, stopped: bool) -> None: ...
+
+    def can_ask(self) -> bool:
+        return False
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         return nullcontext()

@@ -126,6 +126,39 @@ def test_the_bar_says_that_a_cost_is_not_known_and_why(page: Page) -> None:
     assert told(page, "cost_note") == "no price is known for 'test-preview'"
 
 
+class Busy(Model):
+    """Is over its rate at first."""
+
+    def answer(self) -> Iterator[dict[str, Any] | int]:
+        if self.answers:
+            yield from super().answer()
+            return
+        self.answers += 1
+        problem = {"code": "rate_limit_exceeded", "message": "Rate limit reached, try again in 200ms."}
+        details = {"type": "failed", "error": problem}
+        response = {"id": "resp_busy", "status": "failed", "output": [], "status_details": details}
+        yield {"type": "response.created", "response": {"id": "resp_busy", "status": "in_progress"}}
+        yield {"type": "response.done", "response": response}
+
+
+def test_that_a_failed_answer_is_asked_for_again_is_shown_while_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = Page(monkeypatch, Busy())
+    try:
+        assert page.request("text", text="hello")["ok"]
+        until(lambda: page.talk.turn == 1)
+        shown = [m["patch"]["retry"] for m in page.messages if m["kind"] == "talk" and "retry" in m["patch"]]
+        titles = [None if view is None else view["title"] for view in shown]
+        assert titles == ["Rate limited, asking again in 1 s", None]
+        assert shown[0]["message"] == "Rate limit reached, try again in 200ms."
+        assert page.talk.assistant_transcript.startswith("word 0")
+        assert told(page, "error") is None
+        assert page.talk.usage["requests"] == 2
+    finally:
+        page.talk.stop()
+
+
 def test_a_budget_is_told_to_the_page_which_is_told_when_there_is_room_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -155,7 +188,7 @@ def test_a_budget_is_told_to_the_page_which_is_told_when_there_is_room_again(
         assert "session.budget_usd = 0.03" in refused["error"]["next_step"]
         # The talk stays connected, what was typed is in it, and a page that comes now is told.
         assert page.talk.state == "listening"
-        assert page.talk.user_transcript == "three"
+        until(lambda: page.talk.user_transcript == "three")
         page.say(kind="hello", plays=True)
         snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
         assert snapshot["talk"]["budget"] == refused["error"]
@@ -498,3 +531,49 @@ def test_a_microphone_that_a_cell_asks_for_is_asked_for_until_the_page_says_so(p
     page.say(kind="mic_state", state="on", error=None, sample_rate_hz=24_000)
     starting.join(10)
     assert page.talk._page.capture._timer is None
+
+
+# ---- a connection that is lost -----------------------------------------------------------------------------
+
+PATIENT = {"first_wait_s": 600.0, "longest_wait_s": 600.0, "limit_s": 6000.0}
+
+
+def lost(monkeypatch: pytest.MonkeyPatch) -> Page:
+    """A talk whose connection has just gone, and that waits for its first attempt."""
+    page = Page(monkeypatch, Model(), reconnect=PATIENT)
+    assert page.request("start")["ok"]
+    loop().call_soon_threadsafe(page.transports[0].hang_up, 1012, "restart")
+    until(lambda: page.talk.state == "reconnecting")
+    until(lambda: told(page, "reconnecting"))
+    return page
+
+
+def test_a_lost_connection_is_shown_and_tried_when_a_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = lost(monkeypatch)
+    view = told(page, "reconnecting")
+    assert (view["attempt"], view["attempts"]) == (1, 10)
+    assert "1012" in view["message"]
+    assert view["due_at_ms"] > time.time() * 1000 + 200_000
+    until(lambda: page.talk.reconnecting == view)
+    page.say(kind="hello", plays=True)
+    snapshot = until(lambda: next((m for m in page.messages if m["kind"] == "snapshot"), None))
+    assert (snapshot["talk"]["state"], snapshot["talk"]["reconnecting"]) == ("reconnecting", view)
+    assert page.request("retry")["ok"]
+    until(lambda: page.talk.state == "listening")
+    until(lambda: page.talk.reconnecting == {})
+    assert told(page, "reconnecting") is None
+    assert told(page, "error") is None
+    assert page.request("text", text="hello")["ok"]
+    until(lambda: page.talk.turn == 1)
+    assert page.request("stop")["ok"]
+
+
+def test_stop_while_it_reconnects_ends_the_talk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = lost(monkeypatch)
+    assert page.request("stop")["ok"]
+    until(lambda: page.talk.state == "closed")
+    until(lambda: page.talk.reconnecting == {})
+    assert told(page, "error") is None
+    assert page.request("start")["ok"], "and another may begin"
+    assert len(page.transports) == 2
+    assert page.request("stop")["ok"]

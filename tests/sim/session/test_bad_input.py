@@ -320,7 +320,7 @@ def test_instead_of_an_answer(said: list[Said], told: Told) -> None:
         return said if event["type"] == "response.create" else ()
 
     with realtime_server(answers) as (url, _):
-        with gip_nb.connect(PREVIEW, base_url=url, api_key=KEY) as session:
+        with gip_nb.connect(PREVIEW, base_url=url, api_key=KEY, reconnect=False) as session:
             with pytest.raises(GipError) as caught:
                 session.ask("hello")
     check(caught.value, told)
@@ -336,7 +336,7 @@ def test_instead_of_an_answer(said: list[Said], told: Told) -> None:
 def test_an_end_that_was_announced_is_told_by_its_reason(code: str, kind: type[GipError]) -> None:
     goodbye: list[Said] = [GREETING_GA, error(code, "That is all."), 1000]
     with realtime_server(greeting=lambda _headers: goodbye) as (url, _):
-        session = RealtimeSession(gip_nb.connect_async(GA, base_url=url, api_key=KEY))
+        session = RealtimeSession(gip_nb.connect_async(GA, base_url=url, api_key=KEY, reconnect=False))
         with contextlib.suppress(GipError):
             session.connect()  # the end may come as quick as that
         with pytest.raises(GipError) as caught:

@@ -156,7 +156,7 @@ def test_what_comes_after_the_end_is_written_too(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_is_lost(tmp_path: Path) -> None:
-    session, transport = scripted(tmp_path)
+    session, transport = scripted(tmp_path, reconnect=False)
     session.ask("how are you")
     on_loop(lambda: transport.hang_up(1006, "gone"))
     until(lambda: session.state == "error")

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -37,10 +37,12 @@ if TYPE_CHECKING:
 
 
 def scripted(
-    answers: Callable[[Event], Iterable[Event]] | None = None, tools: Toolbox | None = None
+    answers: Callable[[Event], Iterable[Event]] | None = None,
+    tools: Toolbox | None = None,
+    **options: Any,
 ) -> tuple[RealtimeSession, ScriptedTransport]:
     transport = ScriptedTransport(answers or Model(), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
-    settings = resolve("test-preview", api_key="sk-test-0123456789", environment={})
+    settings = resolve("test-preview", api_key="sk-test-0123456789", environment={}, **options)
     return RealtimeSession(
         AsyncRealtimeSession(settings, tools=tools, transport=transport.for_session)
     ), transport
@@ -255,7 +257,7 @@ def test_a_response_that_fails_is_raised_with_its_reason() -> None:
                 "response": {"id": "resp_1", "status": "failed", "status_details": details},
             }
 
-    session, _ = scripted(answers)
+    session, _ = scripted(answers, retry=False)
     with pytest.raises(ServerError, match="the model fell over"):
         session.ask("hello")
     assert session.turns.status.tolist() == ["failed"]

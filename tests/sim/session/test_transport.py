@@ -307,7 +307,7 @@ def test_a_host_that_is_no_realtime_server_is_said() -> None:
 @pytest.mark.parametrize("code", [1000, 1011])
 def test_a_connection_dropped_in_mid_answer_raises_and_keeps_every_row(code: int) -> None:
     with realtime_server(Model(chunks=5, stop_after=(3, code))) as (url, _):
-        session = gip_nb.connect(PREVIEW, base_url=url, api_key=KEY)
+        session = gip_nb.connect(PREVIEW, base_url=url, api_key=KEY, reconnect=False)
         with pytest.raises(ConnectionDropped, match=f"code {code}"):
             session.ask("hello")
     assert session.state == "error"

@@ -268,7 +268,7 @@ MUTE = {verb.asks: silent for verb in VERBS.values()}
 @in_a_loop
 async def test_when_the_talk_ends_every_verb_that_waits_is_told_why(how: str) -> None:
     answers: Answers = {**MUTE, "input_audio_buffer.lost": lambda _e: [Close(1011, "upstream lost")]}
-    async with talking(answers) as talk:
+    async with talking(answers, reconnect=False) as talk:
         tasks = await all_waiting(talk)
         if how == "closed":
             await talk.session.close()

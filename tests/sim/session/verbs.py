@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.dialects import Dialect
+    from gip_nb.protocol.outputs import AskAgain
+    from gip_nb.session.reconnecting import Attempt
     from gip_nb.testing import Event, Step
     from gip_nb.tools import Toolbox
 
@@ -65,6 +67,7 @@ class Heard:
     def __init__(self) -> None:
         self.failures: list[GipError] = []
         self.verdicts: list[Verdict] = []
+        self.asked_again: list[AskAgain | None] = []
         self.results: list[tuple[str, str, object]] = []
         # The threads in which functions ran.
         self.ran: list[str] = []
@@ -74,6 +77,8 @@ class Heard:
 
     def state_changed(self, state: str) -> None: ...
 
+    def reconnect_changed(self, attempt: Attempt | None) -> None: ...
+
     def item_changed(self, item_id: str) -> None: ...
 
     def text_added(self, item_id: str, delta: str) -> None: ...
@@ -81,6 +86,9 @@ class Heard:
     def audio_added(self, audio: bytes) -> None: ...
 
     def settings_changed(self) -> None: ...
+
+    def asks_again(self, news: AskAgain | None) -> None:
+        self.asked_again.append(news)
 
     def budget_changed(self, verdict: Verdict) -> None:
         self.verdicts.append(verdict)
@@ -90,6 +98,9 @@ class Heard:
     def turn_labelled(self, turn: int) -> None: ...
 
     def log_changed(self, folder: Path | None, *, stopped: bool) -> None: ...
+
+    def can_ask(self) -> bool:
+        return False
 
     def tool_runs(self, call_id: str, name: str) -> AbstractContextManager[None]:
         self.ran.append(threading.current_thread().name)

@@ -296,3 +296,65 @@ def test_an_answer_that_was_asked_for_is_not_asked_for_twice() -> None:
         Respond(2, {"voice": "ash"}),
         Utterance(1, 3, tone(200), {}),
     ]
+
+
+# ---- over several connections ------------------------------------------------------------------------------
+
+
+def cut_and_mended(pair: ProtocolPair) -> None:
+    pair.cut()
+    pair.mend()
+    pair.run()
+
+
+@both
+def test_a_question_that_is_asked_again_was_asked_once(dialect: Dialect) -> None:
+    pair = new_pair(dialect)
+    pair.server_waits = True
+    ask(pair)
+    cut_and_mended(pair)
+    pair.server_waits = False
+    pair.run()
+    ask(pair, "and more")
+    pair.run()
+    assert acts(pair) == [HELLO, Text(0, "user", "and more", {}, after_answer=True)]
+
+
+@both
+def test_an_utterance_whose_commit_was_lost_was_said_once(dialect: Dialect) -> None:
+    pair = new_pair(dialect)
+    turn_detection(pair, None)
+    pair.speak(tone(300))
+    pair.client.commit()
+    pair.client.respond()
+    pair.pump()
+    cut_and_mended(pair)
+    assert acts(pair) == [Utterance(0, 0, tone(300), {}, after_answer=True)]
+
+
+@both
+def test_sound_that_is_sent_again_was_said_once(dialect: Dialect) -> None:
+    pair = new_pair(dialect)
+    pair.speak(silence(300), tone(300))
+    pair.cut()
+    pair.client.append_audio(tone(300))
+    pair.mend()
+    pair.speak(silence(700))
+    pair.run()
+    heard = b"".join(frame.pcm for frame in frames(pair))
+    assert heard == silence(300) + tone(600) + silence(700)
+    assert acts(pair) == []
+    assert [f.begins_speech for f in frames(pair)].count(True) == 1
+    assert [f.ends_speech for f in frames(pair)].count(True) == 1
+
+
+@both
+def test_an_answer_of_the_server_to_a_voice_that_is_asked_for_again_is_no_act(dialect: Dialect) -> None:
+    pair = new_pair(dialect)
+    pair.server.speech_ms = 4000
+    utter(pair)
+    pair.server_waits = True
+    cut_and_mended(pair)
+    pair.server_waits = False
+    pair.run()
+    assert acts(pair) == []

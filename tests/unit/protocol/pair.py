@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
-from gip_nb.protocol import outputs
+from gip_nb.journal.untaken import untaken_sounds
+from gip_nb.protocol import outputs, resumption
 from gip_nb.protocol.client import ClientProtocol
 from gip_nb.protocol.conversation import SAMPLES_PER_MS, Conversation
 from gip_nb.protocol.dialects import canonical_type, client_event_to_wire, server_event_to_canonical
 from gip_nb.protocol.frames import Event, append_frame, encode_event, event_of, read_frame
+from gip_nb.protocol.kept_input import KeptInput
+from gip_nb.protocol.overdue import row_of
+from gip_nb.protocol.retries import NEVER, Retry
 from tests.unit.protocol.server.server_end import ServerEnd
 from tests.unit.protocol.shapes import validate
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.events import Dialect
     from gip_nb.protocol.frames import Frame
     from gip_nb.protocol.outputs import Output
+    from gip_nb.protocol.resumption import Resumed
 
 TICK_MS = 20
 _TICK_NS = TICK_MS * 1_000_000
@@ -89,9 +94,9 @@ class Player:
 class _Server(ServerEnd):
     """The server's end, its frames kept as they were written, and each of them checked."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, first_number: int = 1) -> None:
         self.outgoing: deque[bytes] = deque()
-        super().__init__(dialect)
+        super().__init__(dialect, first_number=first_number)
 
     def _collect(self) -> None:
         for frame in self.protocol.frames():
@@ -124,6 +129,7 @@ class ClientEnd:
     Args:
         dialect: of the wire.
         player: who plays the answers; None for nobody.
+        retry: how what fails is asked for again.
 
     Attributes:
         tools: by name, what answers a call.
@@ -134,13 +140,20 @@ class ClientEnd:
         outputs: all that the rules asked for.
     """
 
-    def __init__(self, dialect: Dialect = "ga", player: Player | None = None) -> None:
+    def __init__(
+        self, dialect: Dialect = "ga", player: Player | None = None, *, retry: Retry = NEVER
+    ) -> None:
         numbers = count(1)
         self.dialect: Dialect = dialect
         self.player = player
         self.now_ns = 0
         self.log = EventLog(monotonic_ns=lambda: self.now_ns, unix_ns=lambda: 1_700_000_000_000_000_000)
-        self.client = ClientProtocol(lambda prefix: f"{prefix}_c{next(numbers)}", player=player is not None)
+        self.client = ClientProtocol(
+            lambda prefix: f"{prefix}_c{next(numbers)}",
+            player=player is not None,
+            retry=retry,
+            clock=lambda: self.now_ns / 1e9,
+        )
         self.tools: dict[str, Callable[[str], str]] = {}
         self.tool_ticks = 0
         self.calls: list[tuple[int, outputs.ToolCall]] = []
@@ -192,6 +205,9 @@ class ClientEnd:
                 self._flushes += 1
                 if self.player is not None:
                     self.player.flush()
+            case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung():
+                kind, fields = row_of(output)
+                self.note(kind, **fields)
             case outputs.ToolCall():
                 self.calls.append((self.now_ns + self.tool_ticks * _TICK_NS, output))
 
@@ -261,6 +277,45 @@ class ProtocolPair(ClientEnd):
         super().__init__(dialect, player)
         self.server = _Server(dialect)
         self.server_waits = False
+        self.is_cut = False
+        self.connections = 1
+        self.given: list[Resumed] = []
+        self.arrive()
+
+    # ---- the line ------------------------------------------------------------------------------------------
+
+    def cut(self, kept_audio_s: float = 30.0) -> None:
+        """The line goes, and all that is on its way with it."""
+        self.to_server.clear()
+        self.is_cut = True
+        self.note("connection.closed", code=1006, reason="", asked_for=False)
+        kept = KeptInput(kept_audio_s)
+        deleted = resumption.deleted_on_the_way(self.client)
+        sounds = untaken_sounds(self.log, self.client.conversation, kept_audio_s)
+        resumption.keep_untaken(self.client, kept, sounds)
+        resumption.suspend(self.client, kept)
+        self.note("connection.lost", reason="lost", deleted_item_ids=deleted)
+        self._kept = kept
+        self.pump()
+
+    def mend(self, sounds: dict[str, bytes] | None = None) -> None:
+        """There is another line, to a server that knows nothing."""
+        self.connections += 1
+        before, self.server = self.server, _Server(self.dialect, self.connections * 1000)
+        for name in ("says", "hears", "speech_ms", "holds"):
+            setattr(self.server, name, getattr(before, name))
+        self.is_cut = False
+        self.note("connection.opened", dialect=self.dialect, model="rehearsal", url="memory")
+        self.receive(self.server.outgoing.popleft())
+        resumed = resumption.resume(self.client, sounds or {})
+        self.given.append(resumed)
+        self.note("history", item_ids=[i.source_id for i in resumed.items], source="reconnect")
+        self.note(
+            "connection.restored",
+            again_event_ids=list(resumed.again_event_ids),
+            resent_samples=self._kept.resent_samples,
+        )
+        resumption.restore(self.client, resumed, lambda sound: self.client.append_audio(sound.pcm))
         self.arrive()
 
     # ---- time ----------------------------------------------------------------------------------------------
@@ -268,6 +323,9 @@ class ProtocolPair(ClientEnd):
     def arrive(self) -> None:
         """All that was sent arrives, with what it leads to; no more of an answer is given."""
         self.pump()
+        if self.is_cut:
+            assert not self.to_server, "nothing is sent while there is no line"
+            return
         while self.to_server or self.server.outgoing:
             while self.to_server:
                 self.server.take_in(self.to_server.popleft())
@@ -279,14 +337,14 @@ class ProtocolPair(ClientEnd):
         self.now_ns += _TICK_NS
         self.answer_flushes()
         self.arrive()
-        if not self.server_waits:
+        if not self.server_waits and not self.is_cut:
             self.server.go_on()
         self.arrive()
         self.play()
         self.answer_calls()
         self.arrive()
         playing = self.player is not None and self.player.is_playing and self.player.speed > 0
-        has_more = not self.server_waits and self.server.protocol.has_more
+        has_more = not self.server_waits and not self.is_cut and self.server.protocol.has_more
         return has_more or playing or bool(self.calls) or bool(self._flushes)
 
     def run(self, until: Callable[[], object] = lambda: False, ticks: int = 1000) -> None:

@@ -25,6 +25,7 @@ from gip_nb.protocol.outputs import (
     ToolCall,
     TurnDone,
 )
+from gip_nb.protocol.retries import NEVER, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +43,17 @@ class Line:
     What the protocol gives is done at once: what it sends is noted and told to it as sent, as a session does.
     """
 
-    def __init__(self, *, player: bool = True, detection: dict[str, Any] | None = VAD) -> None:
+    def __init__(
+        self, *, player: bool = True, detection: dict[str, Any] | None = VAD, retry: Retry = NEVER
+    ) -> None:
         numbers = count(1)
-        self.protocol = ClientProtocol(lambda prefix: f"{prefix}_{next(numbers)}", player=player)
+        self.now_s = 0.0
+        self.protocol = ClientProtocol(
+            lambda prefix: f"{prefix}_{next(numbers)}",
+            player=player,
+            retry=retry,
+            clock=lambda: self.now_s,
+        )
         self.sent: list[dict[str, Any]] = []
         self.outputs: list[Output] = []
         self.got("session.created", session={"id": "s", "audio": {"input": {"turn_detection": detection}}})
@@ -306,8 +315,10 @@ def test_a_response_that_ends_early_ends_the_wish_without_failure(line: Line, st
 
 def test_a_response_that_never_begins_is_told_and_lets_the_next_go(line: Line) -> None:
     first, second = line.ask("first"), line.ask("second")
-    line.do(lambda p: p.begin_overdue(str(first.event_id)))
-    line.do(lambda p: p.begin_overdue(str(first.event_id)))
+    line.now_s += 15
+    line.do(lambda p: p.tick())
+    line.do(lambda p: p.tick())
+    assert first.overdue
     assert line.types() == [ITEM, CREATE, ITEM, CREATE]
     assert len(line.outputs_of(Failed)) == 1
     line.answer("r")
@@ -318,7 +329,9 @@ def test_a_response_that_has_begun_is_never_overdue(line: Line) -> None:
     first = line.ask()
     line.created("r")
     line.ask()
-    line.do(lambda p: p.begin_overdue(str(first.event_id)))
+    line.now_s += 15
+    line.do(lambda p: p.tick())
+    assert not first.overdue
     assert line.types() == [ITEM, CREATE]
     assert not line.outputs_of(Failed)
 

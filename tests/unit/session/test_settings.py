@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gip_nb
 from gip_nb.errors import BadSetting, GipError, MissingKey, UnknownOption
 from gip_nb.protocol.prices import PACKAGED
+from gip_nb.protocol.reconnection import Reconnect
 from gip_nb.session.base_url import read_base_url
 from gip_nb.session.options import NAMED_OPTIONS, SESSION_OPTIONS, canonical_session
 from gip_nb.session.settings import (
@@ -666,3 +668,15 @@ def test_neither_is_a_setting_of_the_server() -> None:
     with pytest.raises(BadSetting, match="budget_usd is no setting") as caught:
         canonical_session(budget_usd=2)
     assert "session.budget_usd = 2 " in caught.value.next_step
+
+
+def test_how_a_lost_connection_comes_back() -> None:
+    assert resolve("rehearsal", environment={}).reconnect == Reconnect()
+    assert resolve("rehearsal", environment={}, reconnect=False).reconnect is None
+    mine = resolve("rehearsal", environment={}, reconnect={"attempts": 2}).reconnect
+    public: Any = gip_nb
+    assert mine == Reconnect(attempts=2) == public.Reconnect(attempts=2)
+    with pytest.raises(UnknownOption, match="attempts"):
+        resolve("rehearsal", environment={}, reconnect={"atempts": 2})
+    with pytest.raises(UnknownOption, match="reconnect"):
+        resolve("rehearsal", environment={}, reconect=True)

@@ -33,6 +33,7 @@ GREEN = "#009E73"
 VERMILLION = "#D54A00"
 PURPLE = "#C973A3"
 GREY = "#808080"
+BROWN = "#825A3C"
 
 FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'Noto Sans', sans-serif"
 """All about as wide as one another, so that what fits here fits there."""

@@ -14,6 +14,7 @@ from gip_nb.journal.charts.timeline_frames import (
     GENERATED,
     HEARD,
     INTERRUPTED,
+    NO_CONNECTION,
     SPEECH,
     TOOLS,
     VAD,
@@ -35,6 +36,7 @@ COLOURS = {
     HEARD: style.GREEN,
     TOOLS: style.GREY,
     INTERRUPTED: style.VERMILLION,
+    NO_CONNECTION: style.BROWN,
 }
 _OVERVIEW_PX = 44
 _A_WHILE_S = 120

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.audio import SAMPLE_RATE_HZ
 from gip_nb.journal.charts.source import known, records
+from gip_nb.journal.charts.timeline_gaps import gaps_in
 from gip_nb.journal.charts.waveform import envelope, loudest, shares
 from gip_nb.journal.charts.words import shortened
 
@@ -26,6 +27,7 @@ __all__ = [
     "INTERRUPTED",
     "LANES",
     "MOST_TURNS_AT_ONCE",
+    "NO_CONNECTION",
     "SPEECH",
     "TOOLS",
     "TURNS_IN_WINDOW",
@@ -34,7 +36,7 @@ __all__ = [
     "timeline_frames",
 ]
 
-SPEECH, VAD, GENERATED, DELIVERED, HEARD, TOOLS, INTERRUPTED = LANES = (
+SPEECH, VAD, GENERATED, DELIVERED, HEARD, TOOLS, INTERRUPTED, NO_CONNECTION = LANES = (
     "You",
     "Turn detection",
     "Generated",
@@ -42,6 +44,7 @@ SPEECH, VAD, GENERATED, DELIVERED, HEARD, TOOLS, INTERRUPTED = LANES = (
     "Played",
     "Tools",
     "Interruptions",
+    "No connection",
 )
 MOST_TURNS_AT_ONCE = 12
 TURNS_IN_WINDOW = 8
@@ -121,6 +124,12 @@ def timeline_frames(x: Tabled, chosen: range) -> Timeline:
         *_heard(events, answers, chars),
         *_tools(calls, chars),
         *_interruptions(events, answers),
+    ]
+    times = [row[edge] for row in rows for edge in ("start_s", "end_s")]
+    nobodys: Row = {"turn": None}
+    rows += [
+        _span(NO_CONNECTION, lost_s, back_s, nobodys, what)
+        for lost_s, back_s, what in gaps_in(events, min(times, default=0.0), max(times, default=0.0))
     ]
     spans = pd.DataFrame(rows, columns=list(SPAN_COLUMNS))
     seen = chosen[-TURNS_IN_WINDOW:] if len(chosen) > MOST_TURNS_AT_ONCE else chosen

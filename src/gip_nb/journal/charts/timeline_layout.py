@@ -11,6 +11,7 @@ from gip_nb.journal.charts.timeline_frames import (
     HEARD,
     INTERRUPTED,
     MOST_TURNS_AT_ONCE,
+    NO_CONNECTION,
     SPEECH,
     TOOLS,
     TURNS_IN_WINDOW,
@@ -27,7 +28,16 @@ if TYPE_CHECKING:
 __all__ = ["LABEL_PX", "SPAN_TYPES", "WAVE_TYPES", "Layout", "layout"]
 
 # Pixels.
-_HEIGHT = {SPEECH: 44, HEARD: 44, VAD: 12, GENERATED: 12, DELIVERED: 12, TOOLS: 14, INTERRUPTED: 14}
+_HEIGHT = {
+    SPEECH: 44,
+    HEARD: 44,
+    VAD: 12,
+    GENERATED: 12,
+    DELIVERED: 12,
+    TOOLS: 14,
+    INTERRUPTED: 14,
+    NO_CONNECTION: 12,
+}
 _BAR = 18
 """Of speech that is drawn without its waveform."""
 _WORDS, _GAP = 16, 10

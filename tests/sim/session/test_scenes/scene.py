@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MODELS = {"beta": "openai/gpt-4o-realtime-preview-2024-12-17", "ga": "openai/gpt-realtime"}
 KEY = "sk-secret-0123456789"
 SETTLE_S = 3.0
+# A lost connection comes back, and no test waits for it.
+AT_ONCE = {"first_wait_s": 0.0}
 in_both_dialects = pytest.mark.parametrize("dialect", ["beta", "ga"])
 
 

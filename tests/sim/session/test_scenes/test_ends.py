@@ -24,6 +24,7 @@ from gip_nb.testing import (
     session_updated,
 )
 from tests.sim.session.test_scenes.scene import (
+    AT_ONCE,
     asked,
     check,
     connect,
@@ -44,7 +45,7 @@ def test_a_response_fails_with_no_output(dialect: Dialect) -> None:
     failed = answer("", dialect=dialect, status="failed", status_details=details)
     again = answer("Now it works", dialect=dialect, response_id="resp_2", item_id="item_2")
     with Stage([*asked(dialect), *failed, Expect("response.create"), *again]) as stage:
-        with connect(stage, dialect) as session:
+        with connect(stage, dialect, retry=False) as session:
             with pytest.raises(GipError) as caught:
                 session.ask("hello", timeout_s=3)
             assert session.ask("once more", timeout_s=3).text == "Now it works"
@@ -117,7 +118,7 @@ def test_a_session_comes_to_its_end(
     dialect: Dialect, goodbye: list[Step], kind: type[GipError], text: str
 ) -> None:
     with Stage([*asked(dialect), *answer("Hello", dialect=dialect), *goodbye]) as stage:
-        session = connect(stage, dialect)
+        session = connect(stage, dialect, reconnect=False)
         session.ask("hello", timeout_s=3)
         settled(session, stage)
         until(lambda: session.state == "error", "the end is noticed")
@@ -129,11 +130,6 @@ def test_a_session_comes_to_its_end(
 
 
 @in_both_dialects
-@pytest.mark.xfail(
-    strict=True,
-    raises=ServerError,
-    reason="the client does not resume: a session that ended has to be started anew",
-)
 def test_a_session_that_expired_is_resumed_with_its_configuration_and_history(dialect: Dialect) -> None:
     def remembers(role: str, text: str) -> dict[str, Any]:
         kind = {"user": "input_text", "assistant": "text" if dialect == "beta" else "output_text"}[role]
@@ -150,7 +146,8 @@ def test_a_session_that_expired_is_resumed_with_its_configuration_and_history(di
         *answer("Ada", dialect=dialect, response_id="resp_2", item_id="item_2"),
     ]
     with Stage(first, second, timeout_s=1) as stage:
-        with connect(stage, dialect, instructions="Be brief.") as session:
+        with connect(stage, dialect, instructions="Be brief.", reconnect=AT_ONCE) as session:
             session.ask("I am Ada", timeout_s=3)
-            until(lambda: session.state == "error", "the end is noticed")
+            until(lambda: len(stage.visits) == 2, "it is opened again")
             assert session.ask("Who am I?", timeout_s=3).text == "Ada"
+            check(session, stage)

@@ -89,7 +89,7 @@ def test_an_upstream_lost_in_mid_talk_is_an_error_that_names_1006_and_a_close(di
     cut_short = answer("It was a dark and stormy night", dialect=dialect)[:-6]
     lost = error("upstream_closed", "upstream connection closed with 1006", kind="server_error")
     with Stage([*asked(dialect), *cut_short, lost, Close(1011, "upstream lost")]) as stage:
-        session = connect(stage, dialect)
+        session = connect(stage, dialect, reconnect=False)
         with pytest.raises(GipError) as caught:
             session.ask("a story", timeout_s=3)
         settled(session, stage)
@@ -122,7 +122,7 @@ def test_a_connection_ends_in_the_middle_of_an_answer(
     dialect: Dialect, end: Step, kind: type[GipError], text: str
 ) -> None:
     with Stage([*asked(dialect), *answer("One two", dialect=dialect)[:-5], end]) as stage:
-        session = connect(stage, dialect)
+        session = connect(stage, dialect, reconnect=False)
         with pytest.raises(GipError) as caught:
             session.ask("count", timeout_s=3)
         settled(session, stage)

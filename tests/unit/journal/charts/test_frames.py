@@ -20,6 +20,7 @@ from gip_nb.journal.charts.timeline_frames import (
     INTERRUPTED,
     LANES,
     MOST_COLUMNS,
+    NO_CONNECTION,
     SPEECH,
     TOOLS,
     VAD,
@@ -193,7 +194,20 @@ def test_only_the_turns_that_are_asked_for() -> None:
 
 def test_lanes_keep_their_order() -> None:
     found = timeline_frames(a_turn(interrupted=True, heard_ms=1.0), range(1, 2))
-    assert found.lanes == LANES
+    assert found.lanes == LANES[:-1], "all but what never happened"
+
+
+def test_a_gap_without_a_connection_has_a_lane_of_its_own() -> None:
+    told = a_turn()
+    lost, back = "local.connection.lost", "local.connection.restored"
+    gap = [event(4.2, lost, "", None, "local"), event(5.0, back, "", None, "local")]
+    later = [event(9.0, lost, "", None, "local")]
+    told.events = Told(events=gap + later).events
+    found = timeline_frames(told, range(1, 2))
+    assert found.lanes[-1] == NO_CONNECTION
+    (row,) = found.spans[found.spans["lane"] == NO_CONNECTION].to_dict("records")
+    assert (row["start_s"], row["end_s"], row["what"]) == (4.2, 5.0, "no connection for 0.80 s")
+    assert layout(found, 800).spans[-1][0] == NO_CONNECTION
 
 
 # ---- latency -----------------------------------------------------------------------------------------------

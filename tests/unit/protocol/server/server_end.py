@@ -62,6 +62,8 @@ class ServerEnd:
         prompts: what the wits were asked.
         listened: item id -> bytes of 16 kHz audio that the ears got.
         holds: kinds of jobs that are left undone, in `held`.
+
+    Ids are counted from `first_number`: those of two servers are to differ.
     """
 
     def __init__(
@@ -71,8 +73,9 @@ class ServerEnd:
         model: str = "rehearsal",
         make_detector: MakeVoiceDetector = LevelDetector,
         expires_at: int | None = None,
+        first_number: int = 1,
     ) -> None:
-        numbers = itertools.count(1)
+        numbers = itertools.count(first_number)
         self.dialect = dialect
         self.says: Sequence[Wish] | Callable[[Prompt], Sequence[Wish]] = [Say("Good morning to you all.")]
         self.hears: str | None = "what is the weather in seoul today"

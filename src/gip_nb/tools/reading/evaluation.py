@@ -1,0 +1,480 @@
+"""Evaluating an expression that reads data and changes nothing.
+
+What an expression may do is a matter of lists (`allowed`, `functions`) and of exact types (`kinds`): whatever
+is on none of them is refused. There is no assignment, so what an expression makes is its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from typing import TYPE_CHECKING, Any
+
+from gip_nb.tools.reading.allowed import METHODS, PROPERTIES
+from gip_nb.tools.reading.asked import Asked
+from gip_nb.tools.reading.frames import without_secret_columns
+from gip_nb.tools.reading.functions import ROOMS, in_room
+from gip_nb.tools.reading.growth import (
+    MOST_CELLS,
+    MOST_ITEMS,
+    check_binary,
+    check_fits,
+    check_item,
+    check_pair,
+    no_tables_in,
+)
+from gip_nb.tools.reading.kinds import (
+    CONTAINERS,
+    DATA,
+    FLAT,
+    ITERATED,
+    Kind,
+    Reader,
+    Refused,
+    kind_of,
+    shown_type,
+)
+from gip_nb.tools.reading.method_checks import check_method
+from gip_nb.tools.reading.policy import compiled
+from gip_nb.tools.reading.python_functions import BUILTINS, run_builtin
+from gip_nb.tools.reading.secrets import is_secret_name, is_secret_text
+from gip_nb.tools.reading.sizes import check_entering, readable_columns, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["evaluate"]
+
+_BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mult": operator.mul,
+    "Div": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "LShift": operator.lshift,
+    "RShift": operator.rshift,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+    "BitAnd": operator.and_,
+}
+_UNARY: dict[str, Callable[[Any], Any]] = {
+    "USub": operator.neg,
+    "UAdd": operator.pos,
+    "Invert": operator.invert,
+}
+_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": operator.is_,
+    "IsNot": operator.is_not,
+    "In": lambda one, whole: one in whole,
+    "NotIn": lambda one, whole: one not in whole,
+}
+_MOST_STEPS = 2_000_000
+_MOST_DEEP = 40
+# All that an expression makes on its way, in multiples of what it may make at once.
+_MOST_IN_ALL = 5
+_REMEMBERED_FROM = 1_000
+_TOLD_CHARACTERS = 500
+_ENDS_SEARCHED = 1_000
+_TEXT_SEARCHED = 100_000
+_LABELS_TOLD = 200
+# What a model writes first, and what it can write.
+_INSTEAD = {
+    "query": "write df[df.price > 2]",
+    "eval": "write the expression itself",
+    "pipe": "call the methods one after another",
+    "format": "give the values as they are",
+}
+_GIVEN = DATA | {
+    *(Kind.SLICE, Kind.VIEW, Kind.ITERATOR, Kind.LAMBDA, Kind.READER, Kind.DTYPE),
+}
+
+
+class _Room:
+    """`np`, `pd` or `math` as an expression sees it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def evaluate(
+    expression: str, variables: Mapping[str, object], *, clock: Callable[[], float], timeout_s: float
+) -> Any:
+    """The value of an expression in the notebook's variables.
+
+    Args:
+        expression: Python, one expression.
+        variables: the notebook's; only data among them is read, and none of it is changed.
+        clock: a monotonic clock, in seconds.
+        timeout_s: how long it may take. It is looked at between operations: a single long one is not stopped.
+
+    Returns:
+        Data of this expression's own, or data of the notebook's that nobody should change.
+
+    Raises:
+        Refused: it is none that is read, would take or make too much, or failed; the text says which.
+    """
+    import numpy as np
+
+    code, names = compiled(expression)
+    evaluation = _Evaluation(clock, timeout_s)
+    scope, unread = evaluation.scope(names, variables)
+    try:
+        with np.errstate(all="ignore"):
+            value = eval(code, scope)  # noqa: S307 - RestrictedPython's code: every step asks the guards
+        return evaluation.final(value)
+    except Refused:
+        raise
+    except NameError as error:
+        name = error.name or ""
+        if name in unread:
+            raise Refused(unread[name]) from None
+        near = difflib.get_close_matches(name, [*_readable_names(variables), *BUILTINS, *ROOMS], 3)
+        raise Refused(f"there is no {name!r}" + (f"; there is {', '.join(near)}" if near else "")) from None
+    except KeyError as error:
+        raise Refused(f"no such label or key: {str(error)[:_TOLD_CHARACTERS]}") from None
+    except RecursionError:
+        raise Refused("the expression calls itself too deep") from None
+    except Exception as error:  # noqa: BLE001 - whatever pandas raises, on whatever data: told, and no more
+        raise Refused(f"{type(error).__name__}: {str(error)[:_TOLD_CHARACTERS]}") from None
+
+
+def _readable_names(variables: Mapping[str, object]) -> list[str]:
+    return [name for name in list(variables) if type(name) is str and name.isidentifier()]
+
+
+class _Evaluation:
+    """The guards of one expression, and what it has spent."""
+
+    def __init__(self, clock: Callable[[], float], timeout_s: float) -> None:
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._until_s = clock() + timeout_s
+        self._steps = 0
+        self._deep = 0
+        self._cells = 0
+        self._most_cells = _MOST_IN_ALL * MOST_CELLS
+        # Columns that hold what is no data, or secrets.
+        self._left_out: set[str] = set()
+        # Large containers that were looked at, by their identity; kept, so that no other takes it.
+        self._known: dict[int, object] = {}
+
+    def scope(
+        self, names: frozenset[str], variables: Mapping[str, object]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """The globals of an expression, and why other names are not among them."""
+        scope: dict[str, Any] = {
+            "__builtins__": {},
+            "_getattr_": self.get_attribute,
+            "_getitem_": self.get_item,
+            "_getiter_": self.iterate,
+            "_iter_unpack_sequence_": self.unpack_each,
+            "_call_": self.call,
+            "_binary_": self.binary,
+            "_unary_": self.unary,
+            "_compare_": self.compare,
+        }
+        unread: dict[str, str] = {}
+        for name in names:
+            if name in variables and not name.startswith("_"):
+                try:
+                    scope[name] = self._entered(name, variables[name])
+                    continue
+                except Refused as error:
+                    unread[name] = str(error)
+            if name in ROOMS:
+                scope[name] = _Room(ROOMS[name])
+            elif name in BUILTINS:
+                scope[name] = self._builtin(name)
+        return scope, unread
+
+    def _entered(self, name: str, value: Any) -> Any:
+        if is_secret_name(name):
+            raise Refused(f"{name} is not read: by its name it looks like a secret (rename it if it is none)")
+        kind = kind_of(value)
+        if kind in {Kind.FRAME, Kind.SERIES}:
+            # An object of its own with the same cells: neither labels nor `attrs` are the notebook's.
+            value = type(value)(value, copy=False)
+            value.attrs = {}
+        if kind is Kind.FRAME:
+            readable = without_secret_columns(readable_columns(value))
+            self._left_out.update(map(str, set(value.columns) - set(readable.columns)))
+            value = readable
+            check_entering(name, value.index)
+        else:
+            check_entering(name, value)
+        if kind in FLAT:
+            self._most_cells = max(self._most_cells, 2 * _MOST_IN_ALL * value.size)
+        if kind is Kind.ARRAY:
+            value = value.view()
+            value.setflags(write=False)
+        return value
+
+    # What is spent -----------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise Refused(f"more than {_MOST_STEPS:,} steps; let pandas work on whole columns")
+        if self._clock() > self._until_s:
+            raise Refused(f"stopped after {self._timeout_s:g} s; narrow it down")
+
+    def _made(self, value: Any) -> Any:
+        """What an operation made, which must be of a known kind and within what may be made in all."""
+        self._cells += self._weighed(value)
+        if self._cells > self._most_cells:
+            raise Refused(f"more than {self._most_cells:,} cells in all; narrow it down")
+        return value
+
+    def _weighed(self, value: Any) -> int:
+        kind = kind_of(value)
+        if kind is None and type(value) is not _Room:
+            raise Refused(f"{shown_type(value)} is not read")
+        if kind in CONTAINERS and type(value) is not range:
+            if id(value) in self._known:
+                return len(value)
+            size = size_of(value)
+            check_fits(size)
+            if len(value) >= _REMEMBERED_FROM:
+                self._known[id(value)] = value
+            return size
+        return size_of(value) if kind in DATA else 1
+
+    def _admitted(self, value: Any) -> Any:
+        """What an operation is given."""
+        if kind_of(value) not in _GIVEN:
+            raise Refused(f"{shown_type(value)} is not read here")
+        self._weighed(value)
+        return value
+
+    # Guards: what the rewritten expression calls -----------------------------------------------------------
+
+    def get_attribute(self, value: Any, name: str) -> Any:
+        """`value.name`."""
+        self._tick()
+        if type(value) is _Room:
+            found, is_function = in_room(value.name, name)
+            return Reader(name, self._guarded(found)) if is_function else found
+        kind = kind_of(value)
+        if kind is None:
+            raise Refused(f"{shown_type(value)} is not read")
+        if name in PROPERTIES.get(kind, ()):
+            if kind is Kind.FRAME and name == "T":
+                _check_turned(value)
+            return self._made(getattr(value, name))
+        if name in METHODS.get(kind, ()):
+            return Reader(name, self._guarded(self._method(value, name)))
+        if kind in {Kind.FRAME, Kind.SERIES, Kind.GROUPS} and not hasattr(type(value), name):
+            labels = _labels(value)
+            if labels is not None and name in labels:
+                return self._made(value[name])
+        if kind is Kind.FRAME and name in self._left_out:
+            raise Refused(f"the column {name} is not read: it holds objects that are no data, or secrets")
+        labels = [str(one) for one in list(_labels(value))[:_LABELS_TOLD]] if kind is Kind.FRAME else []
+        known = [*METHODS.get(kind, ()), *PROPERTIES.get(kind, ()), *labels]
+        near = difflib.get_close_matches(name, known, 4)
+        hint = _INSTEAD.get(name) or (f"near it are {', '.join(near)}" if near else "")
+        raise Refused(f".{name} of {kind.value} is not read" + (f"; {hint}" if hint else ""))
+
+    def _method(self, value: Any, name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+        def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            asked = Asked(value, name, args, dict(kwargs))
+            check_method(asked)
+            return getattr(value, name)(
+                *map(_as_type, asked.args), **{k: _as_type(v) for k, v in asked.kwargs.items()}
+            )
+
+        return run
+
+    def _builtin(self, name: str) -> Reader:
+        return Reader(name, self._guarded(lambda args, kwargs: run_builtin(name, args, kwargs, self.iterate)))
+
+    def _guarded(
+        self, run: Callable[[tuple[Any, ...], dict[str, Any]], Any]
+    ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+        """The same function, which looks at what it is given and at what it makes: pandas calls it too."""
+
+        def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            self._tick()
+            for one in (*args, *kwargs.values()):
+                self._admitted(one)
+            counted = tuple(self._counted(one) for one in args)
+            return self._made(run(counted, {name: self._counted(one) for name, one in kwargs.items()}))
+
+        return guarded
+
+    def _counted(self, value: Any) -> Any:
+        """The same argument, with lambdas of which each result is counted: pandas puts them together."""
+        kind = kind_of(value)
+        if kind is Kind.LAMBDA:
+            return Reader("<lambda>", lambda args, kwargs: self.call(value, *args, **kwargs))
+        if kind is Kind.DICT and any(
+            kind_of(one) in {Kind.LAMBDA, Kind.LIST, Kind.TUPLE} for one in value.values()
+        ):
+            return {key: self._counted(one) for key, one in value.items()}
+        if type(value) in {list, tuple} and any(kind_of(one) is Kind.LAMBDA for one in value):
+            return type(value)(self._counted(one) for one in value)
+        return value
+
+    def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """`function(...)`."""
+        self._tick()
+        if kind_of(function) not in {Kind.READER, Kind.LAMBDA}:
+            raise Refused(f"{shown_type(function)} is not called")
+        for one in (*args, *kwargs.values()):
+            self._admitted(one)
+        self._deep += 1
+        try:
+            if self._deep > _MOST_DEEP:
+                raise Refused("calls within calls, too deep")
+            return self._made(function(*args, **kwargs))
+        finally:
+            self._deep -= 1
+
+    def get_item(self, value: Any, key: Any) -> Any:
+        """`value[key]`."""
+        self._tick()
+        kind = kind_of(value)
+        if kind not in {
+            *CONTAINERS,
+            *FLAT,
+            Kind.TEXT,
+            Kind.BYTES,
+            Kind.INDEXER,
+            Kind.GROUPS,
+            Kind.WINDOW,
+            Kind.TEXT_ACCESSOR,
+        }:
+            raise Refused(f"{shown_type(value)} has no items that are read")
+        if kind is Kind.GROUPS and kind_of(key) is Kind.TUPLE:
+            raise Refused("columns of a group-by are a list: [['a', 'b']]")
+        self._admitted(key)
+        check_item(value, key)
+        if kind is Kind.FRAME and type(key) is str and key in self._left_out and key not in value.columns:
+            raise Refused(f"the column {key} is not read: it holds objects that are no data, or secrets")
+        return self._made(value[key])
+
+    def iterate(self, value: Any) -> Iterator[Any]:
+        """`for _ in value`."""
+        kind = kind_of(value)
+        if kind not in ITERATED:
+            raise Refused(f"{shown_type(value)} is not iterated")
+        self._weighed(value)
+        for one in value:
+            self._tick()
+            self._weighed(one)
+            yield one
+
+    def unpack_each(self, value: Any, spec: Mapping[str, Any], _: object) -> Iterator[Any]:
+        """`for a, b in value`; RestrictedPython says in `spec` which parts are unpacked in turn."""
+        for one in self.iterate(value):
+            yield self._unpacked(one, spec)
+
+    def _unpacked(self, value: Any, spec: Mapping[str, Any]) -> list[Any]:
+        parts = list(self.iterate(value))
+        if len(parts) >= spec["min_len"]:
+            for place, inner in spec["childs"]:
+                parts[place] = self._unpacked(parts[place], inner)
+        return parts
+
+    def binary(self, name: str, left: Any, right: Any) -> Any:
+        """`left + right` and the like."""
+        self._tick()
+        self._operands(left, right)
+        check_binary(name, left, right)
+        return self._made(_BINARY[name](left, right))
+
+    def unary(self, name: str, value: Any) -> Any:
+        """`-value` and the like."""
+        self._tick()
+        self._operands(value)
+        return self._made(_UNARY[name](value))
+
+    def compare(self, name: str, left: Any, right: Any) -> Any:
+        """`left < right` and the like."""
+        self._tick()
+        self._operands(left, right)
+        if name not in {"Is", "IsNot"}:
+            for one in (left, right):
+                no_tables_in(one)
+        if name in {"In", "NotIn"}:
+            if kind_of(left) in FLAT or (
+                kind_of(right) in FLAT and kind_of(left) in CONTAINERS - {Kind.TUPLE}
+            ):
+                raise Refused("`in` takes a single value on its left; use .isin for columns")
+        elif name not in {"Is", "IsNot"}:
+            check_pair(left, right)
+        return self._made(_COMPARED[name](left, right))
+
+    def _operands(self, *values: Any) -> None:
+        for one in values:
+            if kind_of(one) not in DATA | {Kind.VIEW, Kind.DTYPE}:
+                raise Refused(f"an operator takes data, not {shown_type(one)}")
+            self._weighed(one)
+
+    # The end -----------------------------------------------------------------------------------------------
+
+    def final(self, value: Any) -> Any:
+        """What the expression came to, as something to show."""
+        kind = kind_of(value)
+        if kind is Kind.VIEW:
+            value, kind = list(self.iterate(value)), Kind.LIST
+        if kind is Kind.DTYPE:
+            return str(value)
+        if kind is Kind.GROUPS or kind is Kind.WINDOW:
+            raise Refused("that is grouped data: add what to compute, as in .mean() or .size()")
+        if kind not in DATA:
+            raise Refused(
+                f"that is {kind.value if kind else shown_type(value)}: call it, or make a list of it"
+            )
+        if kind in CONTAINERS and type(value) is not range:
+            if size_of(value) > MOST_ITEMS:
+                raise Refused("the result is too long: take a part of it")
+            check_entering("the result", value)
+        elif kind is Kind.TEXT and is_secret_text(value[:_TEXT_SEARCHED]):
+            raise Refused("the result looks like a secret")
+        elif kind in FLAT and _shows_secret(value):
+            raise Refused("the result holds what looks like a secret, by its form")
+        return value
+
+
+def _as_type(value: Any) -> Any:
+    """`astype(float)`: pandas wants Python's own."""
+    if isinstance(value, Reader) and value.__name__ in {"int", "float", "str", "bool"}:
+        return {"int": int, "float": float, "str": str, "bool": bool}[value.__name__]
+    return value
+
+
+def _check_turned(frame: Any) -> None:
+    if len(frame) > 10_000:  # noqa: PLR2004 - each row becomes a column, with a block of its own
+        raise Refused("a table of more than 10,000 rows is not transposed")
+
+
+def _labels(value: Any) -> Any:
+    kind = kind_of(value)
+    if kind is Kind.FRAME:
+        return value.columns
+    if kind is Kind.SERIES:
+        return value.index
+    return getattr(value.obj, "columns", None)
+
+
+def _shows_secret(value: Any) -> bool:
+    """Whether one of the first or last cells looks like a secret: more is not shown to the model."""
+    whole = value.iloc if kind_of(value) in {Kind.FRAME, Kind.SERIES} else value
+    ends = whole[:_ENDS_SEARCHED], whole[-_ENDS_SEARCHED:]
+    for part in ends:
+        columns = [part.iloc[:, n] for n in range(part.shape[1])] if kind_of(part) is Kind.FRAME else [part]
+        for column in columns:
+            if str(column.dtype) in {"object", "str", "string"} or kind_of(column) is Kind.INDEX:
+                cells = column.ravel() if kind_of(column) is Kind.ARRAY else column
+                if any(type(cell) is str and is_secret_text(cell) for cell in cells):
+                    return True
+    return False
