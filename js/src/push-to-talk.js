@@ -11,6 +11,8 @@ import { isByHand, isElsewhere, isLive, isMuted } from "./store.js";
 export class PushToTalk {
   /** The last release has gone out, or there was none: requests keep their order. */
   #released = Promise.resolve();
+  /** The press before that has gone out. */
+  #pressed = Promise.resolve();
   /** The talk began with this press: too short an one was a press on Start. */
   #began = false;
   /** The kernel has been told of a press, and of no release yet. */
@@ -55,13 +57,16 @@ export class PushToTalk {
     this.#local({ pressed: how, tooShort: false });
     // At once, as an interruption.
     page.audio.playback.silence();
-    const caughtUp = this.caughtUp(nowMs());
-    this.#released.then(async () => {
-      await caughtUp;
-      if (await page.ask("press")) return;
-      this.#down = false;
-      this.#local({ pressed: null });
+    const before = Promise.all([this.#released, this.caughtUp(nowMs())]);
+    this.#pressed = before.then(() => {
+      this.#ask();
     });
+  }
+
+  async #ask() {
+    if (await this.page.ask("press")) return;
+    this.#down = false;
+    this.#local({ pressed: null });
   }
 
   /** The utterance ends here. */
@@ -70,7 +75,7 @@ export class PushToTalk {
     if (!this.#down) return;
     this.#down = false;
     this.#local({ pressed: null });
-    this.#released = this.sentUntil(nowMs());
+    this.#released = Promise.all([this.#pressed, this.sentUntil(nowMs())]).then(() => {});
     await this.#released;
     const answer = await page.ask("release");
     if (answer?.value?.too_short === true && !this.#began) this.#local({ tooShort: true });
