@@ -63,6 +63,8 @@ describe("what the kernel says", () => {
     expect(state.conversation.order).toEqual([
       "item_u1",
       "item_f1",
+      // Calls in each state that they can be in.
+      ...["item_f2", "item_f3", "item_f4", "item_f5", "item_f6", "item_f7", "item_f8", "item_f9"],
       "item_o1",
       "item_m1",
       "item_u2",
