@@ -35,7 +35,7 @@ def _message(error: BaseException) -> str:
 
 def _last_own_line(error: BaseException) -> str:
     """Where in the user's code, as far as the source is known."""
-    own = [f for f in _frames(error) if not f.filename.startswith(_LIBRARIES)]
+    own = [f for f in _frames(error) if not f.filename.startswith((*_LIBRARIES, _OURS))]
     if not own or not own[-1].line:
         return ""
     return f"in {own[-1].name}, line {own[-1].lineno}: {_cut(own[-1].line, 200)}"

@@ -87,3 +87,10 @@ def test_what_cannot_be_is_refused() -> None:
         gip_nb.notebook_tools([1])  # type: ignore[arg-type]  # what a user may try
     with pytest.raises(BadSetting, match="more than 0"):
         gip_nb.notebook_tools({}, timeout_s=0)
+
+
+def test_a_refusal_is_told_to_the_model_without_lines_of_this_package() -> None:
+    box = Toolbox(gip_nb.notebook_tools({"sales": pd.DataFrame({"units": [1, 2]})}))
+    refused = box.run("evaluate", '{"expression": "sales.to_csv(\'x\')"}')
+    assert refused.text.startswith("error: Refused: .to_csv")
+    assert "raise" not in refused.text
