@@ -44,7 +44,7 @@ export function folded() {
 
 /** Where a function raised: there for who wants it. */
 export function traceback() {
-  const body = make("pre", "gip-output gip-traceback", {
+  const body = make("pre", "gip-traceback gip-output", {
     dir: "ltr",
     tabindex: "0",
     role: "group",
