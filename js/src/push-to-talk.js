@@ -57,14 +57,16 @@ export class PushToTalk {
     this.#local({ pressed: how, tooShort: false });
     // At once, as an interruption.
     page.audio.playback.silence();
-    const before = Promise.all([this.#released, this.caughtUp(nowMs())]);
+    const atMs = nowMs();
+    const before = Promise.all([this.#released, this.caughtUp(atMs)]);
     this.#pressed = before.then(() => {
-      this.#ask();
+      this.#ask(atMs);
     });
   }
 
-  async #ask() {
-    if (await this.page.ask("press")) return;
+  /** @param {number} atMs when it was pressed: what was captured before is none of it, also where it is handed over late */
+  async #ask(atMs) {
+    if (await this.page.ask("press", { at_ms: atMs })) return;
     this.#down = false;
     this.#local({ pressed: null });
   }

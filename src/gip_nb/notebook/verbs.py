@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,9 @@ class SessionVerbs:
 
     async def _press(self, wish: Wish) -> None:
         self._pressed_by = wish.page
-        await self._running().press()
+        told = wish.args.get("at_ms")
+        at_ms = float(told) if isinstance(told, int | float) else math.nan
+        await self._running().press(page=wish.page, at_ms=at_ms)
 
     async def _release(self, _: Wish) -> Answer:
         self._pressed_by = None

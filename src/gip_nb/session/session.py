@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -289,11 +290,17 @@ class AsyncRealtimeSession(Readable, Talking):
         await self._answered(self.protocol.commit())
 
     @on_loop
-    async def press(self) -> None:
+    async def press(self, *, page: str = "", at_ms: float = math.nan) -> None:
         """Push to talk: the user begins to speak. An answer stops; what was appended before is forgotten.
 
         With turn detection off the microphone is heard from here to `release()`, also while this connects.
+
+        Args:
+            page: where a key was pressed, and when on that page's clock; frames of its microphone that were
+                captured before, and come after, are none of the utterance.
+            at_ms: see `page`; NaN: what comes from now on counts.
         """
+        self._pressed_at = (page, at_ms)
         if self._at in {"idle", "connecting"}:
             self._early.clear()
             self._early_press = self._early_held = True

@@ -27,6 +27,7 @@ from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, CANCEL_TIMEOUT_S, Limits
 from gip_nb.protocol.frames import append_frame
+from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.kept_input import Sound
 from gip_nb.protocol.reconnection import comes_back
 from gip_nb.protocol.requests import ignored_settings
@@ -135,6 +136,8 @@ class Talking(Returning):
         # A key was pressed while the connection opens, and, the second, is still held.
         self._early_press = self._early_held = False
         self._capture_marks = CaptureMarks()
+        # The page where a key was pressed last, and when, on its clock; NaN where nobody knows.
+        self._pressed_at: tuple[str, float] = ("", math.nan)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
         self.calls = Calls(tools, self, listener)
@@ -360,6 +363,8 @@ class Talking(Returning):
             page: whose microphone.
             captured_ms: when its first sample was captured, on that page's clock; NaN where nobody knows.
         """
+        if self.by_hand and self._is_from_before_the_press(len(pcm), page, captured_ms):
+            return
         if self._at == "connecting":
             if self._early_held or not self.by_hand:
                 self._early.append((pcm, page, captured_ms))
@@ -370,6 +375,12 @@ class Talking(Returning):
             self._pump()
         elif self._at == "reconnecting":
             self.protocol.keep_audio(Sound(pcm, page, captured_ms))
+
+    def _is_from_before_the_press(self, pcm_bytes: int, page: str, captured_ms: float) -> bool:
+        """A page that is busy hands over late what its microphone took before the key was pressed."""
+        pressed_page, pressed_ms = self._pressed_at
+        # False where one of the two is not known.
+        return page == pressed_page and captured_ms + pcm_bytes / 2 / SAMPLES_PER_MS <= pressed_ms
 
     @property
     def by_hand(self) -> bool:

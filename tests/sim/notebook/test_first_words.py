@@ -132,6 +132,15 @@ def test_a_key_hit_too_shortly_is_no_error(page: Page) -> None:
     assert sent(page, "input_audio_buffer.commit") == []
 
 
+def test_what_was_captured_before_the_key_was_pressed_and_comes_late_is_none_of_it(page: Page) -> None:
+    assert page.request("update", fields={"turn_detection": None})["ok"]
+    assert page.request("start")["ok"]
+    assert page.request("press", at_ms=120.0)["ok"]
+    speak(page, 5)  # from 0 to 200 ms
+    assert page.request("release")["value"] == {"too_short": True}
+    assert appended(page) == 2
+
+
 @pytest.mark.parametrize("frames", [0, 4])
 def test_what_is_said_while_it_connects_is_part_of_it(frames: int) -> None:
     transport = ScriptedTransport(Model(), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes
