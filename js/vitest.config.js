@@ -26,6 +26,7 @@ export default defineConfig({
   test: {
     // A machine that does something else at the same time is slow, and not wrong.
     testTimeout: 30_000,
+    setupFiles: ["test/patience.js"],
     projects: [
       {
         extends: true,

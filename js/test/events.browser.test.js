@@ -314,7 +314,7 @@ describe("the filter", () => {
       }),
     );
     expect(one("gip-log-errors").getAttribute("aria-pressed")).toBe("true");
-    await vi.waitFor(() => expect(one("gip-log-spoken").textContent).toBe("5 of 5 events"));
+    await until(() => expect(one("gip-log-spoken").textContent).toBe("5 of 5 events"));
   });
 
   test("that nothing passes says so, and lets go of all of it", async () => {
