@@ -167,6 +167,43 @@ def test_two_views_show_one_talk_and_one_may_go(open_a_notebook: OpenNotebook) -
     assert notebook.kernel("int((w.session.events.type == 'input_audio_buffer.append').sum())") > 0
 
 
+@long
+def test_two_talks_in_one_page_each_hear_and_answer_for_themselves(
+    open_a_notebook: OpenNotebook, fixtures: Path
+) -> None:
+    notebook = open_a_notebook(microphone="scripted")
+    notebook.run("%load_ext gip_nb")
+    names = ("one", "other")
+    frames = {name: FRAMES.replace("w.", f"{name}.") for name in names}
+    views = [notebook.widget(number) for number in range(2)]
+    for name, view in zip(names, views, strict=True):
+        notebook.run(f"{name} = talk(); {name}")
+        view.get_by_test_id("gip-start").click()
+        expect(view).to_have_attribute("data-gip-microphone", "on")
+    for name in names:
+        notebook.wait_for(f"{frames[name]} > 10")
+    # What is said, both hear ...
+    notebook.say(fixtures / "hello_slt.wav")
+    for name in names:
+        notebook.wait_for(f"{name}.turn == 1")
+        notebook.wait_for(f"{name}.state == 'listening'")
+    # ... and what is typed is asked of one alone.
+    box = views[0].get_by_test_id("gip-text")
+    box.fill(STORY)
+    box.press("Enter")
+    notebook.wait_for("one.turn == 2")
+    assert notebook.kernel("other.turn") == 1
+    expect(views[1]).not_to_contain_text("quick brown fox")
+    # The end of one takes its microphone only.
+    views[0].get_by_test_id("gip-stop").click()
+    notebook.wait_for("one.session.state == 'closed'")
+    notebook.page.wait_for_function("() => window.gipMicrophone.open() === 1")
+    before = notebook.kernel(frames["other"])
+    notebook.wait_for(f"{frames['other']} > {before} + 25")
+    expect(views[1]).to_have_attribute("data-gip-state", "listening")
+    assert notebook.kernel("one.session.session_id != other.session.session_id")
+
+
 def test_a_second_page_takes_over_by_a_click(open_a_notebook: OpenNotebook) -> None:
     notebook = open_a_notebook(microphone="scripted")
     begin(notebook)
