@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from gip_nb.testing import Close, Cue, Expect, Say, Stage, answer, item_taken, session_created, session_updated
+from gip_nb.testing import (
+    Close,
+    Cue,
+    Expect,
+    Say,
+    Stage,
+    answer,
+    item_taken,
+    session_created,
+    session_updated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +115,7 @@ def test_who_wakes_up_goes_on_talking(notebook: Notebook) -> None:
         with asleep(notebook):
             stage.cue("asleep")
             time.sleep(SLEEP_S)
-        notebook.wait_for("w.session.session_id == 'sess_2'")
+        notebook.wait_for("int(w.session.events.connection.max()) == 2")
         expect(view).to_have_attribute("data-gip-state", "listening")
         expect(view).to_have_attribute("data-gip-microphone", "on")
         before = notebook.kernel(FRAMES)
