@@ -135,7 +135,14 @@ def test_reloads_with_a_talk_running_leave_nothing_behind(notebook: Notebook, ti
 def come_back(notebook: Notebook) -> None:
     """Reload, and wait until the microphone is heard again, by itself or after a click."""
     notebook.reload()
-    notebook.widget().wait_for()
+    try:
+        expect(notebook.widget()).to_be_visible()
+    except AssertionError:
+        # JupyterLab gives a kernel half a second to tell its widgets' states, and shows none if it was slower.
+        assert any("widget model not found" in error for error in notebook.console_errors)
+        notebook.console_errors.clear()
+        notebook.reload()
+        expect(notebook.widget()).to_be_visible()
     try:
         expect(notebook.widget()).to_have_attribute("data-gip-microphone", "on", timeout=3000)
     except AssertionError:
