@@ -138,7 +138,7 @@ def come_back(notebook: Notebook) -> None:
     try:
         expect(notebook.widget()).to_be_visible()
     except AssertionError:
-        # JupyterLab gives a kernel half a second to tell its widgets' states, and shows none if it was slower.
+        # JupyterLab waits four seconds for the states of a kernel's widgets, and then may show none.
         assert any("widget model not found" in error for error in notebook.console_errors)
         notebook.console_errors.clear()
         notebook.reload()
