@@ -35,6 +35,7 @@ __all__ = [
     "LastWord",
     "Reconnect",
     "Rollover",
+    "clock_ahead_s",
     "comes_back",
     "read_reconnect",
     "read_retry_after",
@@ -58,6 +59,7 @@ _SHORTEST_SESSION_S = 60.0
 _ROLLOVER_LEAD_S = 75.0
 # A user's limit below this is a slip: the session would do nothing but move.
 _LEAST_LIMIT_S = 10.0
+_SAME_CLOCK_S = 5.0
 # A refusal in plain HTTP of an address, key and model that were let in before is more often the front door's
 # (no backend yet: 404) than the last word; about fifteen seconds of it are.
 _MOST_REFUSALS = 5
@@ -223,8 +225,8 @@ class Attempts:
 class LastWord:
     """Why a server ends a connection, where it says so before it does.
 
-    An `error` such as a refused key is the reason of the close that follows at once. It is none of a later
-    one: the talk has gone on, so it was about something else.
+    An `error` such as a refused key is the reason of the close that follows at once, where nothing else was
+    said meanwhile (the caller sees to that). It is none of a later one: it was about something else.
 
     Args:
         holds_s: so long after it was said.
@@ -264,13 +266,34 @@ def read_retry_after(header: str | None, unix_s: float) -> float | None:
     try:
         seconds = float(header)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(header)
-        except ValueError:
+        moment_s = _read_date(header)
+        if moment_s is None:
             return None
-        # A date without a zone is one in UTC, by the rule.
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - unix_s
+        seconds = moment_s - unix_s
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def clock_ahead_s(date: str | None, unix_s: float) -> float:
+    """How far a server's clock is ahead of this one, by the `Date` of an answer (RFC 9110, 6.6.1).
+
+    Args:
+        date: whole seconds; None, or what is none, tells nothing: 0.
+        unix_s: now, by the clock here.
+    """
+    moment_s = _read_date(date or "")
+    # The answer took its time, and what it says is cut to the second.
+    if moment_s is None or abs(moment_s - unix_s) <= _SAME_CLOCK_S:
+        return 0.0
+    return moment_s - unix_s
+
+
+def _read_date(header: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(header)
+        # A date without a zone is one in UTC, by the rule.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -286,7 +309,7 @@ def rollover_of(session: Mapping[str, Any], unix_s: float, limit_s: float | None
 
     Args:
         session: as the server told it, canonical.
-        unix_s: now.
+        unix_s: now, by the server's clock.
         limit_s: how long it lasts by the user's word, which counts before the server's.
     """
     left_s = limit_s

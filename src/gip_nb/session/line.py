@@ -62,6 +62,8 @@ class Line:
         self._outgoing: asyncio.Queue[Frame | dict[str, Any]] = asyncio.Queue()
         # How the newest connection has ended; None while it has not.
         self.ended: TransportClosed | None = None
+        # How far its server's clock is ahead of the one here.
+        self.clock_ahead_s = 0.0
         # Whether this side has closed it.
         self.left = False
 
@@ -96,6 +98,8 @@ class Line:
     ) -> None:
         self._transport = transport
         self.ended, self.left = None, False
+        # Only a real one knows.
+        self.clock_ahead_s = getattr(transport, "clock_ahead_s", 0.0)
         row, event = self._log.local(
             "connection.opened", dialect=dialect, model=settings.model, url=settings.websocket_base_url
         )

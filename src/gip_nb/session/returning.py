@@ -140,9 +140,12 @@ class Returning:
         self._come_back(error, planned=planned)
 
     def _why(self, closed: TransportClosed) -> GipError:
-        """The error for the end of the newest connection: what its server has said, if it has."""
+        """The error for the end of the newest connection: its server's last word, if that was one."""
         said = self._last_word.about(self.log.connection, loop().time())
-        return said or error_of_close(closed.code, closed.reason, AGAIN)
+        newest = next((row for row in reversed(self.log.rows) if row.direction == "received"), None)
+        if said is not None and newest is not None and newest.type == "error":
+            return said
+        return error_of_close(closed.code, closed.reason, AGAIN)
 
     def _on_closed(self, closed: TransportClosed) -> None:
         moves = self._at in {"open", "reconnecting"} and self._line.left
@@ -168,7 +171,9 @@ class Returning:
         policy = self.settings.reconnect
         self._reconnecting.opened()
         if policy is not None:
-            self._rollover.begin(self.protocol.conversation.session, policy.session_limit_s)
+            self._rollover.begin(
+                self.protocol.conversation.session, policy.session_limit_s, self._line.clock_ahead_s
+            )
 
     def _come_back(self, error: GipError, *, code: int | None = None, planned: bool = False) -> None:
         """The connection is gone; the session is not."""

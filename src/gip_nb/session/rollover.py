@@ -71,15 +71,16 @@ class RolloverClock:
         self._late = False
         self.due = False
 
-    def begin(self, session: Mapping[str, Any], limit_s: float | None) -> None:
+    def begin(self, session: Mapping[str, Any], limit_s: float | None, clock_ahead_s: float) -> None:
         """A connection has just opened.
 
         Args:
             session: as the server told it, canonical.
             limit_s: how long it lasts, by the user's word.
+            clock_ahead_s: how far the server's clock is ahead of the one here.
         """
         self.stop()
-        span: Rollover | None = rollover_of(session, time.time(), limit_s)
+        span: Rollover | None = rollover_of(session, time.time() + clock_ahead_s, limit_s)
         if span is not None:
             self._timers = [
                 loop().call_later(span.from_s, self._come_due),

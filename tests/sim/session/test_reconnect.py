@@ -6,7 +6,7 @@ import asyncio
 import base64
 import threading
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ class Scene(NamedTuple):
 @asynccontextmanager
 async def lines(
     *scripts: list[Step],
-    dialect: Dialect = "ga",
+    dialect: Dialect | Literal["auto"] = "ga",
     speaker: Speaker | None = None,
     tools: Toolbox | None = None,
     reconnect: Any = AT_ONCE,

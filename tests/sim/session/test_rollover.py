@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gip_nb.testing import Close, Cue, Cut, ExpectClose, Refuse, answer, error, session_created
+from gip_nb.session.loop import loop
+from gip_nb.testing import (
+    Close,
+    Cue,
+    Cut,
+    ExpectClose,
+    Refuse,
+    ScriptedTransport,
+    answer,
+    error,
+    session_created,
+)
+from tests.sim.session.in_memory import rows, talks, until, willing_server
 from tests.sim.session.test_reconnect import Scene, again, asked, greeting, lines
 from tests.sim.session.test_scenes.scene import AT_ONCE, in_both_dialects
 from tests.sim.session.verbs import in_a_loop, on_the_loop, willing
@@ -184,6 +197,44 @@ async def test_the_end_of_the_talk_leaves_no_connection_behind() -> None:
         await scene.session.close()
         await asyncio.gather(asking, return_exceptions=True)
         assert spares(scene) == ["opened", "left"]
+
+
+@in_a_loop
+async def test_what_was_on_its_way_when_it_moves_is_read() -> None:
+    """The last of an answer comes after this side has closed: the answer is whole, and none is asked for."""
+    said = answer("Hi", response_id="r", item_id="i")
+
+    class Late(ScriptedTransport):
+        async def close(self) -> None:
+            self.say(said[-1])
+            self.hang_up(1000)
+
+    there = willing_server()
+    late, second = Late(there._answers, there._greeting), willing_server()
+    async with talks(late, second, session_limit_s=3600.0) as session:
+        for event in said[:-1]:
+            await on_the_loop(functools.partial(late.say, event))
+        await until(lambda: session.protocol.answering)
+        await on_the_loop(session._rollover._come_due)
+        await on_the_loop(session._rollover._come_late)
+        await until(lambda: rows(session, "local.connection.restored"))
+        await session.clear()
+        assert session.responses.status.tolist() == ["completed"]
+        assert session.turns.requests.tolist() == [1]
+        assert "response.create" not in [e["type"] for e in second.sent]
+        done = session.events[session.events.event == "response.done"]
+        assert done.connection.tolist() == [1]
+
+
+@in_a_loop
+async def test_a_clock_that_goes_wrong_here_does_not_move_it_early_or_late() -> None:
+    """Servers date their answers: the end that they name is on their clock."""
+    ahead_s = 1200.0
+    server = willing_server(expires_at=int(time.time() + ahead_s) + 1800)
+    server.clock_ahead_s = ahead_s  # type: ignore[attr-defined]  # as the real transport has it
+    async with talks(server) as session:
+        in_s = await on_the_loop(lambda: session._rollover._timers[0].when() - loop().time())
+        assert 1500 < in_s <= 1725
 
 
 @in_a_loop
