@@ -34,7 +34,7 @@ def willing_server(**session: Any) -> ScriptedTransport:
 
 
 @asynccontextmanager
-async def talks(*servers: ScriptedTransport, **options: Any) -> AsyncIterator[AsyncRealtimeSession]:
+async def talks(*servers: ScriptedTransport, **policy: Any) -> AsyncIterator[AsyncRealtimeSession]:
     """A session whose first connection is to the first of these, and so on; connected."""
     there = iter(servers)
 
@@ -50,7 +50,7 @@ async def talks(*servers: ScriptedTransport, **options: Any) -> AsyncIterator[As
         base_url="http://nowhere.invalid/v1",
         api_key=KEY,
         environment={},
-        reconnect={"first_wait_s": 0.0, "attempts": 3, **options},
+        reconnect={"first_wait_s": 0.0, "attempts": 3, **policy},
     )
     async with AsyncRealtimeSession(settings, transport=next_one, listener=Heard()) as session:
         yield session

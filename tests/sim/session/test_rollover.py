@@ -28,6 +28,7 @@ from tests.sim.session.verbs import in_a_loop, on_the_loop, willing
 
 if TYPE_CHECKING:
     from gip_nb.protocol.dialects import Dialect
+    from gip_nb.session.session import AsyncRealtimeSession
     from gip_nb.testing import Step
 
 # The hand of the clock is turned; it does not come that far by itself.
@@ -36,7 +37,8 @@ LIMIT: dict[str, Any] = {**AT_ONCE, "session_limit_s": 3600.0}
 
 @pytest.fixture(autouse=True)
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gip_nb.session.rollover._FIRST_WAIT_S", 0.01)
+    for name, seconds in {"_FIRST_WAIT_S": 0.01, "_LOOK_AGAIN_S": 0.02, "_PROVED_S": 0.0}.items():
+        monkeypatch.setattr(f"gip_nb.session.rollover.{name}", seconds)
 
 
 def first(dialect: Dialect = "ga") -> list[Step]:
@@ -49,6 +51,11 @@ async def come_due(scene: Scene) -> None:
 
 async def come_late(scene: Scene) -> None:
     await on_the_loop(scene.session._rollover._come_late)
+
+
+def is_on(session: AsyncRealtimeSession, connection: int) -> bool:
+    """Whether it has come to this connection, and is told its settings there."""
+    return session.log.connection == connection and session.state == "listening" and session.settings_settled
 
 
 def spares(scene: Scene) -> list[str]:
@@ -128,22 +135,49 @@ async def test_the_old_line_is_kept_until_there_is_another(refusal: int) -> None
 REFUSALS: dict[str, list[Step]] = {
     "in http": [Refuse(401)],
     "in words": [error("invalid_api_key", "no"), Close(1011)],
-    "after the greeting": [session_created(), error("invalid_api_key", "no"), Close(1011)],
 }
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 @in_a_loop
 async def test_a_key_that_is_refused_there_does_not_end_the_talk_here(refusal: list[Step]) -> None:
-    async with lines(first(), refusal, reconnect=LIMIT, to_the_end=False) as scene:
+    async with lines(first(), refusal, reconnect=LIMIT) as scene:
         await come_due(scene)
-        await scene.until(lambda: {"failed", "left"} & {*spares(scene)}, "it was refused")
-        await on_the_loop(scene.session._rollover.pause)
+        await scene.until(lambda: spares(scene) == ["failed"], "it was refused")
+        await come_late(scene)
         assert (await scene.session.ask("Still there?", timeout_s=10)).text == "answer 1"
         assert scene.session.state == "listening"
         assert scene.session.log.connection == 1
     assert scene.session.error is None
     assert scene.told.failures == []
+
+
+@in_a_loop
+async def test_a_key_may_be_refused_after_the_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That happens at once, where it does: a greeting alone is not trusted yet."""
+    monkeypatch.setattr("gip_nb.session.rollover._PROVED_S", 60.0)
+    refusing: list[Step] = [session_created(), Cue("no"), error("invalid_api_key", "no"), Close(1011)]
+    async with lines(first(), refusing, reconnect=LIMIT) as scene:
+        await come_due(scene)
+        await scene.until(lambda: spares(scene) == ["opened"], "it was greeted")
+        await come_late(scene)
+        assert (await scene.session.ask("Still there?", timeout_s=10)).text == "answer 1"
+        scene.stage.cue("no")
+        await scene.until(lambda: spares(scene) == ["opened", "left"], "it was refused")
+        assert (await scene.session.ask("And now?", timeout_s=10)).text == "answer 2"
+        assert scene.session.log.connection == 1
+    assert "invalid_api_key" in scene.rows("local.connection.spare")[1]["message"]
+
+
+@in_a_loop
+async def test_a_session_moves_as_often_as_it_must() -> None:
+    """No such move is an attempt that failed."""
+    servers = [willing_server() for _ in range(4)]
+    async with talks(*servers, session_limit_s=3600.0, attempts=1) as session:
+        for connection in (2, 3, 4):
+            await on_the_loop(session._rollover._come_due)
+            await until(functools.partial(is_on, session, connection))
+        assert [row["attempt"] for row in rows(session, "local.connection.restored")] == [1, 1, 1]
 
 
 @in_a_loop
