@@ -190,8 +190,13 @@ class ClientProtocol:
     @property
     def quiet(self) -> bool:
         """Whether nobody speaks, nothing plays, and nothing is being waited for."""
-        waits = self._queue or self._open_calls or self._asked_beside or self._requests.open
+        waits = self._queue or self._open_calls or self._asked_beside
         return self.phase == "listening" and not (waits or self._pressed or self._playback.items)
+
+    @property
+    def unanswered(self) -> tuple[Request, ...]:
+        """What the server was asked and has not answered: some servers never do."""
+        return self._requests.open
 
     @property
     def configuration(self) -> dict[str, Any]:

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attempts",
+    "LastWord",
     "Reconnect",
     "Rollover",
+    "clock_ahead_s",
     "comes_back",
     "read_reconnect",
     "read_retry_after",
@@ -55,6 +57,12 @@ _PASSING_CODES = frozenset(
 # Of a session that says it ends sooner than this, nobody has set the clock.
 _SHORTEST_SESSION_S = 60.0
 _ROLLOVER_LEAD_S = 75.0
+# A user's limit below this is a slip: the session would do nothing but move.
+_LEAST_LIMIT_S = 10.0
+_SAME_CLOCK_S = 5.0
+# A refusal in plain HTTP of an address, key and model that were let in before is more often the front door's
+# (no backend yet: 404) than the last word; about fifteen seconds of it are.
+_MOST_REFUSALS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +80,7 @@ class Reconnect:
         kept_audio_s: what the microphone hears meanwhile, and what was said and not taken yet, is kept up to
             this and sent afterwards; the oldest goes first.
         session_limit_s: how long the server lets a session last, where it does not say so itself
-            (`expires_at`). Before that the session moves to a new connection in a quiet moment.
+            (`expires_at`); 10 or more. Before that the session moves to a new connection in a quiet moment.
     """
 
     attempts: int = 10
@@ -89,9 +97,10 @@ class Reconnect:
             if field.name == "session_limit_s" and value is None:
                 continue
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            least = 1 if field.name == "attempts" else 0
+            least = {"attempts": 1, "session_limit_s": _LEAST_LIMIT_S}.get(field.name, 0)
             if not number or value < least or (field.name == "attempts" and value != int(value)):
-                kind = "a whole number from 1 on" if least else "a number of seconds, 0 or more"
+                whole = field.name == "attempts"
+                kind = "a whole number from 1 on" if whole else f"a number of seconds, {least:g} or more"
                 raise BadSetting(f"reconnect: {field.name} is {value!r}", f"give {kind}.")
 
 
@@ -156,6 +165,7 @@ class Attempts:
         self._policy = policy
         self._random = random
         self.number = 0
+        self._refusals = 0
         self._since_s: float | None = None
         self._opened_s: float | None = None
 
@@ -163,12 +173,31 @@ class Attempts:
         """There is a connection again, and all was restored."""
         self._opened_s = at_s
 
-    def lost(self, at_s: float) -> None:
-        """It is gone. One that had held begins a new row."""
+    def lost(self, at_s: float, *, planned: bool = False) -> None:
+        """It is gone. One that had held begins a new row, and so does one that this side has left.
+
+        Args:
+            at_s: now.
+            planned: it did not fail: the session moves on before a time limit.
+        """
         held = self._opened_s is None or at_s - self._opened_s >= self._policy.stable_s
-        if held or self._since_s is None:
-            self.number = 0
+        if planned or held or self._since_s is None:
+            self.number = self._refusals = 0
             self._since_s = at_s
+
+    def goes_on(self, error: GipError, code: int | None = None) -> bool:
+        """Whether one more is worth it, after one that ended so.
+
+        As `comes_back`; and what a front door says while there is nothing behind it is not believed at once.
+
+        Args:
+            error: why it did not succeed.
+            code: of the close, where there was one.
+        """
+        if comes_back(error, code):
+            return True
+        self._refusals += 1
+        return isinstance(error, ConnectionRefused) and self._refusals < _MOST_REFUSALS
 
     def wait_s(self, at_s: float, asked_s: float | None = None) -> float | None:
         """How long to wait before the next attempt, which counts from here on; None: give up.
@@ -193,6 +222,38 @@ class Attempts:
         return at_s - (self._since_s if self._since_s is not None else at_s)
 
 
+class LastWord:
+    """Why a server ends a connection, where it says so before it does.
+
+    An `error` such as a refused key is the reason of the close that follows at once, where nothing else was
+    said meanwhile (the caller sees to that). It is none of a later one: it was about something else.
+
+    Args:
+        holds_s: so long after it was said.
+    """
+
+    def __init__(self, holds_s: float) -> None:
+        self._holds_s = holds_s
+        self._said: tuple[GipError, int, float] | None = None
+
+    def said(self, error: GipError, connection: int, at_s: float) -> None:
+        """A server says something after which servers close.
+
+        Args:
+            error: what.
+            connection: on which of the session's.
+            at_s: when, on any clock that only goes forward.
+        """
+        self._said = (error, connection, at_s)
+
+    def about(self, connection: int, at_s: float) -> GipError | None:
+        """Why this connection ends now, where its server has said so."""
+        if self._said is None:
+            return None
+        error, on, said_s = self._said
+        return error if on == connection and at_s - said_s <= self._holds_s else None
+
+
 def read_retry_after(header: str | None, unix_s: float) -> float | None:
     """What a `Retry-After` asks for, seconds from now (RFC 9110, 10.2.3); None where it asks for nothing.
 
@@ -205,13 +266,34 @@ def read_retry_after(header: str | None, unix_s: float) -> float | None:
     try:
         seconds = float(header)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(header)
-        except ValueError:
+        moment_s = _read_date(header)
+        if moment_s is None:
             return None
-        # A date without a zone is one in UTC, by the rule.
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - unix_s
+        seconds = moment_s - unix_s
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def clock_ahead_s(date: str | None, unix_s: float) -> float:
+    """How far a server's clock is ahead of this one, by the `Date` of an answer (RFC 9110, 6.6.1).
+
+    Args:
+        date: whole seconds; None, or what is none, tells nothing: 0.
+        unix_s: now, by the clock here.
+    """
+    moment_s = _read_date(date or "")
+    # The answer took its time, and what it says is cut to the second.
+    if moment_s is None or abs(moment_s - unix_s) <= _SAME_CLOCK_S:
+        return 0.0
+    return moment_s - unix_s
+
+
+def _read_date(header: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(header)
+        # A date without a zone is one in UTC, by the rule.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -227,7 +309,7 @@ def rollover_of(session: Mapping[str, Any], unix_s: float, limit_s: float | None
 
     Args:
         session: as the server told it, canonical.
-        unix_s: now.
+        unix_s: now, by the server's clock.
         limit_s: how long it lasts by the user's word, which counts before the server's.
     """
     left_s = limit_s

@@ -1,4 +1,4 @@
-"""A lost connection is opened again: waiting, trying, giving up. And the move before a time limit.
+"""A lost connection is opened again: waiting, trying, giving up. The move before a time limit: rollover.py.
 
 What is worth a try, and how long to wait, is protocol/reconnection.py's; what the new connection is given is
 protocol/resumption.py's. On the loop only.
@@ -12,18 +12,16 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from gip_nb.errors import ConnectionDropped, ConnectionRefused, GipError
-from gip_nb.protocol.reconnection import Attempts, comes_back, rollover_of
+from gip_nb.protocol.reconnection import Attempts
 from gip_nb.session.loop import loop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from typing import Any
+    from collections.abc import Awaitable, Callable
 
-    from gip_nb.protocol.reconnection import Reconnect, Rollover
+    from gip_nb.protocol.reconnection import Reconnect
 
-__all__ = ["AGAIN", "Attempt", "Reconnecting", "RolloverClock", "error_of_giving_up"]
+__all__ = ["AGAIN", "Attempt", "Reconnecting", "error_of_giving_up"]
 
-_LOOK_AGAIN_S = 0.25
 AGAIN = "press Start (or call talk() or connect()) for a new session; this one's tables stay readable."
 
 
@@ -88,13 +86,13 @@ class Reconnecting:
 
         Args:
             cause: why there is none.
-            planned: it was given up for a new one: the first attempt waits for nothing.
+            planned: it was left for a new one: the first attempt waits for nothing.
 
         Raises:
             ConnectionDropped: it did not come back; the text says what was tried.
             GipError: what no further attempt would change, such as a key that is refused.
         """
-        self._attempts.lost(loop().time())
+        self._attempts.lost(loop().time(), planned=planned)
         newest, asked_s = cause, None
         try:
             while True:
@@ -108,7 +106,7 @@ class Reconnecting:
                 try:
                     await self._open_again()
                 except GipError as error:
-                    if not comes_back(error, self._close_code()):
+                    if not self._attempts.goes_on(error, self._close_code()):
                         raise
                     newest = error
                     asked_s = error.retry_after_s if isinstance(error, ConnectionRefused) else None
@@ -147,62 +145,3 @@ def error_of_giving_up(cause: GipError, newest: GipError, attempts: int, tried_s
     else:
         told += f" did not bring it back; the last: {newest.message}"
     return ConnectionDropped(told, AGAIN)
-
-
-class RolloverClock:
-    """Says when a session is to move to a new connection: in a quiet moment before its time limit.
-
-    Args:
-        roll: moves it.
-        is_quiet: whether nobody speaks, nothing plays, and nothing is being waited for.
-    """
-
-    def __init__(self, roll: Callable[[], None], is_quiet: Callable[[], bool]) -> None:
-        self._roll = roll
-        self._is_quiet = is_quiet
-        self._timers: list[asyncio.TimerHandle] = []
-        # Its time has come: the next quiet moment is the one.
-        self.due = False
-
-    def begin(self, session: Mapping[str, Any], limit_s: float | None) -> None:
-        """A connection has just opened.
-
-        Args:
-            session: as the server told it, canonical.
-            limit_s: how long it lasts, by the user's word.
-        """
-        self.stop()
-        span: Rollover | None = rollover_of(session, time.time(), limit_s)
-        if span is not None:
-            self._timers = [
-                loop().call_later(span.from_s, self._come_due),
-                loop().call_later(span.until_s, self._go),
-            ]
-
-    def stop(self) -> None:
-        """The connection is gone."""
-        self.due = False
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-
-    def look(self) -> None:
-        """Something has changed: is this the moment?"""
-        if self.due and self._is_quiet():
-            # Not from within what reads the old connection: it could not be ended there.
-            loop().call_soon(self._go_if_quiet)
-
-    def _go_if_quiet(self) -> None:
-        if self.due and self._is_quiet():
-            self._go()
-
-    def _come_due(self) -> None:
-        self.due = True
-        self.look()
-        if self.due:
-            # A verb may come to its end without any event.
-            self._timers.append(loop().call_later(_LOOK_AGAIN_S, self._come_due))
-
-    def _go(self) -> None:
-        self.stop()
-        self._roll()

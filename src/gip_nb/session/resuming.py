@@ -6,7 +6,6 @@ On the loop only.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,7 @@ from gip_nb.protocol.history import without_words
 from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.kept_input import KeptInput
 from gip_nb.session.loop import in_thread
-from gip_nb.session.opening import open_line
-from gip_nb.session.trouble import error_of_close
+from gip_nb.session.opening import greeted, open_line
 from gip_nb.session.waits import Waits
 
 if TYPE_CHECKING:
@@ -27,10 +25,13 @@ if TYPE_CHECKING:
     from gip_nb.journal.log import EventLog
     from gip_nb.journal.tables import Tables
     from gip_nb.protocol.client import ClientProtocol
+    from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.kept_input import Sound
     from gip_nb.protocol.requests import Request
     from gip_nb.session.line import Line
     from gip_nb.session.settings import Settings
+    from gip_nb.session.spare import Spare
+    from gip_nb.session.transport import TransportClosed
 
 __all__ = ["Resuming"]
 
@@ -47,6 +48,7 @@ class Resuming:
         protocol: the session's; there is one, too.
         line: on which the connections follow each other.
         note: writes a local row, and lets the protocol see it.
+        why: the error for the end of a connection.
 
     Attributes:
         opening: who waits for the greeting of a new server; nobody else's waiting ends with its failure.
@@ -58,13 +60,17 @@ class Resuming:
         tables: Tables,
         protocol: ClientProtocol,
         line: Line,
+        *,
         note: Callable[..., None],
+        why: Callable[[TransportClosed], GipError],
     ) -> None:
         self._log = log
         self._tables = tables
         self._protocol = protocol
         self._line = line
         self._note = note
+        self._why = why
+        self._dialect: Dialect = log.dialect
         self._kept = KeptInput(0)
         self._sounds: dict[str, bytes] = {}
         self._kept_audio_s = 0.0
@@ -81,6 +87,8 @@ class Resuming:
             kept_audio_s: as much of what is said and not taken is kept.
         """
         protocol = self._protocol
+        # Refused attempts are rows too, and name the dialect that they were made in.
+        self._dialect = self._log.dialect
         unsent = self._line.unsent()
         deleted = resumption.deleted_on_the_way(protocol)
         sounds = untaken_sounds(self._log, protocol.conversation, kept_audio_s)
@@ -96,12 +104,13 @@ class Resuming:
             kept_ms=self._kept.tail_samples // SAMPLES_PER_MS,
         )
 
-    async def open_again(self, settings: Settings, check: Callable[[], None]) -> None:
-        """Connect, in the dialect that is in force.
+    async def open_again(self, settings: Settings, check: Callable[[], None], spare: Spare | None) -> None:
+        """Connect, in the dialect that was spoken; in the other one where `settings` allow it and it must be.
 
         Args:
             settings: where to, with what.
             check: raises where the connection is not wanted any more.
+            spare: a connection that is there already.
 
         Raises:
             GipError: why there is none.
@@ -109,18 +118,24 @@ class Resuming:
         # Before there is a connection: while this is read nothing else is to happen.
         self._sounds = await in_thread(self._sounds_without_words, self._kept_audio_s)
         try:
-            settings = dataclasses.replace(settings, dialect=self._log.dialect)
-            await open_line(self._line, self.opening, settings, check)
+            opened = await spare.take() if spare is not None else None
+            if opened is not None:
+                self._line.take_over(opened)
+                await greeted(self.opening)
+            else:
+                await open_line(self._line, self.opening, settings, check, self._dialect)
             self._must_be_open()
             check()
         except BaseException:
             await self._line.close()
+            if spare is not None:
+                await spare.close()
             raise
 
     def _must_be_open(self) -> None:
-        """It may have closed right after its greeting, when nobody waited for anything."""
+        """It may have ended right after its greeting, when nobody waited for anything."""
         if self._line.ended is not None:
-            raise error_of_close(self._line.ended.code, self._line.ended.reason, "try again.")
+            raise self._why(self._line.ended)
 
     def _sounds_without_words(self, limit_s: float) -> dict[str, bytes]:
         """What the user said and nobody wrote down, the newest first, as long as it is no more than this."""

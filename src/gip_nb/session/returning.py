@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gip_nb.errors import ConnectionDropped, GipError
 from gip_nb.protocol.clocks import CaptureMarks
-from gip_nb.protocol.reconnection import Reconnect, comes_back
+from gip_nb.protocol.reconnection import LastWord, Reconnect, comes_back
 from gip_nb.session.loop import in_thread, loop
-from gip_nb.session.reconnecting import AGAIN, Attempt, Reconnecting, RolloverClock
+from gip_nb.session.reconnecting import AGAIN, Attempt, Reconnecting
 from gip_nb.session.resuming import Resuming
+from gip_nb.session.rollover import RolloverClock
+from gip_nb.session.spare import Spare
 from gip_nb.session.trouble import ends_session, error_of_close
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from gip_nb.journal.log import EventLog
     from gip_nb.journal.tables import Tables
     from gip_nb.protocol.client import ClientProtocol
+    from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.kept_input import Sound
     from gip_nb.protocol.requests import Request
     from gip_nb.session.line import Line
     from gip_nb.session.listener import Listener
     from gip_nb.session.settings import Settings
     from gip_nb.session.timers import Timer
-    from gip_nb.session.transport import TransportClosed
+    from gip_nb.session.transport import Transport, TransportClosed
     from gip_nb.session.waits import Waits
 
 __all__ = ["AGAIN", "At", "Returning"]
@@ -38,6 +41,8 @@ At = Literal["idle", "connecting", "open", "reconnecting", "closing", "closed", 
 
 # So long a server that says that the session is over may take to close it.
 _GOODBYE_S = 1.0
+# What a server answers at all it has answered by then.
+_ANSWERED_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +61,7 @@ class Returning:
     error: GipError | None
     _at: At
     _line: Line
+    _make_transport: Callable[[Settings, Dialect], Transport]
     _waits: Waits
     _listener: Listener | None
     _capture_marks: CaptureMarks
@@ -78,7 +84,10 @@ class Returning:
 
     def _begin_returning(self) -> None:
         self.protocol.resumes = self.settings.reconnect is not None
-        self._resuming = Resuming(self.log, self.tables, self.protocol, self._line, self.note)
+        self._last_word = LastWord(_GOODBYE_S)
+        self._resuming = Resuming(
+            self.log, self.tables, self.protocol, self._line, note=self.note, why=self._why
+        )
         self._reconnecting = Reconnecting(
             # Where there is no policy, a lost connection is the end, and this is not asked.
             self.settings.reconnect or Reconnect(),
@@ -87,39 +96,67 @@ class Returning:
             self.note,
             self._on_attempt,
         )
-        self._rollover = RolloverClock(self._roll_over, self._is_quiet)
+        self._rollover = RolloverClock(
+            lambda on_end: Spare(self._make_transport, on_end),
+            lambda spare: spare.prepare(self.settings, self.log.dialect, self._raise_if_ended),
+            self._roll_over,
+            self._is_quiet,
+            start=self._start,
+            note=self.note,
+        )
         self._returning: asyncio.Task[None] | None = None
         self._lost_at_s = 0.0
+        self._unanswered: tuple[Request, ...] = ()
+        self._unanswered_since_s = 0.0
         self.attempt: Attempt | None = None
         # Its server is the embedded one, found by this package.
         self._embedded = False
 
     def _look_at_error(self, error: GipError) -> None:
-        if ends_session(error) and self._at != "reconnecting":
+        if ends_session(error):
             # The server closes next: this is why, and not that it closed.
-            self.error = error
+            self._last_word.said(error, self.log.connection, loop().time())
             if self.settings.reconnect is not None and comes_back(error):
                 # Some say that it is over, and leave it at that.
-                loop().call_later(_GOODBYE_S, self._leave, error)
+                loop().call_later(_GOODBYE_S, self._leave, error, self.log.connection)
 
-    def _leave(self, error: GipError) -> None:
-        if self._at == "open" and self.error is error:
-            self._abandon(error.message)
-            self._come_back(error)
+    def _leave(self, error: GipError, connection: int) -> None:
+        if self._at == "open" and self.log.connection == connection:
+            self._start(self._move_on(error, planned=False))
 
-    def _abandon(self, reason: str) -> None:
-        """Nobody reads from this connection any more; it is closed by whoever opens the next."""
-        self._line.abandon()
-        self.note("connection.closed", code=1000, reason=reason, asked_for=True)
+    def _roll_over(self) -> None:
+        if self._at == "open":
+            near = ConnectionDropped("the session's time limit is near", AGAIN)
+            self._start(self._move_on(near, planned=True))
+
+    async def _move_on(self, error: GipError, *, planned: bool) -> None:
+        """Leave a connection that still is there, and go on over another."""
+        await self._line.leave()
+        if self._at != "open":
+            return
+        if self._line.ended is None:
+            # It has not answered the close.
+            self.note("connection.closed", code=1000, reason=error.message, asked_for=True)
+        self._come_back(error, planned=planned)
+
+    def _why(self, closed: TransportClosed) -> GipError:
+        """The error for the end of the newest connection: its server's last word, if that was one."""
+        said = self._last_word.about(self.log.connection, loop().time())
+        newest = next((row for row in reversed(self.log.rows) if row.direction == "received"), None)
+        if said is not None and newest is not None and newest.type == "error":
+            return said
+        return error_of_close(closed.code, closed.reason, AGAIN)
 
     def _on_closed(self, closed: TransportClosed) -> None:
-        given_up = self._at == "reconnecting" and self._line.left
-        asked_for = given_up or self._at in {"closing", "closed"}
+        moves = self._at in {"open", "reconnecting"} and self._line.left
+        asked_for = moves or self._at in {"closing", "closed"}
         self.note("connection.closed", code=closed.code, reason=closed.reason, asked_for=asked_for)
-        # Where the server has said why before, the close only follows from it.
-        error = self.error or error_of_close(closed.code, closed.reason, AGAIN)
+        error = self._why(closed)
         if self._at == "reconnecting":
             self._resuming.opening.fail(error)
+        elif self._at == "open" and moves:
+            # `_move_on` waits for it.
+            pass
         elif self._at == "open" and self.settings.reconnect is not None and comes_back(error, closed.code):
             self._come_back(error, code=closed.code)
         else:
@@ -134,14 +171,16 @@ class Returning:
         policy = self.settings.reconnect
         self._reconnecting.opened()
         if policy is not None:
-            self._rollover.begin(self.protocol.conversation.session, policy.session_limit_s)
+            self._rollover.begin(
+                self.protocol.conversation.session, policy.session_limit_s, self._line.clock_ahead_s
+            )
 
     def _come_back(self, error: GipError, *, code: int | None = None, planned: bool = False) -> None:
         """The connection is gone; the session is not."""
         policy = self.settings.reconnect or Reconnect()
-        self._at, self.error = "reconnecting", None
+        self._at = "reconnecting"
         self._lost_at_s = loop().time()
-        self._rollover.stop()
+        self._rollover.pause()
         transport = self._line.let_go()
         if transport is not None:
             # Beside: the other end may take its time to answer a close.
@@ -171,7 +210,8 @@ class Returning:
             await self._give_up(ConnectionDropped(f"reconnecting failed: {problem!r}", AGAIN))
 
     async def _give_up(self, error: GipError) -> None:
-        if self._at == "reconnecting":
+        # "open": it failed when the line was there already.
+        if self._at in {"open", "reconnecting"}:
             await self._line.close()
             self.protocol.connection_lost()
             self._end("error", error)
@@ -179,18 +219,18 @@ class Returning:
 
     async def _open_again(self) -> None:
         settings = self.settings
-        if settings.rehearsal and self._embedded:
+        spare = self._rollover.take()
+        if spare is None and settings.rehearsal and self._embedded:
             from gip_nb.session.embedded import with_rehearsal_address
 
             # Perhaps another one: the process may be what was lost.
             settings = self.settings = await in_thread(with_rehearsal_address, settings)
-        await self._resuming.open_again(settings, self._raise_if_ended)
-        self.error = None
+        await self._resuming.open_again(settings, self._raise_if_ended, spare)
         gap_s = loop().time() - self._lost_at_s
-        self._at = "open"
         self._first_update = self._resuming.restore(
             self._append_kept, attempt=self._reconnecting.attempt, gap_s=gap_s
         )
+        self._at = "open"
         self._opened()
         self._pump()
 
@@ -207,10 +247,10 @@ class Returning:
         self._reconnecting.try_now()
 
     def _is_quiet(self) -> bool:
-        return self._at == "open" and self.protocol.quiet and not self._asking.locked()
-
-    def _roll_over(self) -> None:
-        """The server will end this session soon: move to another connection before that."""
-        if self._at == "open":
-            self._abandon("the time limit is near")
-            self._come_back(ConnectionDropped("the session's time limit is near", AGAIN), planned=True)
+        if self._at != "open" or not self.protocol.quiet or self._asking.locked():
+            return False
+        # What is not answered soon is not waited for: there are servers that confirm nothing.
+        unanswered, now_s = self.protocol.unanswered, loop().time()
+        if unanswered != self._unanswered:
+            self._unanswered, self._unanswered_since_s = unanswered, now_s
+        return not unanswered or now_s - self._unanswered_since_s >= _ANSWERED_S

@@ -37,14 +37,13 @@ from gip_nb.session.log_writer import open_log
 from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
 from gip_nb.session.opening import open_line
 from gip_nb.session.response_news import ResponseNews
-from gip_nb.session.returning import AGAIN, At, Returning
+from gip_nb.session.returning import At, Returning
 from gip_nb.session.speaker import Flushed, NoSpeaker
 from gip_nb.session.timers import Timer, now_s
 from gip_nb.session.transport import OpenAITransport
 from gip_nb.session.trouble import (
     ends_session,
     error_of,
-    error_of_close,
     error_of_failure,
 )
 from gip_nb.session.waits import Waits
@@ -124,6 +123,7 @@ class Talking(Returning):
         self._timer = Timer(lambda: self.protocol.due_s, self._on_time)
         self._news = ResponseNews(self.note, listener)
         self._log_writer: LogWriter | None = None
+        self._make_transport = transport
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
@@ -299,7 +299,7 @@ class Talking(Returning):
         await open_line(self._line, self._waits, self.settings, self._raise_if_ended)
         if self._line.ended is not None:
             # It closed right after its greeting, when nobody waited for anything.
-            raise self.error or error_of_close(self._line.ended.code, self._line.ended.reason, AGAIN)
+            raise self._why(self._line.ended)
         self._raise_if_ended()
         self._move("open")
         self._first_update = self.protocol.update(self.first_settings())

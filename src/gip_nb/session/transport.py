@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
 from gip_nb.errors import ConnectionRefused, GipError, HostUnreachable, TimedOut
-from gip_nb.protocol.reconnection import read_retry_after
+from gip_nb.protocol.reconnection import clock_ahead_s, read_retry_after
 from gip_nb.session.loop import in_thread
 from gip_nb.session.trouble import error_of_refusal, tidied
 
@@ -97,6 +97,8 @@ class OpenAITransport:
         self._dialect = dialect
         self._client: Any = None
         self._connection: Any = None
+        # How far the server's clock is ahead of the one here, as it dates its answer.
+        self.clock_ahead_s = 0.0
 
     async def open(self) -> None:
         """Connect; see `Transport.open`."""
@@ -154,6 +156,9 @@ class OpenAITransport:
         except import_openai().OpenAIError as error:
             problem = ConnectionRefused(_scrubbed(settings, error), "check the settings named there.")
         else:
+            response = getattr(self._connection._connection, "response", None)  # noqa: SLF001 - see `send`
+            if response is not None:
+                self.clock_ahead_s = clock_ahead_s(response.headers.get("Date"), time.time())
             return
         await self._client.close()
         # Without its cause: that one's frames hold the headers of the handshake, and a verbose traceback

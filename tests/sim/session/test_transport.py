@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -77,6 +79,19 @@ def test_another_model_is_dialled_in_ga() -> None:
     assert "OpenAI-Beta" not in headers
     assert seen.frames[0]["session"]["type"] == "realtime"
     assert seen.frames[0]["session"]["audio"]["input"]["turn_detection"] == {"type": "server_vad"}
+
+
+def test_a_clock_that_goes_wrong_here_is_seen_by_the_date_of_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = SimpleNamespace(time=lambda: time.time() - 600)
+    with realtime_server() as (url, _), gip_nb.connect(PREVIEW, base_url=url, api_key=KEY) as session:
+        session.send_text("hello")
+        assert session._session._line.clock_ahead_s == 0
+    monkeypatch.setattr("gip_nb.session.transport.time", late)
+    with realtime_server() as (url, _), gip_nb.connect(PREVIEW, base_url=url, api_key=KEY) as session:
+        session.send_text("hello")
+        assert session._session._line.clock_ahead_s == pytest.approx(600, abs=60)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/realtime", "/realtime/"])

@@ -25,7 +25,9 @@ from gip_nb.errors import (
 )
 from gip_nb.protocol.reconnection import (
     Attempts,
+    LastWord,
     Reconnect,
+    clock_ahead_s,
     comes_back,
     read_reconnect,
     read_retry_after,
@@ -115,6 +117,49 @@ def test_only_a_connection_that_holds_begins_a_new_row() -> None:
     assert attempts.wait_s(now + 31) == 0.25
 
 
+def test_moves_that_were_planned_are_no_failures() -> None:
+    """A session that moves every few seconds, by its user's word, does so for as long as it likes."""
+    attempts = Attempts(Reconnect(attempts=3, stable_s=30), lambda: 0.0)
+    now = 0.0
+    attempts.opened(now)
+    for _ in range(20):
+        now += 20
+        attempts.lost(now, planned=True)
+        assert attempts.wait_s(now) == 0.25
+        assert attempts.number == 1
+        attempts.opened(now)
+    waits = []
+    for _ in range(3):
+        attempts.lost(now)
+        waits.append(attempts.wait_s(now))
+    assert waits == [0.5, 1.0, None], "one that is lost right after such a move is in its row"
+
+
+def test_what_a_front_door_says_is_not_believed_at_once() -> None:
+    attempts = Attempts(Reconnect(), lambda: 0.0)
+    for _ in range(2):
+        attempts.lost(0.0)
+        found = [attempts.goes_on(ConnectionRefused("nothing here", "check", 404)) for _ in range(5)]
+        assert found == [True] * 4 + [False]
+        attempts.opened(1.0)
+        attempts.lost(100.0)
+    assert not attempts.goes_on(KeyRefused("no", "check"))
+    assert not attempts.goes_on(UnknownModel("no", "list"))
+    assert not attempts.goes_on(ConnectionDropped("broken", "later"), 1008)
+    busy = [attempts.goes_on(ConnectionRefused("busy", "wait", 503)) for _ in range(50)]
+    assert all(busy), "these end with the attempts"
+
+
+def test_the_reason_of_an_end_is_what_was_said_just_before_on_that_connection() -> None:
+    word = LastWord(1.0)
+    assert word.about(1, 0.0) is None
+    refused = KeyRefused("no", "check")
+    word.said(refused, 2, 10.0)
+    assert word.about(2, 10.9) is refused
+    assert word.about(2, 11.1) is None, "the talk went on: it was about something else"
+    assert word.about(3, 10.5) is None, "another server has not said so"
+
+
 @given(
     drops=st.lists(st.floats(0, 100), max_size=30),
     chance=st.floats(0, 0.999),
@@ -158,6 +203,20 @@ def test_retry_after(header: str | None, seconds: float | None) -> None:
     assert read_retry_after(header, NOON) == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "ahead_s"),
+    [
+        (None, 0.0),
+        ("soon", 0.0),
+        ("Fri, 28 Nov 2025 12:10:00 GMT", 600.0),
+        ("Fri, 28 Nov 2025 11:00:00 GMT", -3600.0),
+        ("Fri, 28 Nov 2025 12:00:02 GMT", 0.0),
+    ],
+)
+def test_a_server_dates_its_answer(date: str | None, ahead_s: float) -> None:
+    assert clock_ahead_s(date, NOON) == ahead_s
+
+
 @pytest.mark.parametrize("given_", [True, None, {}, Reconnect()])
 def test_the_usual_policy(given_: object) -> None:
     assert read_reconnect(given_) == Reconnect()
@@ -183,6 +242,7 @@ def test_what_is_no_policy_is_said_with_what_is() -> None:
         {"limit_s": "long"},
         {"first_wait_s": float("nan")},
         {"session_limit_s": -1},
+        {"session_limit_s": 9.9},
     ]
     for fields in wrong:
         with pytest.raises(BadSetting, match=next(iter(fields))):
