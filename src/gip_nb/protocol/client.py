@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol import overdue
+from gip_nb.protocol import asked_again, overdue
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.budget import OVER_BUDGET, Budget
 from gip_nb.protocol.client_rules import RULES
@@ -135,6 +135,8 @@ class ClientProtocol:
         self._kept: KeptInput | None = None
         self._resuming: KeptInput | None = None
         self._unconfirmed: dict[str, Request] = {}
+        # What was said in the gap was sent: so long the server is listened to before an answer is asked again.
+        self._listens_until_s: float | None = None
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -158,7 +160,8 @@ class ClientProtocol:
     def answering(self) -> bool:
         """Whether a response is being generated, or asked for, or waits to be asked for again."""
         asked = self._asked is not None and not self._asked.overdue
-        return self._active is not None or asked or self._retries.holds
+        waits = self._retries.holds or self._listens_until_s is not None
+        return self._active is not None or asked or waits
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
@@ -218,7 +221,7 @@ class ClientProtocol:
 
     def ask_no_more(self, wish: Wish) -> None:
         """Nobody waits for this wish any more: where it was to be asked for again, it is not."""
-        if overdue.give_up(self, "timed out", wish):
+        if overdue.give_up(self, "timed out", wish) or asked_again.nobody_waits(self, wish):
             self._drain()
             self._report_turn()
 
@@ -526,7 +529,7 @@ class ClientProtocol:
         self._has_spoken = False
         self._encoder = Encoder()
         self._held_back = HeldBack()
-        self._kept = self._resuming = None
+        self._kept = self._resuming = self._listens_until_s = None
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -618,6 +621,7 @@ class ClientProtocol:
 
     def _interrupt(self, *, server_cancels: bool) -> bool:
         dropped = overdue.give_up(self, "went on" if server_cancels else "interrupted")
+        dropped = (not server_cancels and asked_again.interrupt(self)) or dropped
         active = self._active
         asked = None if server_cancels else self._asked
         calls = tuple(call_id for calls in self._open_calls.values() for call_id in calls)
@@ -625,7 +629,7 @@ class ClientProtocol:
             self._outputs.append(CallsInterrupted(calls))
         audible = self._playback.cut(active)
         if self._kept is not None:
-            return self._drop_again() or audible or dropped
+            return audible or dropped
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
             self._cancels[self._send({"type": "response.cancel"}).event_id] = active
@@ -641,14 +645,6 @@ class ClientProtocol:
             self._drain()
             self._report_turn()
         return audible or active is not None or asked is not None or dropped
-
-    def _drop_again(self) -> bool:
-        """What would be asked for once more, since its connection was lost, is not wanted any more."""
-        dropped = [w for w in self._queue if isinstance(w, Wish) and w.again]
-        for wish in dropped:
-            self._queue.remove(wish)
-            self._finish(wish)
-        return bool(dropped)
 
     def _follow_up(self, response_id: str) -> None:
         wish = self._wish_of.get(response_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol import overdue
+from gip_nb.protocol import asked_again, overdue
 from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import NOT_JSON, decode_json
@@ -39,6 +39,8 @@ def _on_speech_started(p: ClientProtocol, e: Event) -> None:
     # It may be told after the end.
     p._hearing = item is None or (item.audio_end_ms is None and not item.spoken)
     p._created_since_speech = p._auto_unwanted = False
+    if asked_again.user_speaks(p):
+        p._drain()
     detection = p.turn_detection or {}
     if detection.get("interrupt_response") is not False:
         p._interrupt(server_cancels=True)
@@ -81,6 +83,7 @@ def _on_response_created(p: ClientProtocol, e: Event) -> None:
     if response is None or not response.beside:
         p._awaiting_auto = False
         p._created_since_speech = True
+        asked_again.user_speaks(p)
     # Told after its end, or again: nothing begins.
     if response_id is None or response is None or not response.active:
         return
@@ -170,7 +173,7 @@ def _on_not_failed(p: ClientProtocol, response: Response, wish: Wish | None, *, 
         p._outputs.append(CutShort(response.response_id, response.reason))
     if wish is not None:
         # What follows from here is another thing to ask for.
-        wish.retried = 0
+        wish.retried, wish.gives_way = 0, False
         if not goes_on:
             p._finish(wish)
 
@@ -318,7 +321,7 @@ def _wait_for_the_server_s_own(p: ClientProtocol, wish: Wish) -> None:
     p._awaiting_auto = p._active is None
     if wish.cancelled:
         p._finish(wish)
-    else:
+    elif not asked_again.gave_way(p, wish):
         p._queue.appendleft(wish)
 
 

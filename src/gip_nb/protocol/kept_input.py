@@ -88,6 +88,11 @@ class KeptInput:
         return [*self._pieces, *self._tail]
 
     @property
+    def tail(self) -> Sequence[Sound]:
+        """What follows the last commit."""
+        return tuple(self._tail)
+
+    @property
     def resent_samples(self) -> int:
         """How much of it was sent before."""
         return sum(piece.samples for piece in self.pieces if isinstance(piece, Sound) and piece.sent)

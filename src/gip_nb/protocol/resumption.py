@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.protocol import overdue
+from gip_nb.protocol.asked_again import UNANSWERED, listen_first, to_ask_again
 from gip_nb.protocol.audio_formats import Decoder, Encoder
 from gip_nb.protocol.frames import Frame
 from gip_nb.protocol.history import NOT_ANSWERED, Restored, restored_items, without_words
@@ -36,15 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Resumed", "deleted_on_the_way", "keep_untaken", "restore", "resume", "suspend"]
 
-# An answer over which the connection is lost each time is perhaps what kills it.
-_MOST_AGAIN = 3
 _ITEM = "conversation.item.create"
 _COMMIT = "input_audio_buffer.commit"
 _BESIDE = Failed(
     "the connection was lost, and a response beside the conversation is not asked for again", None, None
 )
-_TOO_OFTEN = Failed("the connection was lost over this answer each time it was asked for", None, None)
-_UNANSWERED = Failed("the connection was lost before the server answered this", None, None)
 
 
 def deleted_on_the_way(p: ClientProtocol) -> list[str]:
@@ -105,7 +102,7 @@ def suspend(p: ClientProtocol, kept: KeptInput) -> None:
         p: connected.
         kept: takes what is said meanwhile; holds what was said and not taken.
     """
-    again = _to_ask_again(p)
+    again = to_ask_again(p)
     for response_id in [r for r, w in p._wish_of.items() if _is_active(p, r)]:
         wish = p._wish_of.pop(response_id)
         if p.conversation.responses[response_id].beside:
@@ -127,6 +124,7 @@ def suspend(p: ClientProtocol, kept: KeptInput) -> None:
     p._cancels.clear()
     p._appended_bytes = p._used_samples = 0
     p._has_spoken = False
+    p._listens_until_s = None
     p._kept = kept
 
 
@@ -139,43 +137,6 @@ def _fail(p: ClientProtocol, wish: Wish, failure: Failed) -> None:
     wish.done, wish.failure = True, failure
     if not wish.awaited:
         p._outputs.append(failure)
-
-
-def _to_ask_again(p: ClientProtocol) -> list[Wish]:
-    """The responses that somebody still waits for, in their order, each to be asked for once more."""
-    found: list[Wish] = []
-    if p._active is not None:
-        wish = p._wish_of.get(p._active)
-        if p._active in p._cancelled or p._playback.is_muted(p._active):
-            # The user wanted no more of it.
-            if wish is not None:
-                wish.done = True
-        else:
-            found.append(wish if wish is not None else Wish())
-    elif p._awaiting_auto and _is_owed(p):
-        found.append(Wish())
-    asked = p._asked
-    if asked is not None and asked.overdue:
-        asked.done, asked.failure = True, _UNANSWERED
-    elif asked is not None and asked.cancelled:
-        asked.done = True
-    elif asked is not None:
-        found.append(asked)
-    for wish in found:
-        wish.again += 1
-        if wish.again > _MOST_AGAIN:
-            _fail(p, wish, _TOO_OFTEN)
-        wish.next_event_id = p._new_id("evt")
-    return [wish for wish in found if not wish.done]
-
-
-def _is_owed(p: ClientProtocol) -> bool:
-    """Whether the newest turn is what the user said on this connection, and nothing has come of it."""
-    turn = p.conversation.current_turn
-    if turn is None or turn.response_ids:
-        return False
-    items = [p.conversation.items[i] for i in turn.item_ids]
-    return any(i.spoken and i.connection == p.conversation.connection for i in items)
 
 
 def _look_at_requests(p: ClientProtocol) -> list[tuple[dict[str, Any], Request]]:
@@ -196,7 +157,7 @@ def _look_at_requests(p: ClientProtocol) -> list[tuple[dict[str, Any], Request]]
             request.event_id = ""
             unsent.append((request.event, request))
         elif request.type == "conversation.item.retrieve":
-            request.done, request.failure = True, _UNANSWERED
+            request.done, request.failure = True, UNANSWERED
         elif request.type == _COMMIT:
             # It is among what is kept.
             pass
@@ -284,6 +245,7 @@ def restore(p: ClientProtocol, resumed: Resumed, append: Callable[[Sound], None]
         pressed = p._pressed
         p.commit(piece)
         p._hearing = p._pressed = pressed
+    listen_first(p, kept)
     p._drain()
     p._report_turn()
 

@@ -342,10 +342,14 @@ class ProtocolPair(ClientEnd):
         self.arrive()
         self.play()
         self.answer_calls()
+        listens_until_s = self.client._listens_until_s
+        if listens_until_s is not None and listens_until_s <= self.now_ns / 1e9:
+            self.client.tick()
         self.arrive()
         playing = self.player is not None and self.player.is_playing and self.player.speed > 0
         has_more = not self.server_waits and not self.is_cut and self.server.protocol.has_more
-        return has_more or playing or bool(self.calls) or bool(self._flushes)
+        waits = listens_until_s is not None or bool(self.calls) or bool(self._flushes)
+        return has_more or playing or waits
 
     def run(self, until: Callable[[], object] = lambda: False, ticks: int = 1000) -> None:
         """Goes on until that, or until nothing more happens by itself."""
