@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import format_of, format_told
-from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
+from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item, is_unheard
 from gip_nb.protocol.prices import REHEARSAL
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
 from gip_nb.protocol.turns import Commit
@@ -184,12 +184,17 @@ def _give_again(c: Conversation, e: Event, item_id: str) -> None:
     """An item of an earlier connection: it stays what it was, whatever this server is given for it."""
     sent = Item(item_id="")
     fill_item(sent, e.part("item"))
+    if c._given_again[item_id]:
+        # Its deletion is on the way, and is none.
+        c._remade.add(item_id)
     c._given_again[item_id] = sent.text
     c._unconfirmed.append(item_id)
-    c._may_undo(e.text("event_id"), lambda: _note_refusal(c.items[item_id]))
+    c._may_undo(e.text("event_id"), lambda: _note_refusal(c, c.items[item_id]))
 
 
-def _note_refusal(item: Item) -> None:
+def _note_refusal(c: Conversation, item: Item) -> None:
+    c._given_again.pop(item.item_id, None)
+    c._remade.discard(item.item_id)
     item.problem = "the server did not take it back after a lost connection"
 
 
@@ -262,6 +267,10 @@ def _rename(c: Conversation, ours: str, new_id: str) -> None:
 
 
 def _on_item_deleted(c: Conversation, e: Event, _at_s: float) -> None:
+    if e.item_id in c._remade:
+        # In its place stands what was heard of it.
+        c._remade.discard(e.item_id)
+        return
     if e.item_id in c.items:
         c.items[e.item_id].deleted = True
     for names in (c.order, c._unconfirmed):
@@ -295,7 +304,7 @@ def _on_truncated(c: Conversation, e: Event, _at_s: float) -> None:
 
 def _on_delete_sent(c: Conversation, e: Event, _at_s: float) -> None:
     item = c.items.get(e.item_id or "")
-    if item is not None and item.playback_cut:
+    if item is not None and is_unheard(item):
         item.heard_ms = 0.0
         c._mark_interrupted(item)
 

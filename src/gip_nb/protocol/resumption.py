@@ -46,11 +46,16 @@ _BESIDE = Failed(
 
 def deleted_on_the_way(p: ClientProtocol) -> list[str]:
     """The items that the server was asked to delete and has not yet: they are not restored."""
-    return [
-        request.item_id
-        for request in p._requests.open
-        if request.type == "conversation.item.delete" and request.item_id is not None
-    ]
+    deleted: dict[str, None] = {}
+    for request in p._requests.open:
+        if request.item_id is None:
+            continue
+        if request.type == "conversation.item.delete":
+            deleted[request.item_id] = None
+        elif request.type == _ITEM:
+            # Made again in the words that were heard.
+            deleted.pop(request.item_id, None)
+    return list(deleted)
 
 
 def keep_untaken(

@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gip_nb.protocol.cost import total_cost, turn_cost
+from gip_nb.protocol.items import heard_text
 from gip_nb.protocol.outputs import Failed, ToolCall, TurnDone
 from gip_nb.protocol.server.parts import Call, Say
 from tests.unit.protocol.pair import Player, ProtocolPair, check_log
 from tests.unit.protocol.server.server_end import silence, tone
 from tests.unit.protocol.talks import (
     CREATE,
+    DELETE,
     EDITS,
     ITEM,
     TOOL,
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.outputs import Wish
     from gip_nb.protocol.server.parts import Prompt
+    from gip_nb.protocol.server.memory import StoredItem
     from gip_nb.protocol.server.parts import Wish as ServerWish
 
+WORDS = "one two three four five six seven eight nine ten"
 in_both_dialects = pytest.mark.parametrize("dialect", ["beta", "ga"])
 
 
@@ -70,24 +74,102 @@ def test_an_answer_that_was_heard_in_part_is_restored_as_it_was_heard_and_given_
 
 
 @in_both_dialects
-def test_what_plays_on_after_the_line_is_back_is_not_cut_at_the_new_server(dialect: Dialect) -> None:
+def test_what_plays_on_after_the_line_is_back_and_is_interrupted_is_known_as_it_was_heard(
+    dialect: Dialect,
+) -> None:
     """A whole answer that is still being heard: the new server has its words, and no audio to truncate."""
     pair = ProtocolPair(dialect, Player())
+    item_id = _plays_on(pair)
+    pair.do(lambda c: c.send_text("And then?"))
+    before = len(pair.sent)
+    pair.do(lambda c: c.interrupt())
+    pair.run()
+    conversation = pair.client.conversation
+    item = conversation.items[item_id]
+    heard = heard_text(item)
+    assert 0 < len(heard) < len(item.text)
+    deleted, made = sent_since(pair, before)
+    assert (deleted["type"], deleted["item_id"]) == (DELETE, item_id)
+    assert made["item"]["id"] == item_id
+    assert made["item"]["content"][0]["text"] == heard
+    assert (item.interrupted, item.deleted) == (True, False)
+    memory = {item.item_id: item for item in pair.server.protocol._memory}
+    assert list(memory) == conversation.order, "it stands where it stood"
+    assert text_of(memory[item_id]) == heard
+    assert conversation.heard(conversation.turns[0]) == heard
+    assert pair.errors == []
+    check_log(pair.log, conversation)
+
+
+def text_of(item: StoredItem) -> str:
+    return "".join(str(part.get("text", "")) for part in item.fields["content"])
+
+
+def _plays_on(pair: ProtocolPair, text: str = WORDS) -> str:
+    """A whole answer, half a second of it played; then the line goes, and is back. Its item."""
     pair.server.speech_ms = 4000
+    pair.server.says = lambda _prompt: [Say(text)]
     ask(pair)
     pair.run(until=lambda: pair.client.conversation.requests == 1)
     assert pair.player is not None
     assert pair.player.is_playing
     pair.cut()
-    before = len(pair.sent)
     pair.mend()
     pair.tick()
+    return answers(pair)[0]
+
+
+def test_where_the_line_goes_again_before_that_is_confirmed_nothing_is_forgotten() -> None:
+    pair = ProtocolPair("ga", Player())
+    item_id = _plays_on(pair)
+    pair.client.interrupt()
+    pair.pump()
+    pair.answer_flushes()
+    assert pair.to_server, "it is on its way"
+    pair.cut()
+    pair.mend()
+    pair.run()
+    heard = heard_text(pair.client.conversation.items[item_id])
+    memory = {item.item_id: item for item in pair.server.protocol._memory}
+    assert text_of(memory[item_id]) == heard
+    assert list(memory) == pair.client.conversation.order
+    check_log(pair.log, pair.client.conversation)
+
+
+def test_of_the_first_answer_the_heard_part_stands_first_where_what_was_before_it_is_not_there() -> None:
+    """A greeting, after a picture that the new server was not given."""
+    pair = ProtocolPair("ga", Player())
+    part = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    pair.do(lambda c: c.add_item({"type": "message", "role": "user", "content": [part], "id": "item_picture"}))
+    pair.server.speech_ms = 4000
+    pair.server.says = lambda _prompt: [Say(WORDS)]
+    pair.do(lambda c: c.respond())
+    pair.run(until=lambda: pair.client.conversation.requests == 1)
+    pair.cut()
+    pair.mend()
+    before = len(pair.sent)
     pair.do(lambda c: c.interrupt())
     pair.run()
-    assert sent_since(pair, before, *EDITS) == []
-    (item_id,) = answers(pair)
-    assert pair.client.conversation.items[item_id].interrupted
+    (made,) = sent_since(pair, before, ITEM)
+    assert made["previous_item_id"] == "root"
     assert pair.errors == []
+
+
+def test_a_server_that_refuses_the_heard_part_is_noted() -> None:
+    pair = ProtocolPair("ga", Player())
+    item_id = _plays_on(pair)
+    pair.client.interrupt()
+    pair.pump()
+    pair.answer_flushes()
+    pair.to_server[1] = pair.to_server[1].replace(b'"role":"assistant"', b'"role":"nobody"')
+    pair.arrive()
+    item = pair.client.conversation.items[item_id]
+    assert "did not take it back" in str(item.problem)
+    pair.cut()
+    pair.mend()
+    # The next one is given it all the same.
+    assert item_id in [i.source_id for i in pair.given[-1].items]
+    check_log(pair.log, pair.client.conversation)
 
 
 def test_of_a_whole_answer_that_nobody_had_begun_to_hear_the_new_server_is_to_know_nothing() -> None:
@@ -107,7 +189,8 @@ def test_an_interruption_while_there_is_no_line_wants_no_more_of_the_answer() ->
     wish = _long(pair)
     pair.cut()
     assert pair.client.interrupt()
-    pair.tick()
+    pair.pump()
+    pair.answer_flushes()
     before = len(pair.sent)
     pair.mend()
     pair.run()
