@@ -37,16 +37,16 @@ _HEARS_TIMES = 10
 UNANSWERED = Failed("the connection was lost before the server answered this", None, None)
 _TOO_OFTEN = Failed("the connection was lost over this answer each time it was asked for", None, None)
 _WENT_ON = Failed(
-    "the user went on speaking while the connection was lost: the next answer is to that",
+    "the user went on speaking while the connection was lost: the next answer is to that; ask again, if it "
+    "says nothing of this",
     None,
     None,
-    "ask again, if it says nothing of this.",
 )
 _NOT_OURS = Failed(
-    "the connection was lost over a response that send() had asked for: it is not asked for again",
+    "the connection was lost over a response that send() had asked for: it is not asked for again; send it "
+    "again, if it is still wanted",
     None,
     None,
-    "send the event again, if it is still wanted.",
 )
 
 
@@ -89,7 +89,9 @@ def to_ask_again(p: ClientProtocol) -> list[Wish]:
 def _tell_of_those_not_ours(p: ClientProtocol) -> None:
     """What stood in an event that the user sent as it is is theirs, and so is asking again."""
     not_ours = p._retries.not_ours
-    lost = [r.response_id for r in p.conversation.responses.values() if r.active and r.response_id in not_ours]
+    lost = [
+        r.response_id for r in p.conversation.responses.values() if r.active and r.response_id in not_ours
+    ]
     for response_id in [*lost, *([None] * p._asked_raw)]:
         p._outputs.append(GivenUp(response_id, 0, "not ours", "connection lost", _NOT_OURS.message, 0.0))
         p._outputs.append(_NOT_OURS)

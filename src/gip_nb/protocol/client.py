@@ -37,6 +37,7 @@ from gip_nb.protocol.outputs import (
 from gip_nb.protocol.playback import Playback
 from gip_nb.protocol.requests import ANSWERS, Request, Requests, item_request
 from gip_nb.protocol.retries import NEVER, Retry
+from gip_nb.protocol.settings_again import SettingsAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -130,6 +131,7 @@ class ClientProtocol:
         self._held_back = HeldBack()
         # What the session was asked to be, for a connection that comes after this one.
         self._configuration = Configuration()
+        self._settings_again = SettingsAgain()
         # While the connection is lost and is to come back (resumption.py): what is said meanwhile; then,
         # while the new one is given the history; and by item, what the lost one had not confirmed.
         self._kept: KeptInput | None = None

@@ -339,7 +339,8 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         words = message if isinstance(message, str) and message else "the session has expired"
         p._outputs.append(Failed(words, code, None))
         return
-    wish = p._refused(caused_by)
+    update = p._settings_again.unnamed(p) if caused_by is None else None
+    wish = None if update is not None else p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:
         if wish is not None:
@@ -348,10 +349,15 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
-    refused = wish if wish is not None else p._requests.refused(failed)
+    refused = wish if wish is not None else _refused_request(p, update, failed)
     if isinstance(refused, Request) and refused.session is not None:
+        p._configuration.refused(refused.event_id)
         # Its formats are not in force.
         _on_session(p, e)
+        told = p._settings_again.refused(p, refused, failed)
+        if told is None:
+            return
+        failed = told
     if wish is not None:
         p._take_back(wish)
         fault = fault_of(error)
@@ -365,6 +371,13 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         p._finish(wish, failed)
         p._drain()
         p._report_turn()
+
+
+def _refused_request(p: ClientProtocol, update: Request | None, failed: Failed) -> Request | None:
+    """What the error is about, if that is known to be no response: this update, or what it names."""
+    if update is not None:
+        p._requests.refuse(update, failed)
+    return update or p._requests.refused(failed)
 
 
 def _on_rate_limits(p: ClientProtocol, e: Event) -> None:

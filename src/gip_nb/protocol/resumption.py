@@ -201,9 +201,7 @@ def resume(p: ClientProtocol, sounds: Mapping[str, bytes]) -> Resumed:
     p._kept, kept = None, p._kept
     p._resuming = kept
     p._encoder = Encoder()
-    session = p._configuration.now()
-    p._configuration.settle()
-    update = p.update(session)
+    update = p._settings_again.ask(p)
     open_calls = {call_id for calls in p._open_calls.values() for call_id in calls}
     # Or their output has come meanwhile, and waits.
     open_calls |= {str(q[0]["item"].get("call_id")) for q in p._queue if not isinstance(q, Wish)}

@@ -140,7 +140,9 @@ def test_of_the_first_answer_the_heard_part_stands_first_where_what_was_before_i
     """A greeting, after a picture that the new server was not given."""
     pair = ProtocolPair("ga", Player())
     part = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
-    pair.do(lambda c: c.add_item({"type": "message", "role": "user", "content": [part], "id": "item_picture"}))
+    pair.do(
+        lambda c: c.add_item({"type": "message", "role": "user", "content": [part], "id": "item_picture"})
+    )
     pair.server.speech_ms = 4000
     pair.server.says = lambda _prompt: [Say(WORDS)]
     pair.do(lambda c: c.respond())
