@@ -12,17 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from gip_nb.testing import (
-    Close,
-    Cue,
-    Expect,
-    Say,
-    Stage,
-    answer,
-    item_taken,
-    session_created,
-    session_updated,
-)
+from gip_nb.testing import Close, Cue, Expect, Say, Stage, answer, item_taken, session_created, session_updated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,6 +14,8 @@ from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.outputs import Failed, GivenUp, Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gip_nb.protocol.client import ClientProtocol
     from gip_nb.protocol.kept_input import KeptInput
     from gip_nb.protocol.outputs import GivenUpWhy
@@ -23,6 +25,7 @@ __all__ = [
     "gave_way",
     "interrupt",
     "listen_first",
+    "look",
     "nobody_waits",
     "to_ask_again",
     "user_speaks",
@@ -51,30 +54,13 @@ _NOT_OURS = Failed(
 
 
 def to_ask_again(p: ClientProtocol) -> list[Wish]:
-    """The responses that the line was lost over and somebody still waits for, in order, each to be asked again.
+    """What the line was lost over and somebody still waits for, in order: each is asked for once more.
 
     Args:
         p: still as the connection left it.
     """
-    found: list[Wish] = []
     _tell_of_those_not_ours(p)
-    if p._active is not None:
-        wish = p._wish_of.get(p._active)
-        if p._active in p._cancelled or p._playback.is_muted(p._active):
-            # The user wanted no more of it.
-            if wish is not None:
-                wish.done = True
-        elif p._active not in p._retries.not_ours:
-            found.append(wish if wish is not None else Wish())
-    elif p._awaiting_auto and _is_owed(p):
-        found.append(Wish())
-    asked = p._asked
-    if asked is not None and asked.overdue:
-        asked.done, asked.failure = True, UNANSWERED
-    elif asked is not None and asked.cancelled:
-        asked.done = True
-    elif asked is not None:
-        found.append(asked)
+    found = [*_begun(p), *_asked(p)]
     for wish in found:
         wish.again += 1
         wish.gives_way = True
@@ -84,6 +70,32 @@ def to_ask_again(p: ClientProtocol) -> list[Wish]:
                 p._outputs.append(_TOO_OFTEN)
         wish.next_event_id = p._new_id("evt")
     return [wish for wish in found if not wish.done]
+
+
+def _begun(p: ClientProtocol) -> Iterator[Wish]:
+    """The response that was being given, or that the server owed to what it had heard."""
+    if p._active is None:
+        if p._awaiting_auto and _is_owed(p):
+            yield Wish()
+        return
+    wish = p._wish_of.get(p._active)
+    if p._active in p._cancelled or p._playback.is_muted(p._active):
+        # The user wanted no more of it.
+        if wish is not None:
+            wish.done = True
+    elif p._active not in p._retries.not_ours:
+        yield wish if wish is not None else Wish()
+
+
+def _asked(p: ClientProtocol) -> Iterator[Wish]:
+    """The response that was asked for, and had not begun."""
+    asked = p._asked
+    if asked is not None and asked.overdue:
+        asked.done, asked.failure = True, UNANSWERED
+    elif asked is not None and asked.cancelled:
+        asked.done = True
+    elif asked is not None:
+        yield asked
 
 
 def _tell_of_those_not_ours(p: ClientProtocol) -> None:
@@ -106,7 +118,7 @@ def _is_owed(p: ClientProtocol) -> bool:
     return any(i.spoken and i.connection == p.conversation.connection for i in items)
 
 
-# ------------------------------------------------------------------------------------------- whether the user goes on
+# --------------------------------------------------------------------------------- whether the user goes on
 
 
 def listen_first(p: ClientProtocol, kept: KeptInput | None) -> None:
@@ -122,6 +134,12 @@ def listen_first(p: ClientProtocol, kept: KeptInput | None) -> None:
     if heard:
         heard_s = kept.tail_samples / SAMPLES_PER_MS / 1000
         p._listens_until_s = p._deadlines.clock() + _LISTENS_S + heard_s / _HEARS_TIMES
+
+
+def look(p: ClientProtocol, now_s: float) -> None:
+    """Time has passed: a server that has said nothing by now hears no speech."""
+    if p._listens_until_s is not None and p._listens_until_s <= now_s:
+        p._listens_until_s = None
 
 
 def _waiting(p: ClientProtocol) -> list[Wish]:

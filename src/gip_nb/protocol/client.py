@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol import asked_again, overdue
+from gip_nb.protocol import asked_again, overdue, resumption
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.budget import OVER_BUDGET, Budget
 from gip_nb.protocol.client_rules import RULES
@@ -137,7 +137,9 @@ class ClientProtocol:
         self._kept: KeptInput | None = None
         self._resuming: KeptInput | None = None
         self._unconfirmed: dict[str, Request] = {}
-        # What was said in the gap was sent: so long the server is listened to before an answer is asked again.
+        # What the user had sent as it is, and had not gone out.
+        self._unsent: list[dict[str, Any]] = []
+        # What was said in the gap was sent: so long the server is listened to first (asked_again.py).
         self._listens_until_s: float | None = None
 
     # ---- reading -------------------------------------------------------------------------------------------
@@ -506,32 +508,7 @@ class ClientProtocol:
 
     def connection_lost(self) -> None:
         """The end: nothing that was asked for will be answered any more."""
-        failure = Failed("the connection ended before the answer did", None, None)
-        pending = [w for w in self._queue if isinstance(w, Wish)]
-        for dropped in (*(q[1] for q in self._queue if not isinstance(q, Wish)), *self._unconfirmed.values()):
-            dropped.done, dropped.failure = True, failure
-        self._queue.clear()
-        overdue.connection_lost(self, failure)
-        self._unconfirmed.clear()
-        self._requests.dropped(failure)
-        asked = [self._asked] if self._asked else []
-        for wish in [*pending, *asked, *self._asked_beside, *self._wish_of.values()]:
-            if not wish.done:
-                wish.done, wish.failure = True, failure
-        self._asked = self._active = None
-        self._awaiting_auto = self._auto_unwanted = self._hearing = self._pressed = False
-        self._wish_of.clear()
-        self._asked_beside.clear()
-        self._cancels.clear()
-        for call_id in [c for calls in self._open_calls.values() for c in calls]:
-            self._calls[call_id] = None
-        self._open_calls.clear()
-        self._ended_calls.clear()
-        self._appended_bytes = self._used_samples = 0
-        self._has_spoken = False
-        self._encoder = Encoder()
-        self._held_back = HeldBack()
-        self._kept = self._resuming = self._listens_until_s = None
+        resumption.end(self)
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -543,7 +520,7 @@ class ClientProtocol:
         if request is None:
             item_id = fields.get("item_id")
             request = Request(str(fields.get("type")), item_id=item_id if isinstance(item_id, str) else None)
-        request.event_id = str(fields["event_id"])
+        request.event_id, request.kept = str(fields["event_id"]), False
         if self._kept is not None:
             # Nobody is there to take it, and the next one is given what this would have led to.
             request.done = True

@@ -350,14 +350,10 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
     refused = wish if wish is not None else _refused_request(p, update, failed)
-    if isinstance(refused, Request) and refused.session is not None:
-        p._configuration.refused(refused.event_id)
-        # Its formats are not in force.
-        _on_session(p, e)
-        told = p._settings_again.refused(p, refused, failed)
-        if told is None:
-            return
-        failed = told
+    told = _on_update_refused(p, e, refused, failed)
+    if told is None:
+        return
+    failed = told
     if wish is not None:
         p._take_back(wish)
         fault = fault_of(error)
@@ -378,6 +374,18 @@ def _refused_request(p: ClientProtocol, update: Request | None, failed: Failed) 
     if update is not None:
         p._requests.refuse(update, failed)
     return update or p._requests.refused(failed)
+
+
+def _on_update_refused(
+    p: ClientProtocol, e: Event, refused: Request | Wish | None, failed: Failed
+) -> Failed | None:
+    """What is to be told, whatever was refused; None where nothing is."""
+    if not isinstance(refused, Request) or refused.session is None:
+        return failed
+    p._configuration.refused(refused.event_id)
+    # Its formats are not in force.
+    _on_session(p, e)
+    return p._settings_again.refused(p, refused, failed)
 
 
 def _on_rate_limits(p: ClientProtocol, e: Event) -> None:

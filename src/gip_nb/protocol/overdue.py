@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gip_nb.protocol import asked_again
 from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.outputs import AskAgain, Failed, GivenUp, Hung, ItemChanged, Wish
 from gip_nb.protocol.retries import RateLimits, Retry, reason_of, wait_s_of
@@ -213,8 +214,7 @@ def tick(p: ClientProtocol) -> None:
     for response_id, at_s in deadlines.hang_at_s().items():
         if at_s <= now_s:
             _cancel_hung(p, response_id)
-    if p._listens_until_s is not None and p._listens_until_s <= now_s:
-        p._listens_until_s = None
+    asked_again.look(p, now_s)
     for one in [one for one in p._retries.pending if one.due_s <= now_s]:
         p._retries.pending.remove(one)
         if is_beside(one.wish):

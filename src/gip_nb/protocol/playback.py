@@ -8,7 +8,7 @@ answer again, as text, after a lost connection has no audio to cut: it is given 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gip_nb.protocol.audio_formats import Decoder
 from gip_nb.protocol.history import heard_again

@@ -37,6 +37,7 @@ class Request(msgspec.Struct, eq=False):
         item_id: of the item that it is about, if it names one.
         awaited: whether somebody waits for it: then its failure is theirs, and nobody else is told.
         given_up: somebody waited for it in vain; what comes answers a newer one first.
+        kept: it waits for a connection, and is sent again then.
         done: it was answered, refused or dropped.
         answer: the event that answered it.
         failure: why it was refused.
@@ -50,6 +51,7 @@ class Request(msgspec.Struct, eq=False):
     item_id: str | None = None
     awaited: bool = False
     given_up: bool = False
+    kept: bool = False
     done: bool = False
     answer: Event | None = None
     failure: Failed | None = None

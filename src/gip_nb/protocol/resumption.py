@@ -23,22 +23,33 @@ from gip_nb.protocol import overdue
 from gip_nb.protocol.asked_again import UNANSWERED, listen_first, to_ask_again
 from gip_nb.protocol.audio_formats import Decoder, Encoder
 from gip_nb.protocol.frames import Frame
+from gip_nb.protocol.held_back import HeldBack
 from gip_nb.protocol.history import NOT_ANSWERED, Restored, restored_items, without_words
 from gip_nb.protocol.kept_input import Sound
-from gip_nb.protocol.outputs import Failed, ItemChanged, Wish
+from gip_nb.protocol.outputs import Failed, ItemChanged, Send, Wish
 from gip_nb.protocol.requests import Request, item_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gip_nb.protocol.audio_formats import AudioFormat
     from gip_nb.protocol.client import ClientProtocol
     from gip_nb.protocol.kept_input import KeptInput
 
-__all__ = ["Resumed", "deleted_on_the_way", "keep_untaken", "restore", "resume", "suspend"]
+__all__ = [
+    "Resumed",
+    "are_committed",
+    "deleted_on_the_way",
+    "end",
+    "keep_untaken",
+    "restore",
+    "resume",
+    "suspend",
+]
 
 _ITEM = "conversation.item.create"
 _COMMIT = "input_audio_buffer.commit"
+_NOT_MISSED = frozenset({"function_call", "function_call_output", "mcp_list_tools"})
 _BESIDE = Failed(
     "the connection was lost, and a response beside the conversation is not asked for again", None, None
 )
@@ -72,30 +83,57 @@ def keep_untaken(
         sounds: what was sent and not taken, in order, cut at each commit that was not confirmed.
         unsent: what was about to be sent after that.
     """
-    requests = {request.event_id: request for request in p._requests.open}
     untaken = p.conversation.untaken
-    commits = list(untaken.commits)
     found = list(sounds)
-    at = untaken.end - sum(sound.samples for sound in found)
+    start = untaken.end - sum(sound.samples for sound in found)
     # What was said before these was too much to be kept.
-    kept.lost_samples += max(0, at - untaken.said_from)
-    for sound in found:
-        kept.add(sound)
+    kept.lost_samples += max(0, start - untaken.said_from)
+    pieces = [*_sent(p, found, start), *_unsent(p, unsent)]
+    last = max((n for n, piece in enumerate(pieces) if isinstance(piece, Request)), default=-1)
+    for n, piece in enumerate(pieces):
+        if piece is None:
+            kept.clear()
+        elif isinstance(piece, Sound):
+            # Of an utterance that is committed, all: half of one is none.
+            kept.add(piece, bounded=n > last)
+        else:
+            kept.commit(piece)
+
+
+def are_committed(unsent: Iterable[Frame | dict[str, Any]]) -> bool:
+    """Whether what was sent is part of an utterance whose end had not gone out: then all of it is wanted."""
+    return any(isinstance(one, dict) and one.get("type") == _COMMIT for one in unsent)
+
+
+def _sent(p: ClientProtocol, sounds: Iterable[Sound], start: int) -> Iterator[Sound | Request]:
+    """What was sent and not taken, with the commits at their places."""
+    commits = list(p.conversation.untaken.commits)
+    at = start
+    for sound in sounds:
+        yield sound
         at += sound.samples
         while commits and commits[0].end <= at:
-            _commit(kept, requests, commits.pop(0).event_id)
+            yield _commit(p, commits.pop(0).event_id)
+
+
+def _unsent(p: ClientProtocol, unsent: Iterable[Frame | dict[str, Any]]) -> Iterator[Sound | Request | None]:
+    """What had not gone out; None where what is before it is to be forgotten."""
+    ours = {request.event_id for request in p._requests.open} | p._create_ids
     decoder = Decoder(p.conversation.input_format)
     for frame in unsent:
         if isinstance(frame, Frame):
-            kept.add(Sound(decoder.decode(frame.audio or b"")))
+            yield Sound(decoder.decode(frame.audio or b""))
         elif frame.get("type") == _COMMIT:
-            _commit(kept, requests, str(frame.get("event_id")))
+            yield _commit(p, str(frame.get("event_id")))
         elif frame.get("type") == "input_audio_buffer.clear":
-            kept.clear()
+            yield None
+        elif frame.get("type") != "response.cancel" and frame.get("event_id") not in ours:
+            # The user's own, and it has led to nothing yet.
+            p._unsent.append(frame)
 
 
-def _commit(kept: KeptInput, requests: Mapping[str, Request], event_id: str) -> None:
-    kept.commit(requests.get(event_id) or Request(_COMMIT))
+def _commit(p: ClientProtocol, event_id: str) -> Request:
+    return next((r for r in p._requests.open if r.event_id == event_id), None) or Request(_COMMIT)
 
 
 def suspend(p: ClientProtocol, kept: KeptInput) -> None:
@@ -180,7 +218,8 @@ class Resumed(NamedTuple):
         update: that asks for its settings.
         items: with ids, in order, as `restore` sends them.
         untranscribed: ids of the user's utterances of which it gets no words and no sound.
-        left_out: ids of items that it does not get: pictures, answers that nobody has heard.
+        left_out: ids of items that it does not get: pictures, calls that the server had made itself (MCP),
+            answers that nobody has heard.
         again_event_ids: of each `response.create` that asks again for what was lost.
     """
 
@@ -215,12 +254,13 @@ def resume(p: ClientProtocol, sounds: Mapping[str, bytes]) -> Resumed:
         if item_id not in there and request.event is not None and item_id in p.conversation.order
     ]
     there = {item.source_id for item in found}
-    left_out = [i.item_id for i in p.conversation.ordered() if i.item_id not in there and i.type == "message"]
+    # A call that was not whole is forgotten by rule, and a server lists what it finds anew.
+    others = [i for i in p.conversation.ordered() if i.item_id not in there and i.type not in _NOT_MISSED]
     return Resumed(
         update=update,
         items=[item if item.source_id else item._replace(source_id=p._new_id("item")) for item in found],
         untranscribed=[i for i in without_words(p.conversation) if i in there and i not in sounds],
-        left_out=left_out,
+        left_out=[item.item_id for item in others],
         again_event_ids=[w.next_event_id for w in p._queue if isinstance(w, Wish) and w.next_event_id],
     )
 
@@ -248,9 +288,42 @@ def restore(p: ClientProtocol, resumed: Resumed, append: Callable[[Sound], None]
         pressed = p._pressed
         p.commit(piece)
         p._hearing = p._pressed = pressed
+    unsent, p._unsent = p._unsent, []
+    p._outputs += [Send(event) for event in unsent]
     listen_first(p, kept)
     p._drain()
     p._report_turn()
+
+
+def end(p: ClientProtocol) -> None:
+    """The line is gone for good: nothing that was asked for will be answered any more."""
+    failure = Failed("the connection ended before the answer did", None, None)
+    pending = [w for w in p._queue if isinstance(w, Wish)]
+    for dropped in (*(q[1] for q in p._queue if not isinstance(q, Wish)), *p._unconfirmed.values()):
+        dropped.done, dropped.failure = True, failure
+    p._queue.clear()
+    overdue.connection_lost(p, failure)
+    p._unconfirmed.clear()
+    p._requests.dropped(failure)
+    asked = [p._asked] if p._asked else []
+    for wish in [*pending, *asked, *p._asked_beside, *p._wish_of.values()]:
+        if not wish.done:
+            wish.done, wish.failure = True, failure
+    p._asked = p._active = None
+    p._awaiting_auto = p._auto_unwanted = p._hearing = p._pressed = False
+    p._wish_of.clear()
+    p._asked_beside.clear()
+    p._cancels.clear()
+    for call_id in [c for calls in p._open_calls.values() for c in calls]:
+        p._calls[call_id] = None
+    p._open_calls.clear()
+    p._ended_calls.clear()
+    p._appended_bytes = p._used_samples = 0
+    p._has_spoken = False
+    p._encoder = Encoder()
+    p._held_back = HeldBack()
+    p._kept = p._resuming = p._listens_until_s = None
+    p._unsent.clear()
 
 
 def _on_the_wire(pcm: bytes, audio_format: AudioFormat) -> bytes:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gip_nb.protocol.cost import total_cost, turn_cost
+from gip_nb.protocol.frames import append_frame
 from gip_nb.protocol.items import heard_text
-from gip_nb.protocol.outputs import Failed, ToolCall, TurnDone
+from gip_nb.protocol.outputs import Failed, Send, ToolCall, TurnDone
 from gip_nb.protocol.server.parts import Call, Say
 from tests.unit.protocol.pair import Player, ProtocolPair, check_log
 from tests.unit.protocol.server.server_end import silence, tone
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.outputs import Wish
-    from gip_nb.protocol.server.parts import Prompt
     from gip_nb.protocol.server.memory import StoredItem
+    from gip_nb.protocol.server.parts import Prompt
     from gip_nb.protocol.server.parts import Wish as ServerWish
 
+WORD = {"type": "input_text", "text": "word"}
 WORDS = "one two three four five six seven eight nine ten"
 in_both_dialects = pytest.mark.parametrize("dialect", ["beta", "ga"])
 
@@ -288,6 +290,95 @@ def _fold(pair: ProtocolPair, direction: Any, fields: dict[str, Any]) -> None:
 
     row = pair.log.append(direction, encode_event(fields))
     pair.client.observe(Event(fields["type"], fields), direction, row.elapsed_ns / 1e9)
+
+
+# ---- what was kept -----------------------------------------------------------------------------------------
+
+
+def _speaks_long(pair: ProtocolPair) -> bytes:
+    """A question of 1 s, by hand, which is more than what is kept of speech. Its sound."""
+    turn_detection(pair, None)
+    sound = tone(1000)
+    for start in range(0, len(sound), 960):
+        pair.client.append_audio(sound[start : start + 960])
+    pair.pump()
+    return sound
+
+
+def test_a_long_question_whose_commit_nobody_confirmed_is_whole() -> None:
+    pair = ProtocolPair("ga")
+    sound = _speaks_long(pair)
+    request = pair.client.commit()
+    pair.pump()
+    pair.cut(kept_audio_s=0.3)
+    assert (request.done, request.kept) == (False, True)
+    assert pair._kept.lost_samples == 0
+    before = len(pair.sent)
+    pair.mend()
+    assert (request.done, request.kept) == (True, False)
+    kinds = [e["type"] for e in sent_since(pair, before)]
+    assert kinds[-1] == "input_audio_buffer.commit"
+    (user,) = pair.client.conversation.ordered()
+    assert user.audio_ms == pytest.approx(len(sound) / 48, abs=20)
+
+
+def test_a_long_question_whose_end_had_not_gone_out_is_whole() -> None:
+    pair = ProtocolPair("ga")
+    sound = _speaks_long(pair)
+    unsent = [append_frame(tone(400)), {"type": "input_audio_buffer.commit", "event_id": "evt_commit"}]
+    pair.cut(kept_audio_s=0.3, unsent=unsent)
+    pair.mend()
+    (user,) = pair.client.conversation.ordered()
+    assert user.audio_ms == pytest.approx(len(sound) / 48 + 400, abs=20)
+
+
+def test_a_commit_that_is_made_in_the_gap_waits_for_the_line() -> None:
+    pair = ProtocolPair("ga")
+    _speaks_long(pair)
+    pair.cut()
+    request = pair.client.commit()
+    assert (request.done, request.kept) == (False, True)
+    pair.mend()
+    assert (request.done, request.kept, request.failure) == (True, False, None)
+
+
+def test_what_was_cleared_is_not_kept() -> None:
+    pair = ProtocolPair("ga")
+    _speaks_long(pair)
+    unsent = [append_frame(tone(40)), {"type": "input_audio_buffer.clear"}, append_frame(tone(60))]
+    pair.cut(unsent=unsent)
+    assert pair._kept.tail_samples == 60 * 24
+    pair.mend()
+
+
+def test_the_users_own_events_that_had_not_gone_out_are_sent_then() -> None:
+    """And ours are not: what they were to lead to is restored."""
+    pair = ProtocolPair("ga")
+    own = {"type": ITEM, "item": {"type": "message", "role": "user", "content": [WORD]}}
+    pair.client.update({"instructions": "Be kind."})
+    pair.client.send_text("ours")
+    pair.client.respond()
+    unsent = [output.fields for output in pair.client.take() if isinstance(output, Send)]
+    assert len(unsent) == 3
+    pair.cut(unsent=[unsent[0], own, *unsent[1:], {"type": "response.cancel"}, {"type": CREATE}])
+    before = len(pair.sent)
+    pair.mend()
+    kinds = [e["type"] for e in sent_since(pair, before)]
+    assert kinds == ["session.update", ITEM, CREATE, ITEM, CREATE]
+    texts = [e["item"]["content"][0]["text"] for e in sent_since(pair, before, ITEM)]
+    assert texts == ["word", "ours"]
+
+
+def test_what_the_server_had_called_itself_is_named_as_left_out() -> None:
+    pair = ProtocolPair("ga")
+    ask(pair)
+    pair.run()
+    for kind in ("mcp_call", "mcp_approval_request", "mcp_list_tools"):
+        item = {"id": f"item_{kind}", "type": kind, "status": "completed"}
+        _fold(pair, "received", {"type": "conversation.item.added", "item": item})
+    pair.cut()
+    pair.mend()
+    assert pair.given[-1].left_out == ["item_mcp_call", "item_mcp_approval_request"]
 
 
 # ---- at any point ------------------------------------------------------------------------------------------
