@@ -20,6 +20,7 @@ from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
 from gip_nb.protocol.local_rules import LOCAL_RULES
 from gip_nb.protocol.prices import PACKAGED
+from gip_nb.protocol.reused_ids import free_item_id
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn, Untaken
 
 if TYPE_CHECKING:
@@ -404,6 +405,7 @@ class Conversation:
                 turn=turn.turn,
                 model=self.prices.name_of(self.model, self.asked_model),
                 output_format=self.output_format,
+                connection=self.connection,
             )
             turn.response_ids.append(response_id)
         return found
@@ -418,6 +420,9 @@ class Conversation:
             # As for each of its fifty deltas a second: it is bound, and has its place.
             return item
         if response_id is not None:
+            if item.connection != self.connection:
+                free_item_id(self, event.item_id)
+                item = self.item(event.item_id)
             response = self._response(response_id, at_s)
             item.response_id = response.response_id
             if item.item_id not in response.item_ids:

@@ -105,6 +105,9 @@ class Playback:
             return
         if item.item_id not in self._decoders:
             self._emit(ItemChanged(item.item_id))
+            if item.audio_bytes == len(event.audio):
+                # Its first: one of an earlier connection may have borne this id.
+                self._given_samples.pop(item.item_id, None)
             self._decoders[item.item_id] = Decoder(self._conversation.answer_format(item.item_id))
         self._play(item, self._decoders[item.item_id].decode(event.audio))
 
@@ -267,6 +270,16 @@ class Playback:
         for item_id in list(self._decoders):
             self._end(self._conversation.items[item_id])
         self._delete_when_done.clear()
+        # Those that are over are not heard of again; another server may use their ids anew.
+        responses = self._conversation.responses.values()
+        held = {r.response_id for r in responses if any(self._is_held_back(i, r) for i in r.item_ids)}
+        self._muted_responses &= held
+        self._let_go.clear()
+
+    def _is_held_back(self, item_id: str, response: Response) -> bool:
+        """Whether there is sound of it that would be played, were its response not muted."""
+        item = self._conversation.items.get(item_id)
+        return item is not None and self._still_to_hear(item, response)
 
     def response_done(self, response: Response) -> None:
         """A response has ended: what its interruption has left undone is done now."""

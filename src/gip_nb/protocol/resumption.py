@@ -165,6 +165,9 @@ def suspend(p: ClientProtocol, kept: KeptInput) -> None:
     p._hearing = p._pressed
     p._asked_beside.clear()
     p._cancels.clear()
+    for over in (p._ended, p._cancelled, p._let_go):
+        # They are not heard of again; the next server may use their ids anew.
+        over.clear()
     p._appended_bytes = p._used_samples = 0
     p._has_spoken = False
     p._listens_until_s = None

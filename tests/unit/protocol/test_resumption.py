@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gip_nb.protocol.dialects import Dialect
+    from gip_nb.protocol.frames import Frame
     from gip_nb.protocol.outputs import Wish
     from gip_nb.protocol.server.memory import StoredItem
     from gip_nb.protocol.server.parts import Prompt
@@ -325,7 +326,10 @@ def test_a_long_question_whose_commit_nobody_confirmed_is_whole() -> None:
 def test_a_long_question_whose_end_had_not_gone_out_is_whole() -> None:
     pair = ProtocolPair("ga")
     sound = _speaks_long(pair)
-    unsent = [append_frame(tone(400)), {"type": "input_audio_buffer.commit", "event_id": "evt_commit"}]
+    unsent: list[Frame | dict[str, Any]] = [
+        append_frame(tone(400)),
+        {"type": "input_audio_buffer.commit", "event_id": "evt_commit"},
+    ]
     pair.cut(kept_audio_s=0.3, unsent=unsent)
     pair.mend()
     (user,) = pair.client.conversation.ordered()
@@ -345,7 +349,11 @@ def test_a_commit_that_is_made_in_the_gap_waits_for_the_line() -> None:
 def test_what_was_cleared_is_not_kept() -> None:
     pair = ProtocolPair("ga")
     _speaks_long(pair)
-    unsent = [append_frame(tone(40)), {"type": "input_audio_buffer.clear"}, append_frame(tone(60))]
+    unsent: list[Frame | dict[str, Any]] = [
+        append_frame(tone(40)),
+        {"type": "input_audio_buffer.clear"},
+        append_frame(tone(60)),
+    ]
     pair.cut(unsent=unsent)
     assert pair._kept.tail_samples == 60 * 24
     pair.mend()
