@@ -528,3 +528,19 @@ def test_an_utterance_is_one_wherever_the_line_goes(before: int, gap: int, again
     statuses = [r.status for r in conversation.responses.values()]
     assert statuses.count("completed") == 1, "it is answered once"
     assert set(statuses) <= {"completed", "incomplete"}
+
+
+@settings(max_examples=8)
+@given(before=st.integers(0, 40))
+def test_an_answer_that_is_cut_anywhere_and_words_in_the_gap_lead_to_one_answer(before: int) -> None:
+    script = Script("ga")
+    pair = script.pair
+    script.write()
+    script.go_on(before)
+    script.drop()
+    done = pair.client.conversation.requests
+    pair.client.append_audio(silence(200) + tone(500) + silence(900))
+    script.end()
+    script.holds()
+    assert pair.client.conversation.requests == done + 1
+    assert len(pair.client.conversation.turns) == 2
