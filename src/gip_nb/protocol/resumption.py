@@ -5,13 +5,21 @@ Pure. As client_rules.py, these functions are the protected part of `ClientProto
 The rules, by what was going on:
 
 - The user was speaking: what the server has not taken is kept, what the microphone hears meanwhile too, and
-  both are sent when the line is back. So is a commit that nobody has confirmed.
+  both are sent when the line is back, bounded: the oldest goes first. So is a commit that nobody has
+  confirmed, or that had not gone out, with all of its utterance.
 - A response was asked for and had not begun, or the server owed one to what it had heard: it is asked for.
 - A response was being given: it stays as far as it came (`incomplete`), and an answer is asked for again,
   unless the user had interrupted it. Calls whose arguments were not whole are forgotten; none was made.
+- What is asked for again gives way (asked_again.py) to an interruption, to whoever waits for it no longer,
+  and to the answer that turn detection leads to, where it hears speech in what was said in the gap.
 - A function runs: its call is restored, its output sent when it comes, once, and then the answer is asked
   for. An output that was on its way is restored like any other item.
-- A response beside the conversation: it fails, and whoever waits for it is told.
+- A response beside the conversation, or one that the user had asked for by an event of their own: it is not
+  asked for again, and that is told. An event of the user's own that had not gone out is sent then.
+- An answer plays on over the gap, and is interrupted: its server is gone, and the next one, which has its
+  words, is given those that were heard (playback.py).
+- The settings are asked for in one update; a server that refuses it is asked for them one by one
+  (settings_again.py).
 - What waits for its turn goes on waiting.
 """
 

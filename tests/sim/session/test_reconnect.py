@@ -520,6 +520,39 @@ async def test_a_spoken_question_whose_commit_nobody_confirmed_is_said_again(dia
     assert scene.session.turns.user_audio_ms.tolist() == [200]
 
 
+@in_both_dialects
+@in_a_loop
+async def test_what_is_said_in_the_gap_is_answered_and_the_lost_answer_is_not_given_too(
+    dialect: Dialect,
+) -> None:
+    """The server's turn detection hears it in what is sent then, and answers by itself."""
+    heard: list[Event] = []
+
+    def hear_it(event: Event) -> list[Step]:
+        heard.append(event)
+        if len(heard) > 1:
+            return []
+        spoke = user_spoke("And Q2?", dialect=dialect, item_id="item_q2", end_ms=400)
+        return [*spoke, *answer("To Q2", dialect=dialect, response_id="resp_q2", item_id="item_a2")]
+
+    script: list[Step] = CUTS["in its sound"](dialect)
+    second = again(dialect, {"input_audio_buffer.append": hear_it})
+    async with lines(script, second, dialect=dialect, reconnect={"first_wait_s": 60.0}) as scene:
+        asking = asyncio.create_task(scene.session.ask("Q1?", timeout_s=10))
+        await scene.until(lambda: scene.told.attempts, "the line is gone")
+        await hear(scene, 15)
+        await on_the_loop(scene.session.try_now)
+        assert (await asking).text == "One two", "as far as it came"
+        await scene.back()
+        await scene.until(lambda: scene.session.turns.requests.tolist() == [0, 1], "the answer to Q2")
+        await scene.session.clear()
+        assert scene.received(2, "response.create") == []
+    (given_up,) = scene.rows("local.response.given_up")
+    assert (given_up["response_id"], given_up["why"]) == ("resp_lost", "went on")
+    assert scene.session.turns.assistant_text.tolist() == ["One two", "To Q2"]
+    assert scene.told.failures == []
+
+
 @in_a_loop
 async def test_words_that_nobody_wrote_down_are_given_as_sound() -> None:
     """The server has heard the user, and goes before it has answered, or told the words."""
