@@ -32,8 +32,8 @@ def untaken_sounds(log: EventLog, conversation: Conversation, most_s: float) -> 
     """
     untaken = conversation.untaken
     wanted = untaken.end - untaken.start
-    if not untaken.commits:
-        wanted = min(wanted, round(most_s * 1000 * SAMPLES_PER_MS))
+    if not untaken.commits and wanted > most_s * 1000 * SAMPLES_PER_MS:
+        wanted = round(most_s * 1000 * SAMPLES_PER_MS)
     rows = []
     found = 0
     for row in reversed(log.rows):

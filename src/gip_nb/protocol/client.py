@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol import overdue
+from gip_nb.protocol import asked_again, overdue, resumption
 from gip_nb.protocol.audio_formats import Encoder, format_of, format_told
 from gip_nb.protocol.budget import OVER_BUDGET, Budget
 from gip_nb.protocol.client_rules import RULES
@@ -37,6 +37,7 @@ from gip_nb.protocol.outputs import (
 from gip_nb.protocol.playback import Playback
 from gip_nb.protocol.requests import ANSWERS, Request, Requests, item_request
 from gip_nb.protocol.retries import NEVER, Retry
+from gip_nb.protocol.settings_again import SettingsAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -130,11 +131,16 @@ class ClientProtocol:
         self._held_back = HeldBack()
         # What the session was asked to be, for a connection that comes after this one.
         self._configuration = Configuration()
+        self._settings_again = SettingsAgain()
         # While the connection is lost and is to come back (resumption.py): what is said meanwhile; then,
         # while the new one is given the history; and by item, what the lost one had not confirmed.
         self._kept: KeptInput | None = None
         self._resuming: KeptInput | None = None
         self._unconfirmed: dict[str, Request] = {}
+        # What the user had sent as it is, and had not gone out.
+        self._unsent: list[dict[str, Any]] = []
+        # What was said in the gap was sent: so long the server is listened to first (asked_again.py).
+        self._listens_until_s: float | None = None
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -158,7 +164,8 @@ class ClientProtocol:
     def answering(self) -> bool:
         """Whether a response is being generated, or asked for, or waits to be asked for again."""
         asked = self._asked is not None and not self._asked.overdue
-        return self._active is not None or asked or self._retries.holds
+        waits = self._retries.holds or self._listens_until_s is not None
+        return self._active is not None or asked or waits
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:
@@ -223,7 +230,7 @@ class ClientProtocol:
 
     def ask_no_more(self, wish: Wish) -> None:
         """Nobody waits for this wish any more: where it was to be asked for again, it is not."""
-        if overdue.give_up(self, "timed out", wish):
+        if overdue.give_up(self, "timed out", wish) or asked_again.nobody_waits(self, wish):
             self._drain()
             self._report_turn()
 
@@ -506,32 +513,7 @@ class ClientProtocol:
 
     def connection_lost(self) -> None:
         """The end: nothing that was asked for will be answered any more."""
-        failure = Failed("the connection ended before the answer did", None, None)
-        pending = [w for w in self._queue if isinstance(w, Wish)]
-        for dropped in (*(q[1] for q in self._queue if not isinstance(q, Wish)), *self._unconfirmed.values()):
-            dropped.done, dropped.failure = True, failure
-        self._queue.clear()
-        overdue.connection_lost(self, failure)
-        self._unconfirmed.clear()
-        self._requests.dropped(failure)
-        asked = [self._asked] if self._asked else []
-        for wish in [*pending, *asked, *self._asked_beside, *self._wish_of.values()]:
-            if not wish.done:
-                wish.done, wish.failure = True, failure
-        self._asked = self._active = None
-        self._awaiting_auto = self._auto_unwanted = self._hearing = self._pressed = False
-        self._wish_of.clear()
-        self._asked_beside.clear()
-        self._cancels.clear()
-        for call_id in [c for calls in self._open_calls.values() for c in calls]:
-            self._calls[call_id] = None
-        self._open_calls.clear()
-        self._ended_calls.clear()
-        self._appended_bytes = self._used_samples = 0
-        self._has_spoken = False
-        self._encoder = Encoder()
-        self._held_back = HeldBack()
-        self._kept = self._resuming = None
+        resumption.end(self)
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -543,7 +525,7 @@ class ClientProtocol:
         if request is None:
             item_id = fields.get("item_id")
             request = Request(str(fields.get("type")), item_id=item_id if isinstance(item_id, str) else None)
-        request.event_id = str(fields["event_id"])
+        request.event_id, request.kept = str(fields["event_id"]), False
         if self._kept is not None:
             # Nobody is there to take it, and the next one is given what this would have led to.
             request.done = True
@@ -623,6 +605,7 @@ class ClientProtocol:
 
     def _interrupt(self, *, server_cancels: bool) -> bool:
         dropped = overdue.give_up(self, "went on" if server_cancels else "interrupted")
+        dropped = (not server_cancels and asked_again.interrupt(self)) or dropped
         active = self._active
         asked = None if server_cancels else self._asked
         calls = tuple(call_id for calls in self._open_calls.values() for call_id in calls)
@@ -630,7 +613,7 @@ class ClientProtocol:
             self._outputs.append(CallsInterrupted(calls))
         audible = self._playback.cut(active)
         if self._kept is not None:
-            return self._drop_again() or audible or dropped
+            return audible or dropped
         if not server_cancels and active is not None and active not in self._cancelled:
             self._cancelled.add(active)
             self._cancels[self._send({"type": "response.cancel"}).event_id] = active
@@ -646,14 +629,6 @@ class ClientProtocol:
             self._drain()
             self._report_turn()
         return audible or active is not None or asked is not None or dropped
-
-    def _drop_again(self) -> bool:
-        """What would be asked for once more, since its connection was lost, is not wanted any more."""
-        dropped = [w for w in self._queue if isinstance(w, Wish) and w.again]
-        for wish in dropped:
-            self._queue.remove(wish)
-            self._finish(wish)
-        return bool(dropped)
 
     def _follow_up(self, response_id: str) -> None:
         wish = self._wish_of.get(response_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.protocol import overdue
+from gip_nb.protocol import asked_again, overdue
 from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
 from gip_nb.protocol.frames import NOT_JSON, decode_json
@@ -39,6 +39,8 @@ def _on_speech_started(p: ClientProtocol, e: Event) -> None:
     # It may be told after the end.
     p._hearing = item is None or (item.audio_end_ms is None and not item.spoken)
     p._created_since_speech = p._auto_unwanted = False
+    if asked_again.user_speaks(p):
+        p._drain()
     detection = p.turn_detection or {}
     if detection.get("interrupt_response") is not False:
         p._interrupt(server_cancels=True)
@@ -81,6 +83,7 @@ def _on_response_created(p: ClientProtocol, e: Event) -> None:
     if response is None or not response.beside:
         p._awaiting_auto = False
         p._created_since_speech = True
+        asked_again.user_speaks(p)
     # Told after its end, or again: nothing begins.
     if response_id is None or response is None or not response.active:
         return
@@ -170,7 +173,7 @@ def _on_not_failed(p: ClientProtocol, response: Response, wish: Wish | None, *, 
         p._outputs.append(CutShort(response.response_id, response.reason))
     if wish is not None:
         # What follows from here is another thing to ask for.
-        wish.retried = 0
+        wish.retried, wish.gives_way = 0, False
         if not goes_on:
             p._finish(wish)
 
@@ -318,7 +321,7 @@ def _wait_for_the_server_s_own(p: ClientProtocol, wish: Wish) -> None:
     p._awaiting_auto = p._active is None
     if wish.cancelled:
         p._finish(wish)
-    else:
+    elif not asked_again.gave_way(p, wish):
         p._queue.appendleft(wish)
 
 
@@ -336,7 +339,8 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         words = message if isinstance(message, str) and message else "the session has expired"
         p._outputs.append(Failed(words, code, None))
         return
-    wish = p._refused(caused_by)
+    update = p._settings_again.unnamed(p) if caused_by is None else None
+    wish = None if update is not None else p._refused(caused_by)
     lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
     if code == _ACTIVE_RESPONSE and lost:
         if wish is not None:
@@ -345,10 +349,11 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
     failed = Failed(
         message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
     )
-    refused = wish if wish is not None else p._requests.refused(failed)
-    if isinstance(refused, Request) and refused.session is not None:
-        # Its formats are not in force.
-        _on_session(p, e)
+    refused = wish if wish is not None else _refused_request(p, update, failed)
+    told = _on_update_refused(p, e, refused, failed)
+    if told is None:
+        return
+    failed = told
     if wish is not None:
         p._take_back(wish)
         fault = fault_of(error)
@@ -362,6 +367,25 @@ def _on_error(p: ClientProtocol, e: Event) -> None:
         p._finish(wish, failed)
         p._drain()
         p._report_turn()
+
+
+def _refused_request(p: ClientProtocol, update: Request | None, failed: Failed) -> Request | None:
+    """What the error is about, if that is known to be no response: this update, or what it names."""
+    if update is not None:
+        p._requests.refuse(update, failed)
+    return update or p._requests.refused(failed)
+
+
+def _on_update_refused(
+    p: ClientProtocol, e: Event, refused: Request | Wish | None, failed: Failed
+) -> Failed | None:
+    """What is to be told, whatever was refused; None where nothing is."""
+    if not isinstance(refused, Request) or refused.session is None:
+        return failed
+    p._configuration.refused(refused.event_id)
+    # Its formats are not in force.
+    _on_session(p, e)
+    return p._settings_again.refused(p, refused, failed)
 
 
 def _on_rate_limits(p: ClientProtocol, e: Event) -> None:

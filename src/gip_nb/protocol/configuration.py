@@ -52,10 +52,12 @@ class Configuration:
             session = _over(session, change)
         return session
 
-    def settle(self) -> None:
-        """All of it is asked for anew, in one: nothing of before is refused any more."""
-        self._settled = self.now()
+    def taken(self) -> dict[str, Any]:
+        """As `now()`, and no longer here: it is asked for anew, and may be refused then."""
+        session = self.now()
+        self._settled = {}
         self._open.clear()
+        return session
 
 
 def _over(session: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +86,8 @@ def overlaid(session: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str,
         raise BadSetting(f"audio {sides!r}", "give it as the API does: {'input': {...}, 'output': {...}}.")
     for side, inner in (sides or {}).items():
         asked = side_of(out, side)
+        if inner is not None and not isinstance(inner, Mapping):
+            raise BadSetting(f"audio.{side} {inner!r}", f"give it as the API does: {{{side!r}: {{...}}}}.")
         for key, value in (inner or {}).items():
             if value is None and key not in _CAN_BE_OFF:
                 asked.pop(key, None)

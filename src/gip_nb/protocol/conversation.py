@@ -20,6 +20,7 @@ from gip_nb.protocol.conversation_rules import RULES
 from gip_nb.protocol.items import SAMPLES_PER_MS, Item, heard_text
 from gip_nb.protocol.local_rules import LOCAL_RULES
 from gip_nb.protocol.prices import PACKAGED
+from gip_nb.protocol.reused_ids import free_item_id
 from gip_nb.protocol.turns import Commit, Direction, Response, SpeechEnd, Turn, Untaken
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Conversation:
         self._history_ids: set[str] = set()
         # Items that this connection's server was given again, and in which words; they were known before.
         self._given_again: dict[str, str] = {}
+        # Of these: they are being deleted, and made again in fewer words.
+        self._remade: set[str] = set()
         # Of responses that were asked for beside the conversation: their metadata.
         self._asked_beside: list[dict[str, Any] | None] = []
         self._orphans: dict[str, list[str]] = {}
@@ -163,6 +166,16 @@ class Conversation:
         """Whether the server has begun to hear this utterance, and has not committed it."""
         begun = item.role == "user" and item.audio_start_ms is not None
         return begun and item.item_id not in self._committed and not item.deleted
+
+    def words_given_again(self, item_id: str) -> str | None:
+        """In which words this connection's server has an item of before, None where it was not given it."""
+        return self._given_again.get(item_id)
+
+    def is_there(self, item_id: str) -> bool:
+        """Whether this connection's server has it: it was told of, or given again, on this one."""
+        item = self.items.get(item_id)
+        told = item is not None and item.connection == self.connection and not item.deleted
+        return told or item_id in self._given_again
 
     def was_given_again(self, item_id: str) -> bool:
         """Whether this connection's server has it as text that restores it, whatever it was before."""
@@ -392,6 +405,7 @@ class Conversation:
                 turn=turn.turn,
                 model=self.prices.name_of(self.model, self.asked_model),
                 output_format=self.output_format,
+                connection=self.connection,
             )
             turn.response_ids.append(response_id)
         return found
@@ -406,6 +420,9 @@ class Conversation:
             # As for each of its fifty deltas a second: it is bound, and has its place.
             return item
         if response_id is not None:
+            if item.connection != self.connection:
+                free_item_id(self, event.item_id)
+                item = self.item(event.item_id)
             response = self._response(response_id, at_s)
             item.response_id = response.response_id
             if item.item_id not in response.item_ids:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import format_of, format_told
-from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item
+from gip_nb.protocol.items import SAMPLES_PER_MS, Item, added_audio, fill_item, is_unheard
 from gip_nb.protocol.prices import REHEARSAL
 from gip_nb.protocol.response_rules import RESPONSE_RULES, told_text
+from gip_nb.protocol.reused_ids import free_item_id, rename_item
 from gip_nb.protocol.turns import Commit
 from gip_nb.protocol.usage import Billed, tells_usage, transcribed_s, transcription_usage_of
 
@@ -84,6 +85,7 @@ def _on_clear_sent(c: Conversation, _e: Event, _at_s: float) -> None:
 
 def _on_speech_started(c: Conversation, e: Event, _at_s: float) -> None:
     if e.item_id is not None:
+        free_item_id(c, e.item_id)
         item = c.item(e.item_id)
         item.role = "user"
         item.audio_start_ms = e.whole("audio_start_ms")
@@ -111,6 +113,7 @@ def _on_speech_stopped(c: Conversation, e: Event, at_s: float) -> None:
 
 
 def _on_committed(c: Conversation, e: Event, at_s: float) -> None:
+    free_item_id(c, e.item_id)
     if e.item_id is None or e.item_id in c._committed:
         return
     c._committed.add(e.item_id)
@@ -184,12 +187,17 @@ def _give_again(c: Conversation, e: Event, item_id: str) -> None:
     """An item of an earlier connection: it stays what it was, whatever this server is given for it."""
     sent = Item(item_id="")
     fill_item(sent, e.part("item"))
+    if c._given_again[item_id]:
+        # Its deletion is on the way, and is none.
+        c._remade.add(item_id)
     c._given_again[item_id] = sent.text
     c._unconfirmed.append(item_id)
-    c._may_undo(e.text("event_id"), lambda: _note_refusal(c.items[item_id]))
+    c._may_undo(e.text("event_id"), lambda: _note_refusal(c, c.items[item_id]))
 
 
-def _note_refusal(item: Item) -> None:
+def _note_refusal(c: Conversation, item: Item) -> None:
+    c._given_again.pop(item.item_id, None)
+    c._remade.discard(item.item_id)
     item.problem = "the server did not take it back after a lost connection"
 
 
@@ -251,17 +259,14 @@ def _rename(c: Conversation, ours: str, new_id: str) -> None:
     c.renamed[ours] = new_id
     if ours in c._given_again:
         c._given_again[new_id] = c._given_again.pop(ours)
-    c.items[new_id] = c.items.pop(ours)
-    c.items[new_id].item_id = new_id
-    made = (response.item_ids for response in c.responses.values())
-    for names in (c.order, *c._orphans.values(), *(turn.item_ids for turn in c.turns), *made):
-        names[:] = [new_id if i == ours else i for i in names]
-    for item in c.items.values():
-        if item.after == ours:
-            item.after = new_id
+    rename_item(c, ours, new_id)
 
 
 def _on_item_deleted(c: Conversation, e: Event, _at_s: float) -> None:
+    if e.item_id in c._remade:
+        # In its place stands what was heard of it.
+        c._remade.discard(e.item_id)
+        return
     if e.item_id in c.items:
         c.items[e.item_id].deleted = True
     for names in (c.order, c._unconfirmed):
@@ -295,7 +300,7 @@ def _on_truncated(c: Conversation, e: Event, _at_s: float) -> None:
 
 def _on_delete_sent(c: Conversation, e: Event, _at_s: float) -> None:
     item = c.items.get(e.item_id or "")
-    if item is not None and item.playback_cut:
+    if item is not None and is_unheard(item):
         item.heard_ms = 0.0
         c._mark_interrupted(item)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gip_nb.protocol.items import heard_text
+from gip_nb.protocol.items import heard_text, is_unheard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from gip_nb.protocol.conversation import Conversation
     from gip_nb.protocol.items import Item
 
-__all__ = ["NOT_ANSWERED", "UNTRANSCRIBED", "Restored", "history_items", "restored_items", "without_words"]
+__all__ = [
+    "NOT_ANSWERED",
+    "UNTRANSCRIBED",
+    "HeardAgain",
+    "Restored",
+    "heard_again",
+    "history_items",
+    "restored_items",
+    "without_words",
+]
 
 UNTRANSCRIBED = "[audio of the user, without a transcript]"
 """In place of words that nobody wrote down. Without it an answer would stand there that nobody asked for."""
@@ -99,6 +108,39 @@ def restored_items(
             sound = (sounds or {}).get(item.item_id)
             found += [_sounding(item, sound)] if sound else _message(item)
     return found
+
+
+class HeardAgain(NamedTuple):
+    """What of an answer was heard, for a server that was given all of its words.
+
+    Attributes:
+        words: that were heard.
+        event: the `conversation.item.create` that puts them where the answer stood.
+    """
+
+    words: str
+    event: dict[str, Any]
+
+
+def heard_again(conversation: Conversation, item: Item) -> HeardAgain | None:
+    """What was heard of an answer of an earlier connection, once it is deleted; None where nothing was."""
+    if is_unheard(item):
+        return None
+    for restored in _message(item):
+        event = {
+            "type": "conversation.item.create",
+            "previous_item_id": _before(conversation, item.item_id),
+            "item": {**restored.fields, "id": item.item_id},
+        }
+        return HeardAgain(restored.fields["content"][0]["text"], event)
+    return None
+
+
+def _before(conversation: Conversation, item_id: str) -> str:
+    """After which item it stands at the server: pictures, and what was just forgotten, are not there."""
+    before = conversation.order[: conversation.order.index(item_id)] if item_id in conversation.order else []
+    there = [i for i in before if conversation.is_there(i) and not is_unheard(conversation.items[i])]
+    return there[-1] if there else "root"
 
 
 def without_words(conversation: Conversation) -> list[str]:

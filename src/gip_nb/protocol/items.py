@@ -17,6 +17,7 @@ __all__ = [
     "heard_samples",
     "heard_share",
     "heard_text",
+    "is_unheard",
 ]
 
 SAMPLES_PER_MS = 24
@@ -193,6 +194,11 @@ def heard_share(item: Item) -> float:
     if item.heard_ms is None or not item.generated_samples:
         return 1.0
     return min(1.0, item.heard_ms * SAMPLES_PER_MS / item.generated_samples)
+
+
+def is_unheard(item: Item) -> bool:
+    """Whether it was cut before any of it was heard: less than a millisecond is no position to cut at."""
+    return item.playback_cut and (item.heard_ms is None or item.heard_ms < 1)
 
 
 def heard_text(item: Item) -> str:

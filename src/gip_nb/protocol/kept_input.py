@@ -61,10 +61,17 @@ class KeptInput:
         self.tail_samples = 0
         self.lost_samples = 0
 
-    def add(self, sound: Sound) -> None:
-        """A further piece."""
+    def add(self, sound: Sound, *, bounded: bool = True) -> None:
+        """A further piece.
+
+        Args:
+            sound: the piece.
+            bounded: False where it is known that a commit follows.
+        """
         self._tail.append(sound)
         self.tail_samples += sound.samples
+        if not bounded:
+            return
         dropped = 0
         while self.tail_samples > self._limit_samples and dropped < len(self._tail):
             oldest = self._tail[dropped]
@@ -75,6 +82,7 @@ class KeptInput:
 
     def commit(self, request: Request) -> None:
         """The utterance ends here."""
+        request.kept = True
         self._pieces += [*self._tail, request]
         self._tail, self.tail_samples = [], 0
 
@@ -86,6 +94,11 @@ class KeptInput:
     def pieces(self) -> Sequence[Sound | Request]:
         """All of it; a `Request` is a commit."""
         return [*self._pieces, *self._tail]
+
+    @property
+    def tail(self) -> Sequence[Sound]:
+        """What follows the last commit."""
+        return tuple(self._tail)
 
     @property
     def resent_samples(self) -> int:

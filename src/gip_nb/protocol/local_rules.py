@@ -220,6 +220,7 @@ def _on_history(c: Conversation, e: Event, _at_s: float) -> None:
     ids = _ids(e, "item_ids")
     c._history_ids.update(ids)
     c._given_again = {i: "" for i in ids if i in c.items}
+    c._remade.clear()
     # They are sent all at once, before the server has said no to any of them.
     c._most_undone += len(ids)
 

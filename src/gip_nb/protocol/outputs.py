@@ -231,6 +231,8 @@ class Wish(msgspec.Struct):
         asked_s: when the newest `response.create` was sent for it, on the protocol's clock.
         retried: how often what it asks for now was asked for again because it failed.
         again: the connection was lost over it so many times, and it is asked for once more.
+        gives_way: it is asked for again, and was not answered yet: an answer that the server begins by itself
+            is to what the user has said since, and to this.
         next_event_id: of the next `response.create` for it, where that is known before it is sent.
     """
 
@@ -246,6 +248,7 @@ class Wish(msgspec.Struct):
     asked_s: float = 0.0
     retried: int = 0
     again: int = 0
+    gives_way: bool = False
     next_event_id: str | None = None
 
 

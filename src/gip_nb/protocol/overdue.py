@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gip_nb.protocol import asked_again
 from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.outputs import AskAgain, Failed, GivenUp, Hung, ItemChanged, Wish
 from gip_nb.protocol.retries import RateLimits, Retry, reason_of, wait_s_of
@@ -187,6 +188,7 @@ def due_s(p: ClientProtocol) -> float | None:
     begin_s = deadlines.limits.begin_s
     times = [w.asked_s + begin_s for w in (p._asked, *p._asked_beside) if w is not None and not w.overdue]
     times += [one.due_s for one in p._retries.pending]
+    times += [] if p._listens_until_s is None else [p._listens_until_s]
     times += deadlines.hang_at_s().values()
     times += deadlines.let_go_at_s().values()
     auto_s = deadlines.awaits_auto(waits=p._awaiting_auto)
@@ -212,6 +214,7 @@ def tick(p: ClientProtocol) -> None:
     for response_id, at_s in deadlines.hang_at_s().items():
         if at_s <= now_s:
             _cancel_hung(p, response_id)
+    asked_again.look(p, now_s)
     for one in [one for one in p._retries.pending if one.due_s <= now_s]:
         p._retries.pending.remove(one)
         if is_beside(one.wish):

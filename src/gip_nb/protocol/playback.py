@@ -2,16 +2,19 @@
 
 Pure. Generated is what the server sent, delivered what went to a player, heard what came out of it. After an
 interruption the server's memory is cut to what was heard: an answer of which nothing was heard is deleted,
-one that was heard in part is truncated, never beyond the audio that was received.
+one that was heard in part is truncated, never beyond the audio that was received. A server that was given an
+answer again, as text, after a lost connection has no audio to cut: it is given the words that were heard.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gip_nb.protocol.audio_formats import Decoder
+from gip_nb.protocol.history import heard_again
 from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.outputs import Flush, ItemChanged, Play, PlayEnd
+from gip_nb.protocol.requests import item_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,14 +32,14 @@ class Playback:
     Args:
         conversation: what the events told.
         emit: takes what the shell is to do.
-        send: sends a canonical client event.
+        send: sends a canonical client event, with its request where that names an item.
     """
 
     def __init__(
         self,
         conversation: Conversation,
         emit: Callable[[Output], None],
-        send: Callable[[dict[str, Any]], object],
+        send: Callable[..., object],
     ) -> None:
         self._conversation = conversation
         self._emit = emit
@@ -102,6 +105,9 @@ class Playback:
             return
         if item.item_id not in self._decoders:
             self._emit(ItemChanged(item.item_id))
+            if item.audio_bytes == len(event.audio):
+                # Its first: one of an earlier connection may have borne this id.
+                self._given_samples.pop(item.item_id, None)
             self._decoders[item.item_id] = Decoder(self._conversation.answer_format(item.item_id))
         self._play(item, self._decoders[item.item_id].decode(event.audio))
 
@@ -190,9 +196,14 @@ class Playback:
         self._truncate(item, int(item.heard_ms))
 
     def _settle_older(self, item: Item) -> None:
-        unheard = item.heard_ms is None or item.heard_ms < 1
-        if unheard and self._conversation.was_given_again(item.item_id):
-            self._send({"type": "conversation.item.delete", "item_id": item.item_id})
+        given = self._conversation.words_given_again(item.item_id)
+        heard = heard_again(self._conversation, item)
+        if given is None or (heard is not None and heard.words == given):
+            return
+        self._send({"type": "conversation.item.delete", "item_id": item.item_id})
+        if heard is not None:
+            # By the same id and at the same place: it is the same item, and goes on being one in the log.
+            self._send(heard.event, item_request(heard.event))
 
     # ---- interruption --------------------------------------------------------------------------------------
 
@@ -259,6 +270,16 @@ class Playback:
         for item_id in list(self._decoders):
             self._end(self._conversation.items[item_id])
         self._delete_when_done.clear()
+        # Those that are over are not heard of again; another server may use their ids anew.
+        responses = self._conversation.responses.values()
+        held = {r.response_id for r in responses if any(self._is_held_back(i, r) for i in r.item_ids)}
+        self._muted_responses &= held
+        self._let_go.clear()
+
+    def _is_held_back(self, item_id: str, response: Response) -> bool:
+        """Whether there is sound of it that would be played, were its response not muted."""
+        item = self._conversation.items.get(item_id)
+        return item is not None and self._still_to_hear(item, response)
 
     def response_done(self, response: Response) -> None:
         """A response has ended: what its interruption has left undone is done now."""

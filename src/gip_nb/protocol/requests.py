@@ -37,11 +37,13 @@ class Request(msgspec.Struct, eq=False):
         item_id: of the item that it is about, if it names one.
         awaited: whether somebody waits for it: then its failure is theirs, and nobody else is told.
         given_up: somebody waited for it in vain; what comes answers a newer one first.
+        kept: it waits for a connection, and is sent again then.
         done: it was answered, refused or dropped.
         answer: the event that answered it.
         failure: why it was refused.
         session: of an update, the canonical fields that were asked for.
         event: of an item that is added, the whole client event.
+        number: of those that were sent on its connection, in order.
     """
 
     type: str
@@ -49,11 +51,13 @@ class Request(msgspec.Struct, eq=False):
     item_id: str | None = None
     awaited: bool = False
     given_up: bool = False
+    kept: bool = False
     done: bool = False
     answer: Event | None = None
     failure: Failed | None = None
     session: dict[str, Any] | None = None
     event: dict[str, Any] | None = None
+    number: int = 0
 
     @property
     def answer_type(self) -> str:
@@ -71,10 +75,14 @@ class Requests:
 
     def __init__(self) -> None:
         self._open: list[Request] = []
+        # How many were sent, and the newest that was answered.
+        self._sent = self._answered = 0
 
     def sent(self, request: Request) -> None:
         """It went out. One that no event answers is not kept."""
         if request.type in _ANSWERS:
+            self._sent += 1
+            request.number = self._sent
             self._open.append(request)
             idle = [r for r in self._open if not r.awaited] if len(self._open) > _MOST else []
             for forgotten in idle[:-_MOST]:
@@ -91,6 +99,7 @@ class Requests:
             if _ANSWERS[request.type] == event.type and request.item_id in {None, event.item_id, item_id}:
                 self._open.remove(request)
                 request.answer, request.done = event, True
+                self._answered = max(self._answered, request.number)
                 return request
         return None
 
@@ -105,10 +114,17 @@ class Requests:
             found = [r for r in self._open if r.awaited and r.type != "conversation.item.create"]
         if len(found) != 1:
             return None
-        request = found[0]
+        self.refuse(found[0], failure)
+        return found[0]
+
+    def refuse(self, request: Request, failure: Failed) -> None:
+        """It is about this one, which is open."""
         self._open.remove(request)
         request.failure, request.done = failure, True
-        return request
+
+    def overtaken(self, request: Request) -> bool:
+        """Whether one that was sent after it is answered: the server has been through with it in silence."""
+        return self._answered > request.number
 
     @property
     def open(self) -> tuple[Request, ...]:
@@ -118,6 +134,7 @@ class Requests:
     def taken(self) -> list[Request]:
         """Those that are open, and no longer here: somebody asks for them anew."""
         requests, self._open = self._open, []
+        self._sent = self._answered = 0
         return requests
 
     def dropped(self, failure: Failed) -> None:

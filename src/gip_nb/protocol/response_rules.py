@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.protocol.audio_formats import format_of, format_told
 from gip_nb.protocol.items import fill_item
+from gip_nb.protocol.reused_ids import free_response_id
 from gip_nb.protocol.turns import ENDED, Response
 from gip_nb.protocol.usage import Billed, tells_usage, usage_of
 
@@ -36,6 +37,7 @@ def _forget_asked_beside(c: Conversation, metadata: dict[str, Any] | None) -> No
 def _on_response_created(c: Conversation, e: Event, at_s: float) -> None:
     if e.response_id is None:
         return
+    free_response_id(c, e.response_id)
     response = c._response(e.response_id, at_s)
     if response.created_s is not None:
         # Some servers say it twice.

@@ -27,6 +27,7 @@ class Response(msgspec.Struct, kw_only=True):
         hung: this side cancelled it, or let go of it, because nothing more came.
         beside: it is no part of the conversation (`conversation: "none"`): neither are its items.
         output_format: of its audio on the wire, the session's when it began or its own.
+        connection: on which it was told of first.
     """
 
     response_id: str
@@ -46,6 +47,7 @@ class Response(msgspec.Struct, kw_only=True):
     beside: bool = False
     hung: bool = False
     output_format: AudioFormat = PCM16
+    connection: int = 0
 
     @property
     def active(self) -> bool:

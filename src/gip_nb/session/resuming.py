@@ -7,6 +7,7 @@ On the loop only.
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from gip_nb.journal.untaken import untaken_sounds
@@ -91,7 +92,8 @@ class Resuming:
         self._dialect = self._log.dialect
         unsent = self._line.unsent()
         deleted = resumption.deleted_on_the_way(protocol)
-        sounds = untaken_sounds(self._log, protocol.conversation, kept_audio_s)
+        most_s = math.inf if resumption.are_committed(unsent) else kept_audio_s
+        sounds = untaken_sounds(self._log, protocol.conversation, most_s)
         self._kept, self._kept_audio_s, self._reason = KeptInput(kept_audio_s), kept_audio_s, reason
         resumption.keep_untaken(protocol, self._kept, sounds, unsent)
         resumption.suspend(protocol, self._kept)

@@ -85,7 +85,7 @@ class Waits:
         """
         request.awaited = True
         try:
-            await self.until(lambda: request.done, request.answer_type, timeout_s)
+            await self._answer(request, timeout_s)
         except TimedOut:
             request.given_up = True
             raise
@@ -94,6 +94,16 @@ class Waits:
             request.awaited = False
         if request.failure is not None:
             raise error_of_failure(request.failure)
+
+    async def _answer(self, request: Request, timeout_s: float) -> None:
+        try:
+            await self.until(lambda: request.done, request.answer_type, timeout_s)
+        except TimedOut:
+            if not request.kept:
+                raise
+            # It is sent when the connection is back: from then on the server has its time.
+            await self.until(lambda: request.done or not request.kept, request.answer_type, None)
+            await self._answer(request, timeout_s)
 
     async def begun(self, wish: Wish, waits_its_turn: Callable[[Wish], bool], timeout_s: float) -> None:
         """Wait until a response begins, or is known to wait for its turn.

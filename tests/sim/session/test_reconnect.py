@@ -157,8 +157,13 @@ def holds_always(scene: Scene) -> None:
         items = [e["item"] for e in visit.received if e["type"] == "conversation.item.create"]
         answered = [i["call_id"] for i in items if i["type"] == "function_call_output"]
         assert len(answered) == len(set(answered)), "a call was answered twice"
-        ids = [i["id"] for i in items]
-        assert len(ids) == len(set(ids)), "an item was given twice"
+        given: set[str] = set()
+        for event in visit.received:
+            if event["type"] == "conversation.item.create":
+                assert event["item"]["id"] not in given, "an item was given twice"
+                given.add(event["item"]["id"])
+            elif event["type"] == "conversation.item.delete":
+                given.discard(event["item_id"])
     ended = session.events[session.events.event == "response.done"]
     assert session.turns.requests.sum() == ended.response_id.nunique()
 
@@ -256,11 +261,13 @@ async def test_what_somebody_has_heard_of_a_lost_answer_is_in_the_history() -> N
             ("user", "Count."),
             ("assistant", "One two"),
         ]
-        # It plays out, and is stopped; its server is gone: nothing is cut at the one that has its words.
+        # It plays out, and is stopped: the server that has all of its words is given those that were heard.
         await scene.session.interrupt()
         await scene.session.clear()
-        cut = scene.received(2, "conversation.item.truncate", "conversation.item.delete")
-        assert [e["item_id"] for e in cut if e["item_id"] == "item_lost"] == []
+        kinds = ("conversation.item.truncate", "conversation.item.delete", "conversation.item.create")
+        cut = [e for e in scene.received(2, *kinds)[2:] if e.get("item_id", "item_lost") == "item_lost"]
+        assert [e["type"] for e in cut] == list(kinds[1:])
+        assert cut[1]["item"]["content"][0]["text"] == "One"
 
 
 @in_a_loop
@@ -513,6 +520,39 @@ async def test_a_spoken_question_whose_commit_nobody_confirmed_is_said_again(dia
         kinds = ["session.update", "input_audio_buffer.commit", "response.create"]
         assert scene.types(2) == kinds
     assert scene.session.turns.user_audio_ms.tolist() == [200]
+
+
+@in_both_dialects
+@in_a_loop
+async def test_what_is_said_in_the_gap_is_answered_and_the_lost_answer_is_not_given_too(
+    dialect: Dialect,
+) -> None:
+    """The server's turn detection hears it in what is sent then, and answers by itself."""
+    heard: list[Event] = []
+
+    def hear_it(event: Event) -> list[Step]:
+        heard.append(event)
+        if len(heard) > 1:
+            return []
+        spoke = user_spoke("And Q2?", dialect=dialect, item_id="item_q2", end_ms=400)
+        return [*spoke, *answer("To Q2", dialect=dialect, response_id="resp_q2", item_id="item_a2")]
+
+    script: list[Step] = CUTS["in its sound"](dialect)
+    second = again(dialect, {"input_audio_buffer.append": hear_it})
+    async with lines(script, second, dialect=dialect, reconnect={"first_wait_s": 60.0}) as scene:
+        asking = asyncio.create_task(scene.session.ask("Q1?", timeout_s=10))
+        await scene.until(lambda: scene.told.attempts, "the line is gone")
+        await hear(scene, 15)
+        await on_the_loop(scene.session.try_now)
+        assert (await asking).text == "One two", "as far as it came"
+        await scene.back()
+        await scene.until(lambda: scene.session.turns.requests.tolist() == [0, 1], "the answer to Q2")
+        await scene.session.clear()
+        assert scene.received(2, "response.create") == []
+    (given_up,) = scene.rows("local.response.given_up")
+    assert (given_up["response_id"], given_up["why"]) == ("resp_lost", "went on")
+    assert scene.session.turns.assistant_text.tolist() == ["One two", "To Q2"]
+    assert scene.told.failures == []
 
 
 @in_a_loop

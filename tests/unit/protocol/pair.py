@@ -8,6 +8,7 @@ was sent arrives. Nothing sleeps, and every run is the same.
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from tests.unit.protocol.server.server_end import ServerEnd
 from tests.unit.protocol.shapes import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gip_nb.protocol.events import Dialect
     from gip_nb.protocol.frames import Frame
@@ -284,15 +285,16 @@ class ProtocolPair(ClientEnd):
 
     # ---- the line ------------------------------------------------------------------------------------------
 
-    def cut(self, kept_audio_s: float = 30.0) -> None:
-        """The line goes, and all that is on its way with it."""
+    def cut(self, kept_audio_s: float = 30.0, unsent: Sequence[Frame | dict[str, Any]] = ()) -> None:
+        """The line goes, and all that is on its way with it; this had not even been sent."""
         self.to_server.clear()
         self.is_cut = True
         self.note("connection.closed", code=1006, reason="", asked_for=False)
         kept = KeptInput(kept_audio_s)
         deleted = resumption.deleted_on_the_way(self.client)
-        sounds = untaken_sounds(self.log, self.client.conversation, kept_audio_s)
-        resumption.keep_untaken(self.client, kept, sounds)
+        most_s = math.inf if resumption.are_committed(unsent) else kept_audio_s
+        sounds = untaken_sounds(self.log, self.client.conversation, most_s)
+        resumption.keep_untaken(self.client, kept, sounds, unsent)
         resumption.suspend(self.client, kept)
         self.note("connection.lost", reason="lost", deleted_item_ids=deleted)
         self._kept = kept
@@ -342,10 +344,14 @@ class ProtocolPair(ClientEnd):
         self.arrive()
         self.play()
         self.answer_calls()
+        listens_until_s = self.client._listens_until_s
+        if listens_until_s is not None and listens_until_s <= self.now_ns / 1e9:
+            self.client.tick()
         self.arrive()
         playing = self.player is not None and self.player.is_playing and self.player.speed > 0
         has_more = not self.server_waits and not self.is_cut and self.server.protocol.has_more
-        return has_more or playing or bool(self.calls) or bool(self._flushes)
+        waits = listens_until_s is not None or bool(self.calls) or bool(self._flushes)
+        return has_more or playing or waits
 
     def run(self, until: Callable[[], object] = lambda: False, ticks: int = 1000) -> None:
         """Goes on until that, or until nothing more happens by itself."""

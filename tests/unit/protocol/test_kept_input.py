@@ -44,3 +44,14 @@ def test_one_piece_longer_than_all_that_is_kept() -> None:
     kept = KeptInput(0.1)
     kept.add(sound(200))
     assert (kept.tail_samples, kept.lost_samples) == (0, 200 * 24)
+
+
+def test_what_a_commit_follows_is_not_bounded() -> None:
+    kept = KeptInput(0.1)
+    request = Request("input_audio_buffer.commit")
+    kept.add(sound(100), bounded=False)
+    kept.add(sound(100), bounded=False)
+    kept.commit(request)
+    assert request.kept
+    assert kept.lost_samples == 0
+    assert [p.samples // 24 if isinstance(p, Sound) else p for p in kept.pieces] == [100, 100, request]

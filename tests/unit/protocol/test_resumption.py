@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gip_nb.protocol.cost import total_cost, turn_cost
-from gip_nb.protocol.outputs import Failed, ToolCall, TurnDone
+from gip_nb.protocol.frames import append_frame
+from gip_nb.protocol.items import heard_text
+from gip_nb.protocol.outputs import Failed, Send, ToolCall, TurnDone
 from gip_nb.protocol.server.parts import Call, Say
 from tests.unit.protocol.pair import Player, ProtocolPair, check_log
 from tests.unit.protocol.server.server_end import silence, tone
 from tests.unit.protocol.talks import (
     CREATE,
+    DELETE,
     EDITS,
     ITEM,
     TOOL,
@@ -29,10 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gip_nb.protocol.dialects import Dialect
+    from gip_nb.protocol.frames import Frame
     from gip_nb.protocol.outputs import Wish
+    from gip_nb.protocol.server.memory import StoredItem
     from gip_nb.protocol.server.parts import Prompt
     from gip_nb.protocol.server.parts import Wish as ServerWish
 
+WORD = {"type": "input_text", "text": "word"}
+WORDS = "one two three four five six seven eight nine ten"
 in_both_dialects = pytest.mark.parametrize("dialect", ["beta", "ga"])
 
 
@@ -70,24 +77,104 @@ def test_an_answer_that_was_heard_in_part_is_restored_as_it_was_heard_and_given_
 
 
 @in_both_dialects
-def test_what_plays_on_after_the_line_is_back_is_not_cut_at_the_new_server(dialect: Dialect) -> None:
+def test_what_plays_on_after_the_line_is_back_and_is_interrupted_is_known_as_it_was_heard(
+    dialect: Dialect,
+) -> None:
     """A whole answer that is still being heard: the new server has its words, and no audio to truncate."""
     pair = ProtocolPair(dialect, Player())
+    item_id = _plays_on(pair)
+    pair.do(lambda c: c.send_text("And then?"))
+    before = len(pair.sent)
+    pair.do(lambda c: c.interrupt())
+    pair.run()
+    conversation = pair.client.conversation
+    item = conversation.items[item_id]
+    heard = heard_text(item)
+    assert 0 < len(heard) < len(item.text)
+    deleted, made = sent_since(pair, before)
+    assert (deleted["type"], deleted["item_id"]) == (DELETE, item_id)
+    assert made["item"]["id"] == item_id
+    assert made["item"]["content"][0]["text"] == heard
+    assert (item.interrupted, item.deleted) == (True, False)
+    memory = {item.item_id: item for item in pair.server.protocol._memory}
+    assert list(memory) == conversation.order, "it stands where it stood"
+    assert text_of(memory[item_id]) == heard
+    assert conversation.heard(conversation.turns[0]) == heard
+    assert pair.errors == []
+    check_log(pair.log, conversation)
+
+
+def text_of(item: StoredItem) -> str:
+    return "".join(str(part.get("text", "")) for part in item.fields["content"])
+
+
+def _plays_on(pair: ProtocolPair, text: str = WORDS) -> str:
+    """A whole answer, half a second of it played; then the line goes, and is back. Its item."""
     pair.server.speech_ms = 4000
+    pair.server.says = lambda _prompt: [Say(text)]
     ask(pair)
     pair.run(until=lambda: pair.client.conversation.requests == 1)
     assert pair.player is not None
     assert pair.player.is_playing
     pair.cut()
-    before = len(pair.sent)
     pair.mend()
     pair.tick()
+    return answers(pair)[0]
+
+
+def test_where_the_line_goes_again_before_that_is_confirmed_nothing_is_forgotten() -> None:
+    pair = ProtocolPair("ga", Player())
+    item_id = _plays_on(pair)
+    pair.client.interrupt()
+    pair.pump()
+    pair.answer_flushes()
+    assert pair.to_server, "it is on its way"
+    pair.cut()
+    pair.mend()
+    pair.run()
+    heard = heard_text(pair.client.conversation.items[item_id])
+    memory = {item.item_id: item for item in pair.server.protocol._memory}
+    assert text_of(memory[item_id]) == heard
+    assert list(memory) == pair.client.conversation.order
+    check_log(pair.log, pair.client.conversation)
+
+
+def test_of_the_first_answer_the_heard_part_stands_first_where_what_was_before_it_is_not_there() -> None:
+    """A greeting, after a picture that the new server was not given."""
+    pair = ProtocolPair("ga", Player())
+    part = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    pair.do(
+        lambda c: c.add_item({"type": "message", "role": "user", "content": [part], "id": "item_picture"})
+    )
+    pair.server.speech_ms = 4000
+    pair.server.says = lambda _prompt: [Say(WORDS)]
+    pair.do(lambda c: c.respond())
+    pair.run(until=lambda: pair.client.conversation.requests == 1)
+    pair.cut()
+    pair.mend()
+    before = len(pair.sent)
     pair.do(lambda c: c.interrupt())
     pair.run()
-    assert sent_since(pair, before, *EDITS) == []
-    (item_id,) = answers(pair)
-    assert pair.client.conversation.items[item_id].interrupted
+    (made,) = sent_since(pair, before, ITEM)
+    assert made["previous_item_id"] == "root"
     assert pair.errors == []
+
+
+def test_a_server_that_refuses_the_heard_part_is_noted() -> None:
+    pair = ProtocolPair("ga", Player())
+    item_id = _plays_on(pair)
+    pair.client.interrupt()
+    pair.pump()
+    pair.answer_flushes()
+    pair.to_server[1] = pair.to_server[1].replace(b'"role":"assistant"', b'"role":"nobody"')
+    pair.arrive()
+    item = pair.client.conversation.items[item_id]
+    assert "did not take it back" in str(item.problem)
+    pair.cut()
+    pair.mend()
+    # The next one is given it all the same.
+    assert item_id in [i.source_id for i in pair.given[-1].items]
+    check_log(pair.log, pair.client.conversation)
 
 
 def test_of_a_whole_answer_that_nobody_had_begun_to_hear_the_new_server_is_to_know_nothing() -> None:
@@ -107,7 +194,8 @@ def test_an_interruption_while_there_is_no_line_wants_no_more_of_the_answer() ->
     wish = _long(pair)
     pair.cut()
     assert pair.client.interrupt()
-    pair.tick()
+    pair.pump()
+    pair.answer_flushes()
     before = len(pair.sent)
     pair.mend()
     pair.run()
@@ -203,6 +291,102 @@ def _fold(pair: ProtocolPair, direction: Any, fields: dict[str, Any]) -> None:
 
     row = pair.log.append(direction, encode_event(fields))
     pair.client.observe(Event(fields["type"], fields), direction, row.elapsed_ns / 1e9)
+
+
+# ---- what was kept -----------------------------------------------------------------------------------------
+
+
+def _speaks_long(pair: ProtocolPair) -> bytes:
+    """A question of 1 s, by hand, which is more than what is kept of speech. Its sound."""
+    turn_detection(pair, None)
+    sound = tone(1000)
+    for start in range(0, len(sound), 960):
+        pair.client.append_audio(sound[start : start + 960])
+    pair.pump()
+    return sound
+
+
+def test_a_long_question_whose_commit_nobody_confirmed_is_whole() -> None:
+    pair = ProtocolPair("ga")
+    sound = _speaks_long(pair)
+    request = pair.client.commit()
+    pair.pump()
+    pair.cut(kept_audio_s=0.3)
+    assert (request.done, request.kept) == (False, True)
+    assert pair._kept.lost_samples == 0
+    before = len(pair.sent)
+    pair.mend()
+    assert (request.done, request.kept) == (True, False)
+    kinds = [e["type"] for e in sent_since(pair, before)]
+    assert kinds[-1] == "input_audio_buffer.commit"
+    (user,) = pair.client.conversation.ordered()
+    assert user.audio_ms == pytest.approx(len(sound) / 48, abs=20)
+
+
+def test_a_long_question_whose_end_had_not_gone_out_is_whole() -> None:
+    pair = ProtocolPair("ga")
+    sound = _speaks_long(pair)
+    unsent: list[Frame | dict[str, Any]] = [
+        append_frame(tone(400)),
+        {"type": "input_audio_buffer.commit", "event_id": "evt_commit"},
+    ]
+    pair.cut(kept_audio_s=0.3, unsent=unsent)
+    pair.mend()
+    (user,) = pair.client.conversation.ordered()
+    assert user.audio_ms == pytest.approx(len(sound) / 48 + 400, abs=20)
+
+
+def test_a_commit_that_is_made_in_the_gap_waits_for_the_line() -> None:
+    pair = ProtocolPair("ga")
+    _speaks_long(pair)
+    pair.cut()
+    request = pair.client.commit()
+    assert (request.done, request.kept) == (False, True)
+    pair.mend()
+    assert (request.done, request.kept, request.failure) == (True, False, None)
+
+
+def test_what_was_cleared_is_not_kept() -> None:
+    pair = ProtocolPair("ga")
+    _speaks_long(pair)
+    unsent: list[Frame | dict[str, Any]] = [
+        append_frame(tone(40)),
+        {"type": "input_audio_buffer.clear"},
+        append_frame(tone(60)),
+    ]
+    pair.cut(unsent=unsent)
+    assert pair._kept.tail_samples == 60 * 24
+    pair.mend()
+
+
+def test_the_users_own_events_that_had_not_gone_out_are_sent_then() -> None:
+    """And ours are not: what they were to lead to is restored."""
+    pair = ProtocolPair("ga")
+    own = {"type": ITEM, "item": {"type": "message", "role": "user", "content": [WORD]}}
+    pair.client.update({"instructions": "Be kind."})
+    pair.client.send_text("ours")
+    pair.client.respond()
+    unsent = [output.fields for output in pair.client.take() if isinstance(output, Send)]
+    assert len(unsent) == 3
+    pair.cut(unsent=[unsent[0], own, *unsent[1:], {"type": "response.cancel"}, {"type": CREATE}])
+    before = len(pair.sent)
+    pair.mend()
+    kinds = [e["type"] for e in sent_since(pair, before)]
+    assert kinds == ["session.update", ITEM, CREATE, ITEM, CREATE]
+    texts = [e["item"]["content"][0]["text"] for e in sent_since(pair, before, ITEM)]
+    assert texts == ["word", "ours"]
+
+
+def test_what_the_server_had_called_itself_is_named_as_left_out() -> None:
+    pair = ProtocolPair("ga")
+    ask(pair)
+    pair.run()
+    for kind in ("mcp_call", "mcp_approval_request", "mcp_list_tools"):
+        item = {"id": f"item_{kind}", "type": kind, "status": "completed"}
+        _fold(pair, "received", {"type": "conversation.item.added", "item": item})
+    pair.cut()
+    pair.mend()
+    assert pair.given[-1].left_out == ["item_mcp_call", "item_mcp_approval_request"]
 
 
 # ---- at any point ------------------------------------------------------------------------------------------
@@ -344,3 +528,19 @@ def test_an_utterance_is_one_wherever_the_line_goes(before: int, gap: int, again
     statuses = [r.status for r in conversation.responses.values()]
     assert statuses.count("completed") == 1, "it is answered once"
     assert set(statuses) <= {"completed", "incomplete"}
+
+
+@settings(max_examples=8)
+@given(before=st.integers(0, 40))
+def test_an_answer_that_is_cut_anywhere_and_words_in_the_gap_lead_to_one_answer(before: int) -> None:
+    script = Script("ga")
+    pair = script.pair
+    script.write()
+    script.go_on(before)
+    script.drop()
+    done = pair.client.conversation.requests
+    pair.client.append_audio(silence(200) + tone(500) + silence(900))
+    script.end()
+    script.holds()
+    assert pair.client.conversation.requests == done + 1
+    assert len(pair.client.conversation.turns) == 2
