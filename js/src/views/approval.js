@@ -78,8 +78,7 @@ export function approval(page) {
       }
       show(element, asked);
       if (!asked) return;
-      // The same call is asked about anew where its function was defined anew meanwhile.
-      if (next.item_id !== item?.item_id || next.call?.until_ms !== item?.call?.until_ms) sent = false;
+      if (next.item_id !== item?.item_id) sent = false;
       item = next;
       const name = next.name ?? "function";
       setText(title, `Run ${name}?`);

@@ -64,10 +64,16 @@ class Caller(Model):
 class Talk:
     """A session, its scripted server, and what a page would have heard."""
 
-    def __init__(self, tools: Iterable[Callable[..., Any]], *rounds: list[Asked], **options: Any) -> None:
+    def __init__(
+        self,
+        tools: Iterable[Callable[..., Any]],
+        *rounds: list[Asked],
+        model: type[Caller] = Caller,
+        **options: Any,
+    ) -> None:
         self.heard = Heard()
         toolbox, _ = toolbox_of(tools, options)
-        transport = ScriptedTransport(Caller(*rounds), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
+        transport = ScriptedTransport(model(*rounds), greeting=[GREETING])  # type: ignore[arg-type]  # no close codes in these scripts
         self.transport = transport
         self.session = RealtimeSession(
             AsyncRealtimeSession(

@@ -76,7 +76,7 @@ def test_one_that_changes_and_cannot_be_used_is_called_as_it_was_asked_about() -
     with shown([names["f"]], [ONE], approve=True, approve_timeout_s=LONG_S) as talk:
         talk.respond()
         talk.has_asked()
-        run_cell("def f(*spoilt): ...", names)
+        run_cell("def f(spoilt, /): ...", names)
         assert talk.allow("call_1", "once")
         talk.settled()
         assert talk.outputs == [("call_1", "reads 1")]
