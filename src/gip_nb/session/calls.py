@@ -226,7 +226,7 @@ class Calls:
         if self._ended:
             return Called("error: the talk ended before this was called", outcome="cancelled")
         run.cancellable = found.cancellable
-        denied = await self._approvals.decide(run.call_id, found, arguments, tools)
+        denied = await self._approvals.decide(run.call_id, found, found.arguments, tools)
         if denied is not None:
             if denied.by in {"interruption", "end"} and not run.stopped.done():
                 run.stopped.set_result("interruption" if denied.by == "interruption" else "end")

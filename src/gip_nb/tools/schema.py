@@ -12,7 +12,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from gip_nb.errors import BadSetting
-from gip_nb.tools.arguments import Unusable, read_arguments
+from gip_nb.tools.arguments import Arguments, Unusable, read_arguments
 from gip_nb.tools.descriptions import class_description, described
 from gip_nb.tools.json_schema import for_servers
 from gip_nb.tools.signature import Parameter, hint_text, name_of, parameters_of, underlying
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pydantic
     from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["Unusable", "arguments_of", "schema_of"]
+__all__ = ["Arguments", "Unusable", "arguments_of", "schema_of"]
 
 # A parameter may be called `schema` or `_x`, which pydantic keeps for itself.
 _FIELD = "arg_"
@@ -60,7 +60,7 @@ def _description(function: Callable[..., Any]) -> str:
     return class_description(type(function)).text if is_object and not text else text
 
 
-def arguments_of(function: Callable[..., Any], arguments: str) -> dict[str, Any]:
+def arguments_of(function: Callable[..., Any], arguments: str) -> Arguments:
     """The arguments that the model gave, as what the function's hints say.
 
     Raises:

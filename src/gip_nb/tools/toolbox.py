@@ -99,6 +99,7 @@ class Call:
         name: as the model knows it.
         function: what is called.
         values: its arguments.
+        arguments: the JSON that they were made of: what is shown to whoever is to allow the call.
         where: it runs.
         timeout_s: None: no limit.
         cancellable: it ends when the user interrupts.
@@ -109,6 +110,7 @@ class Call:
     name: str
     function: Callable[..., Any]
     values: dict[str, Any]
+    arguments: str
     where: Where
     timeout_s: float | None
     cancellable: bool
@@ -302,7 +304,7 @@ class Toolbox:
             )
         function, options = found.function, found.options
         try:
-            values = arguments_of(function, arguments)
+            given = arguments_of(function, arguments)
         except (BadSetting, Unusable) as error:
             return Called(result_text(f"error: {error.args[0]}"), outcome="failed")
         except Exception as error:  # noqa: BLE001 - a validator of the user's
@@ -310,7 +312,8 @@ class Toolbox:
         return Call(
             name=name,
             function=function,
-            values=values,
+            values=given.by_name,
+            arguments=given.text,
             where=place_of(function, options),
             timeout_s=options.timeout_s or self.running.tool_timeout_s,
             cancellable=options.cancel == "interruption",

@@ -348,7 +348,7 @@ def test_defaults_are_told_where_json_can_carry_them(hint: Any, default: Any, sc
 def test_an_argument_without_a_hint_takes_anything() -> None:
     function = notebook("def echo(x, y=3): ...")["echo"]
     assert properties(function) == {"x": {}, "y": {"default": 3}}
-    assert arguments_of(function, '{"x": [1, {"a": null}]}') == {"x": [1, {"a": None}]}
+    assert arguments_of(function, '{"x": [1, {"a": null}]}').by_name == {"x": [1, {"a": None}]}
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_an_argument_without_a_hint_takes_anything() -> None:
 def test_an_argument_may_have_any_name(name: str) -> None:
     function = notebook(f"def f({name}: int = 3): return {name}")["f"]
     assert properties(function) == {name: {"type": "integer", "default": 3}}
-    assert arguments_of(function, f'{{"{name}": 5}}') == {name: 5}
+    assert arguments_of(function, f'{{"{name}": 5}}').by_name == {name: 5}
 
 
 def test_what_no_json_can_fill_and_has_a_default_is_not_for_the_model() -> None:
@@ -368,7 +368,7 @@ def test_what_no_json_can_fill_and_has_a_default_is_not_for_the_model() -> None:
     ) -> None: ...
 
     assert properties(top) == {"n": {"type": "integer"}}
-    assert arguments_of(top, '{"n": 1}') == {"n": 1}
+    assert arguments_of(top, '{"n": 1}').by_name == {"n": 1}
     with pytest.raises(Unusable, match="frame: there is no such argument"):
         arguments_of(top, '{"n": 1, "frame": {}}')
 
@@ -387,7 +387,7 @@ def test_fields_as_defaults() -> None:
         "tags": {"type": "array", "items": {"type": "string"}},
     }
     # Not the Field, which is what Python would pass.
-    assert arguments_of(f, '{"city": "x"}') == {"city": "x", "days": 3, "tags": []}
+    assert arguments_of(f, '{"city": "x"}').by_name == {"city": "x", "days": 3, "tags": []}
     with pytest.raises(Unusable, match="days: Input should be greater than or equal to 1"):
         arguments_of(f, '{"city": "x", "days": 0}')
 
