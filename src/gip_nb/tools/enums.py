@@ -1,8 +1,8 @@
 """Enums as a model knows them. Pure.
 
 By the names of their members where the values are not texts: `RED = auto()` is "RED" and not 1, and pydantic
-takes `RED = (255, 0, 0)` from no JSON at all. A Flag is a list of names. What stands for a member in Python is
-taken as well: its value, and its name where its value is a text.
+takes `RED = (255, 0, 0)` from no JSON at all. A Flag is a list of names. What stands for a member in Python
+is taken as well: its value, and its name where its value is a text.
 
 pydantic knows values only. So its own reading of an enum, which is tried last, is wrapped; wherever one
 stands, in the user's classes too.

@@ -24,7 +24,7 @@ from gip_nb.tools.texts import any_text, short
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Parameter", "hint_text", "name_of", "parameters_of", "underlying"]
+__all__ = ["Parameter", "hint_text", "name_of", "parameters_of", "underlying", "with_object"]
 
 _NAME = re.compile("[a-zA-Z0-9_-]{1,64}")  # the API's own rule
 # Whose items pydantic would check one by one while the function takes them: too late.
@@ -111,6 +111,26 @@ def underlying(function: Any) -> Any:  # noqa: ANN401 - whatever can be called
     return function
 
 
+def _wants_an_object(function: Any, *names: str) -> bool:  # noqa: ANN401 - whatever can be called
+    """Whether it stands in a class's body and its first parameter has one of these names."""
+    within = function.__qualname__.rpartition(".")[0] if isinstance(function, types.FunctionType) else ""
+    if not within or within.endswith("<locals>"):
+        return False
+    try:
+        return next(iter(inspect.signature(function).parameters), None) in names
+    except Exception:  # noqa: BLE001 - it is read again, and complained of then
+        return False
+
+
+def with_object(function: Any) -> Any:  # noqa: ANN401 - whatever can be called
+    """What stands in a class's body, as it will be when it is asked for; all else as it is."""
+    if isinstance(function, staticmethod):
+        return function.__func__
+    if isinstance(function, classmethod):
+        return types.MethodType(function.__func__, object())
+    return types.MethodType(function, object()) if _wants_an_object(function, "self", "cls") else function
+
+
 def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
     """What a model may fill, with hints in which nothing is text any more.
 
@@ -125,7 +145,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
             f"tool {name!r}: its signature cannot be read ({short(any_text(error))})",
             "write a function of your own with type hints that calls it, and pass that one.",
         ) from error
-    if "." in getattr(function, "__qualname__", "") and next(iter(signature.parameters), None) == "self":
+    if _wants_an_object(function, "self"):
         raise BadSetting(
             f"tool {name!r} is a method without an object",
             "make an object of its class, and pass that one's method.",
