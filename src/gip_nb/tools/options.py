@@ -128,10 +128,10 @@ def options_of(function: Callable[..., Any]) -> ToolOptions:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it makes a coroutine."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an object's own, not whether it has one
-    )
+    """Whether calling it makes a coroutine, or an async generator."""
+    # An object's own `__call__`, not whether it has one.
+    own = getattr(function, "__call__", None)  # noqa: B004 - as said
+    return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in (function, own))
 
 
 def place_of(function: Callable[..., Any], options: ToolOptions) -> Where:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, overload
 
@@ -21,7 +22,7 @@ from gip_nb.tools.options import (
     read_options,
     read_run_options,
 )
-from gip_nb.tools.results import MAX_RESULT_CHARS, result_text
+from gip_nb.tools.results import MAX_RESULT_CHARS, items_of, result_text
 from gip_nb.tools.schema import Unusable, arguments_of, schema_of
 from gip_nb.tools.signature import with_object
 
@@ -131,8 +132,9 @@ class Call:
         return is_async(self.function)
 
     def start(self) -> Any:  # noqa: ANN401 - the user's function
-        """Call the function; raises what it raises."""
-        return self.function(**self.values)
+        """Call the function; raises what it raises. Of an async generator the items are to be awaited."""
+        value = self.function(**self.values)
+        return items_of(value, self.limit_chars) if isinstance(value, AsyncIterator) else value
 
     def returned(self, value: object) -> Called:
         """What the model gets of a result. Not on the loop: it may take its time. Never raises."""
