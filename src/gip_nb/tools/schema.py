@@ -16,6 +16,7 @@ from gip_nb.tools.arguments import Arguments, Unusable, read_arguments
 from gip_nb.tools.descriptions import class_description, described
 from gip_nb.tools.enums import enum_schema, offered, reads_names
 from gip_nb.tools.json_schema import for_servers
+from gip_nb.tools.scalars import as_python
 from gip_nb.tools.signature import Parameter, hint_text, name_of, parameters_of, underlying
 from gip_nb.tools.texts import any_text, short
 
@@ -200,8 +201,8 @@ def _generator() -> type[GenerateJsonSchema]:
             return enum_schema(schema["cls"]) if schema["members"] else super().enum_schema(schema)
 
         def encode_default(self, dft: Any) -> Any:  # noqa: ANN401
-            """With its enums as the model is to write them."""
-            return super().encode_default(offered(dft))
+            """As the model is to write it."""
+            return super().encode_default(as_python(offered(dft)))
 
         def model_schema(self, schema: Any) -> Any:  # noqa: ANN401
             return _told_of(schema["cls"], super().model_schema(schema))

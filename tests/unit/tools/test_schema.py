@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import decimal
 import functools
+import http
 import json
 import pathlib
 import sys
@@ -15,6 +16,7 @@ import uuid
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pydantic
 import pytest
@@ -345,9 +347,84 @@ def test_defaults_are_told_where_json_can_carry_them(hint: Any, default: Any, sc
     assert of_hint(hint, default) == schema
 
 
+@pytest.mark.parametrize(
+    ("default", "schema", "given", "found"),
+    [
+        ("3", {"type": "number", "default": 3}, '"4"', 4),
+        ("3", {"type": "number", "default": 3}, "0.5", 0.5),
+        ("True", {"type": "boolean", "default": True}, '"no"', False),
+        ("'a'", {"type": "string", "default": "a"}, '"b"', "b"),
+        ("[]", {"type": "array", "items": {}, "default": []}, "[1]", [1]),
+        ("()", {"type": "array", "items": {}, "default": []}, "[1]", (1,)),
+        ("{}", {"type": "object", "additionalProperties": True, "default": {}}, '{"a": 1}', {"a": 1}),
+        (
+            "dt.date(2026, 1, 2)",
+            {"type": "string", "format": "date", "default": "2026-01-02"},
+            '"2026-01-03"',
+            dt.date(2026, 1, 3),
+        ),
+        ("np.int8(3)", {"type": "integer", "default": 3}, "4", np.int8(4)),
+        ("HTTPMethod.GET", {"type": "string", "default": "GET"}, '"PUT"', http.HTTPMethod.PUT),
+    ],
+)
+def test_a_default_says_what_an_argument_without_a_hint_is(
+    default: str, schema: dict[str, Any], given: str, found: Any
+) -> None:
+    imports = "import datetime as dt\nimport numpy as np\nfrom http import HTTPMethod\n"
+    function = notebook(f"{imports}def f(x={default}): ...")["f"]
+    told = properties(function)["x"]
+    assert {key: told[key] for key in told if key not in {"enum", "description"}} == schema
+    read = arguments_of(function, f'{{"x": {given}}}').by_name["x"]
+    assert (read, type(read)) == (found, type(found))
+    with pytest.raises(Unusable):
+        arguments_of(function, '{"x": {"no": [1]}}' if default != "{}" else '{"x": 3}')
+
+
+def test_a_type_variable_is_what_it_stands_for() -> None:
+    names = notebook(
+        "from typing import Sequence, TypeVar\nT = TypeVar('T')\nN = TypeVar('N', bound=int)\n"
+        "C = TypeVar('C', int, str)\ndef f(one: T, many: Sequence[T], n: N, ns: list[N], c: C): ...\n"
+    )
+    integers = {"type": "integer"}
+    assert properties(names["f"]) == {
+        "one": {},
+        "many": {"type": "array", "items": {}},
+        "n": integers,
+        "ns": {"type": "array", "items": integers},
+        "c": {"anyOf": KINDS},
+    }
+
+
+def test_what_no_name_fills_is_left_out() -> None:
+    names = notebook(
+        "def f(x: int, *rest: int, y: str = 'a', **more: str):\n"
+        "  '''Add.\n\n  Args:\n    x: one.\n    *rest: others.\n    **more: words.\n  '''\n"
+        "  return x, rest, y, more\n"
+        "def g(a=1, /, b: int = 2): return a, b\n"
+        "def all(*args, **kwargs): return args, kwargs\n"
+    )
+    assert properties(names["f"]) == {
+        "x": {"type": "integer", "description": "one."},
+        "y": {"type": "string", "default": "a"},
+    }
+    for name, written, returned in (
+        ("f", '{"x": "3"}', (3, (), "a", {})),
+        ("g", '{"b": 5}', (1, 5)),
+        ("all", "{}", ((), {})),
+    ):
+        assert names[name](**arguments_of(names[name], written).by_name) == returned
+    for name, written in (
+        ("f", '{"x": 1, "rest": [1]}'),
+        ("f", '{"x": 1, "z": "a"}'),
+        ("all", '{"args": [1]}'),
+    ):
+        with pytest.raises(Unusable, match="there is no such argument"):
+            arguments_of(names[name], written)
+
+
 def test_an_argument_without_a_hint_takes_anything() -> None:
-    function = notebook("def echo(x, y=3): ...")["echo"]
-    assert properties(function) == {"x": {}, "y": {"default": 3}}
+    function = notebook("def echo(x, y=None): ...")["echo"]
+    assert properties(function) == {"x": {}, "y": {}}
     assert arguments_of(function, '{"x": [1, {"a": null}]}').by_name == {"x": [1, {"a": None}]}
 
 
@@ -497,7 +574,6 @@ def bad_functions() -> list[Any]:
         "from typing import Callable\n"
         "import pandas as pd\n"
         "def positional(x, /): ...\n"
-        "def keywords(**x): ...\n"
         "def unknown(x: 'NoSuchName'): ...\n"
         "def broken(x: 'int |'): ...\n"
         "def missing(x: 'int.nothing'): ...\n"
