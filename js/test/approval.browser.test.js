@@ -62,13 +62,34 @@ test("shows the arguments as they are, and a double click is one answer", async 
   expect(allow?.getAttribute("aria-disabled")).toBe("true");
 });
 
-test("goes when another page has answered", async () => {
+test.each([
+  ["another page has answered", "running"],
+  ["its time is over", "denied"],
+  ["the user interrupts", "cancelled"],
+])("goes when %s", async (_, becomes) => {
   await snapshot(asked({}));
   expect(place.querySelector(".gip-approval")?.checkVisibility()).toBe(true);
-  model.say({ kind: "items", page: null, put: [asked({ state: "running" })], text: [], drop: [] });
+  const state = /** @type {import("../src/messages.js").CallView["state"]} */ (becomes);
+  model.say({ kind: "items", page: null, put: [asked({ state, until_ms: null })], text: [], drop: [] });
   await frame();
   expect(place.querySelector(".gip-approval")?.checkVisibility()).toBe(false);
-  expect(place.querySelector(".gip-call-state")?.textContent).toBe("running");
+  expect(place.querySelector(".gip-call-state")?.textContent).toBe(becomes);
+});
+
+test("two at once are answered each for itself", async () => {
+  const state = talk({ state: "thinking", audio_page: model.page });
+  const items = [asked({}), asked({}, { item_id: "g", after: "f", name: "add_rows", arguments: '{"n": 2}' })];
+  model.say({ kind: "snapshot", page: model.page, talk: state, items });
+  await frame();
+  const cards = [...place.querySelectorAll(".gip-approval")];
+  expect(cards.map((card) => card.getAttribute("aria-label"))).toEqual([
+    "May drop_rows run?",
+    "May add_rows run?",
+  ]);
+  /** @type {HTMLElement | null | undefined} */ (cards[1]?.querySelector(".gip-allow-talk"))?.click();
+  await frame();
+  expect(model.of("request").at(-1)?.args).toEqual({ item_id: "g", answer: "talk" });
+  expect(button("Deny")?.getAttribute("aria-disabled")).toBeNull();
 });
 
 test("a traceback is shown to who asks for it, as text", async () => {
