@@ -75,7 +75,7 @@ class Approvals:
         Args:
             call_id: by which it is answered.
             call: which.
-            arguments: as the model wrote them.
+            arguments: JSON, as they were checked.
             tools: whose it is.
         """
         if not call.asks:
@@ -92,6 +92,7 @@ class Approvals:
             "tool.asked",
             call_id=call_id,
             name=call.name,
+            arguments=arguments,
             of="callback" if is_function else "page",
             timeout_s=timeout_s,
             unix_ms=now_ms,
