@@ -173,15 +173,26 @@ class AsyncRealtimeSession(Readable, Talking):
         try:
             await self.first_settings_told()
             detection = protocol.turn_detection
+            if self._giving_back is not None and not self._giving_back.done:
+                # The server has not told yet that it has it back from the utterance before.
+                detection = self._lent_detection
             if detection is not None:
                 await self._answered(protocol.update({"audio": {"input": {"turn_detection": None}}}))
             if protocol.uncommitted_samples:
                 protocol.clear()
             self._append(pcm)
-            yield protocol.commit()
+            commit = protocol.commit()
+            try:
+                yield commit
+            except BaseException:
+                # Nobody waits for it any more: where it has not been taken yet, it is not said again.
+                protocol.withdraw(commit)
+                raise
         finally:
             self._microphone_held = False
-            if detection is not None and self._at == "open":
+            # While it reconnects too: the next connection is asked for it then.
+            if detection is not None and self._at in {"open", "reconnecting"}:
+                self._lent_detection = detection
                 self._giving_back = protocol.update({"audio": {"input": {"turn_detection": detection}}})
                 self._pump()
 

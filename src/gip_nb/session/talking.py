@@ -131,7 +131,9 @@ class Talking(Returning):
         self._told_state: State = "idle"
         self._muted = False
         self._microphone_held = False
+        # The update that gives turn detection back after an utterance of a verb; and what is given back.
         self._giving_back: Request | None = None
+        self._lent_detection: dict[str, Any] | None = None
         self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
         # A key was pressed while the connection opens, and, the second, is still held.
         self._early_press = self._early_held = False

@@ -44,3 +44,17 @@ def test_one_piece_longer_than_all_that_is_kept() -> None:
     kept = KeptInput(0.1)
     kept.add(sound(200))
     assert (kept.tail_samples, kept.lost_samples) == (0, 200 * 24)
+
+
+def test_an_utterance_that_nobody_waits_for_goes_and_those_around_it_stay() -> None:
+    kept = KeptInput(0.1)
+    requests = [Request("input_audio_buffer.commit") for _ in range(3)]
+    for ms, request in zip((10, 20, 30), requests, strict=True):
+        kept.add(sound(ms))
+        kept.commit(request)
+    kept.add(sound(40))
+    kept.withdraw(requests[1])
+    kept.withdraw(requests[1])
+    kept.withdraw(Request("input_audio_buffer.commit"))
+    pieces = [p.samples // 24 if isinstance(p, Sound) else p for p in kept.pieces]
+    assert pieces == [10, requests[0], 30, requests[2], 40]

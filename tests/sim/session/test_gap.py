@@ -1,0 +1,108 @@
+"""What is done while there is no connection holds on the next one, or is a row."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gip_nb.errors import ServerError
+from gip_nb.testing import Cut, Say, session_created, session_updated
+from tests.sim.session.test_reconnect import Scene, again, hear, lines, numbers
+from tests.sim.session.test_scenes.scene import in_both_dialects
+from tests.sim.session.verbs import SPEECH, in_a_loop, on_the_loop, willing
+
+if TYPE_CHECKING:
+    from gip_nb.protocol.dialects import Dialect
+    from gip_nb.testing import Event, Step
+
+PATIENT = {"first_wait_s": 60.0}
+DETECTION = {"type": "server_vad"}
+
+
+def cut_at(kind: str, dialect: Dialect = "ga") -> list[Step]:
+    """A willing server whose connection ends when this event comes."""
+    return [session_created(dialect), willing(dialect, {kind: lambda _event: [Cut()]})]
+
+
+async def lost(scene: Scene) -> None:
+    await scene.until(lambda: scene.told.attempts, "the line is gone")
+
+
+def detection_of(event: Event) -> Any:
+    session = event["session"]
+    return session.get("audio", {}).get("input", session).get("turn_detection", "not asked for")
+
+
+# ---- an utterance of a verb --------------------------------------------------------------------------------
+
+
+async def is_heard_by_turn_detection(scene: Scene, visit: int) -> None:
+    await scene.session.clear()
+    updates = [detection_of(e) for e in scene.received(visit, "session.update")]
+    assert [d for d in updates if d != "not asked for"][-1] == DETECTION
+    assert not scene.session.by_hand
+    before = len(scene.sound(visit))
+    await hear(scene, 5)
+    await scene.session.clear()
+    assert numbers(scene.sound(visit)[before:]) == [1, 2, 3, 4, 5]
+
+
+@in_both_dialects
+@in_a_loop
+async def test_a_spoken_question_that_is_given_up_in_the_gap_gives_turn_detection_back(
+    dialect: Dialect,
+) -> None:
+    first = cut_at("input_audio_buffer.commit", dialect)
+    options: dict[str, Any] = {"reconnect": PATIENT, "turn_detection": DETECTION}
+    async with lines(first, again(dialect), dialect=dialect, **options) as scene:
+        await scene.settled()
+        asking = asyncio.create_task(scene.session.ask(SPEECH, timeout_s=30))
+        await lost(scene)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        # The microphone is heard again, and what nobody waits for is not said again.
+        await hear(scene, 3, 90)
+        await on_the_loop(scene.session.try_now)
+        await scene.back()
+        await is_heard_by_turn_detection(scene, 2)
+        assert numbers(scene.sound(2))[:3] == [91, 92, 93]
+        assert scene.received(2, "input_audio_buffer.commit") == []
+
+
+@in_a_loop
+async def test_an_utterance_that_fails_as_the_line_goes_each_time_gives_turn_detection_back() -> None:
+    script: list[Step] = [
+        session_created(),
+        willing("ga", {"response.create": lambda _event: [Cut()]}),
+    ]
+    async with lines(*[script] * 4, again(), turn_detection=DETECTION) as scene:
+        await scene.settled()
+        with pytest.raises(ServerError, match="each time"):
+            await scene.session.ask(SPEECH, timeout_s=30)
+        await scene.back(5)
+        await is_heard_by_turn_detection(scene, 5)
+
+
+@in_a_loop
+async def test_turn_detection_is_lent_again_before_the_server_has_told_that_it_is_back() -> None:
+    updates = count(1)
+
+    def slow(_event: Event) -> list[Step]:
+        # The third is answered with the fourth.
+        return [Say(session_updated)] * {3: 0, 4: 2}.get(next(updates), 1)
+
+    script: list[Step] = [session_created(), willing("ga", {"session.update": slow})]
+    async with lines(script, turn_detection=DETECTION) as scene:
+        await scene.settled()
+        for _ in range(2):
+            await scene.session.ask(SPEECH, timeout_s=10)
+        await scene.session.clear()
+        kinds = ("session.update", "input_audio_buffer.commit")
+        sent = [
+            detection_of(e) if e["type"] == "session.update" else "said" for e in scene.received(1, *kinds)
+        ]
+        assert sent == [DETECTION, None, "said", DETECTION, None, "said", DETECTION]
