@@ -599,8 +599,8 @@ class Talking(Returning):
             self._pump()
 
     def tell_tools(self, schemas: list[dict[str, Any]]) -> None:
-        """Let the server know of other tools, if it can be told now; else it will be with the settings."""
-        if self._at == "open":
+        """Let the server know of other tools; while it reconnects, with the settings of what comes next."""
+        if self._at in {"open", "reconnecting"}:
             self.protocol.update({"tools": schemas})
             self._pump()
 

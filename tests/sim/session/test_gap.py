@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gip_nb.errors import ServerError
+from gip_nb.session.loop import loop
 from gip_nb.testing import Cut, Say, session_created, session_updated
+from gip_nb.tools import Toolbox
 from tests.sim.session.test_reconnect import Scene, again, hear, lines, numbers
 from tests.sim.session.test_scenes.scene import in_both_dialects
 from tests.sim.session.verbs import SPEECH, in_a_loop, on_the_loop, willing
@@ -106,3 +108,48 @@ async def test_turn_detection_is_lent_again_before_the_server_has_told_that_it_i
             detection_of(e) if e["type"] == "session.update" else "said" for e in scene.received(1, *kinds)
         ]
         assert sent == [DETECTION, None, "said", DETECTION, None, "said", DETECTION]
+
+
+# ---- tools -------------------------------------------------------------------------------------------------
+
+
+def toolbox(namespace: dict[str, Any], doc: str) -> Toolbox:
+    """A cell that defines `look`, as the notebook runs it."""
+    exec(f"def look(where: str) -> str:\n    '''{doc}'''\n    return where", namespace)  # noqa: S102 - a cell
+    return Toolbox([namespace["look"]])
+
+
+async def look_again(scene: Scene) -> bool:
+    looking = asyncio.run_coroutine_threadsafe(scene.session.calls.look_again(), loop())
+    return await asyncio.wrap_future(looking)
+
+
+@in_both_dialects
+@in_a_loop
+async def test_a_tool_that_is_redefined_in_the_gap_is_told_as_it_is_then(dialect: Dialect) -> None:
+    cells: dict[str, Any] = {"__name__": "__main__"}
+    tools = toolbox(cells, "Look.")
+    first = cut_at("input_audio_buffer.clear", dialect)
+    async with lines(first, again(dialect), dialect=dialect, tools=tools, reconnect=PATIENT) as scene:
+        await scene.settled()
+        clearing = asyncio.create_task(scene.session.clear())
+        await lost(scene)
+        toolbox(cells, "Look anew.")
+        # Every cell that runs looks: told once.
+        assert [await look_again(scene) for _ in range(3)] == [True, False, False]
+        await on_the_loop(scene.session.try_now)
+        await scene.back()
+        await clearing
+        told = [e["session"]["tools"] for e in scene.received(2, "session.update")]
+        assert [[tool["description"] for tool in tools] for tools in told] == [["Look anew."]]
+        assert len(scene.rows("local.tool.redefined")) == 1
+
+
+@in_a_loop
+async def test_after_the_end_no_tool_is_told_and_no_row_says_so() -> None:
+    cells: dict[str, Any] = {"__name__": "__main__"}
+    async with lines(again(), tools=toolbox(cells, "Look.")) as scene:
+        await scene.settled()
+    toolbox(cells, "Look anew.")
+    assert await look_again(scene)
+    assert scene.rows("local.tool.redefined") == []
