@@ -314,6 +314,7 @@ class AsyncRealtimeSession(Readable, Talking):
         self._pressed_at = (page, at_ms)
         if self._at in {"idle", "connecting"}:
             self._early.clear()
+            self._early_lost_samples = 0
             self._early_press = self._early_held = True
             await self.connect()
         elif self._at == "reconnecting":

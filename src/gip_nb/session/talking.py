@@ -134,7 +134,9 @@ class Talking(Returning):
         # The update that gives turn detection back after an utterance of a verb; and what is given back.
         self._giving_back: Request | None = None
         self._lent_detection: dict[str, Any] | None = None
+        # What is said while the connection opens, and how much of it was too much.
         self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
+        self._early_lost_samples = 0
         # A key was pressed while the connection opens, and, the second, is still held.
         self._early_press = self._early_held = False
         self._capture_marks = CaptureMarks()
@@ -308,6 +310,7 @@ class Talking(Returning):
         self._restore(self.settings.history, "given")
         if self._early_press:
             self.protocol.press()
+        self._note_early_lost("connecting")
         while self._early:
             self._append_microphone(*self._early.popleft())
         self._opened()
@@ -369,6 +372,8 @@ class Talking(Returning):
             return
         if self._at == "connecting":
             if self._early_held or not self.by_hand:
+                if len(self._early) == _EARLY_FRAMES:
+                    self._early_lost_samples += len(self._early[0][0]) // 2
                 self._early.append((pcm, page, captured_ms))
         elif self._microphone_held or not (self.protocol.pressed or not self.by_hand):
             return
@@ -377,6 +382,11 @@ class Talking(Returning):
             self._pump()
         elif self._at == "reconnecting":
             self.protocol.keep_audio(Sound(pcm, page, captured_ms))
+
+    def _note_early_lost(self, reason: str) -> None:
+        lost, self._early_lost_samples = self._early_lost_samples, 0
+        if lost:
+            self.note("mic.gap", lost_ms=lost // SAMPLES_PER_MS, reason=reason)
 
     def _is_from_before_the_press(self, pcm_bytes: int, page: str, captured_ms: float) -> bool:
         """A page that is busy hands over late what its microphone took before the key was pressed."""
@@ -478,6 +488,10 @@ class Talking(Returning):
         self._rollover.stop()
         self._line.abandon()
         self.calls.end()
+        self._early_lost_samples += sum(len(pcm) // 2 for pcm, _, _ in self._early)
+        self._early.clear()
+        self._note_early_lost("ended")
+        self._resuming.give_up()
         if self._log_writer is not None:
             self._log_writer.write_soon()
         self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gip_nb.errors import ServerError
+from gip_nb.errors import KeyRefused, ServerError
 from gip_nb.session.loop import loop
-from gip_nb.testing import Cut, Say, session_created, session_updated
+from gip_nb.session.session import AsyncRealtimeSession
+from gip_nb.session.settings import resolve
+from gip_nb.testing import Cue, Cut, Refuse, Say, Stage, session_created, session_updated
 from gip_nb.tools import Toolbox
-from tests.sim.session.test_reconnect import Scene, again, hear, lines, numbers
+from tests.sim.session.test_reconnect import FRAME, KEY, MODEL, Scene, again, greeting, hear, lines, numbers
 from tests.sim.session.test_scenes.scene import in_both_dialects
 from tests.sim.session.verbs import SPEECH, in_a_loop, on_the_loop, willing
 
@@ -153,3 +156,107 @@ async def test_after_the_end_no_tool_is_told_and_no_row_says_so() -> None:
     toolbox(cells, "Look anew.")
     assert await look_again(scene)
     assert scene.rows("local.tool.redefined") == []
+
+
+# ---- what the microphone heard -----------------------------------------------------------------------------
+
+
+async def is_in(session: AsyncRealtimeSession, *states: str) -> None:
+    async with asyncio.timeout(10):
+        while session.state not in states:  # noqa: ASYNC110 - a session of its own loop tells no other one
+            await asyncio.sleep(0.002)
+
+
+async def speak(session: AsyncRealtimeSession, frames: int) -> None:
+    def push() -> None:
+        for _ in range(frames):
+            session.push_microphone(FRAME)
+
+    await on_the_loop(push)
+
+
+@pytest.mark.parametrize("way", ["given up", "closed"])
+@in_a_loop
+async def test_what_was_kept_for_a_connection_that_never_comes_is_a_row(way: str) -> None:
+    script: list[Step] = [*greeting(), Cue("go"), Cut()]
+    policy = {**PATIENT, "kept_audio_s": 2.0}
+    async with lines(script, [Refuse(401)], reconnect=policy, to_the_end=False) as scene:
+        await scene.settled()
+        scene.stage.cue("go")
+        await lost(scene)
+        await hear(scene, 75)
+        if way == "closed":
+            await scene.session.close()
+        else:
+            await on_the_loop(scene.session.try_now)
+            await is_in(scene.session, "error")
+    # What was too much to be kept, too.
+    assert scene.rows("local.mic.gap") == [{"type": "local.mic.gap", "lost_ms": 3000, "reason": "ended"}]
+
+
+@in_a_loop
+async def test_what_was_kept_and_sent_is_no_loss_at_the_end() -> None:
+    script: list[Step] = [*greeting(), Cue("go"), Cut()]
+    async with lines(script, again(), reconnect=PATIENT) as scene:
+        await scene.settled()
+        scene.stage.cue("go")
+        await lost(scene)
+        await hear(scene, 75)
+        await on_the_loop(scene.session.try_now)
+        await scene.back()
+        await scene.session.clear()
+    assert scene.rows("local.mic.gap") == []
+
+
+class Door:
+    """A transport that opens to a key that is refused, and not before it is let."""
+
+    def __init__(self) -> None:
+        self.knocked = threading.Event()
+        self.may_answer = asyncio.Event()
+
+    def __call__(self, *_settings: object) -> Any:
+        return self
+
+    async def open(self) -> None:
+        self.knocked.set()
+        await self.may_answer.wait()
+        raise KeyRefused("no", "look at it.")
+
+    async def close(self) -> None: ...
+
+
+@in_a_loop
+async def test_what_was_said_while_it_connected_and_never_did_is_a_row() -> None:
+    door = Door()
+    settings = resolve(MODEL, base_url="http://127.0.0.1:1", api_key=KEY, environment={})
+    session = AsyncRealtimeSession(settings, transport=door)
+    connecting = asyncio.create_task(session.connect())
+    assert await asyncio.to_thread(door.knocked.wait, 10)
+    await speak(session, 300)
+    await on_the_loop(door.may_answer.set)
+    with pytest.raises(KeyRefused):
+        await connecting
+    assert gaps_of(session) == [{"type": "local.mic.gap", "lost_ms": 300 * 40, "reason": "ended"}]
+
+
+@in_a_loop
+async def test_of_what_is_said_while_it_connects_the_newest_is_sent_and_the_rest_is_a_row() -> None:
+    script: list[Step] = [Cue("go"), *greeting()]
+    async with Stage(script) as stage:
+        settings = resolve(MODEL, base_url=stage.url, api_key=KEY, environment={})
+        session = AsyncRealtimeSession(settings)
+        connecting = asyncio.create_task(session.connect())
+        await is_in(session, "connecting")
+        await speak(session, 300)
+        stage.cue("go")
+        await connecting
+        await session.close()
+        frames = [e for e in stage.received if e["type"] == "input_audio_buffer.append"]
+    assert len(frames) == 250
+    assert gaps_of(session) == [{"type": "local.mic.gap", "lost_ms": 50 * 40, "reason": "connecting"}]
+
+
+def gaps_of(session: AsyncRealtimeSession) -> list[dict[str, Any]]:
+    log = session.log
+    return [log.payload(n) for n, row in enumerate(log.rows) if row.type == "local.mic.gap"]
