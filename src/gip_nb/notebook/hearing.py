@@ -63,7 +63,7 @@ class Hearing:
         captured_ms = float(captured) if isinstance(captured, int | float) else float("nan")
         now = self._now_s()
         # A page that does not say has nothing but this.
-        taken = self._inbox.take(seq, base if isinstance(base, int) else seq, pcm, captured_ms, now)
+        taken = self._inbox.take(seq, base if isinstance(base, int) else seq, pcm, captured_ms)
         self._page = page = str(content.get("page"))
         if taken.filled:
             self._note("resend", stream="microphone", frames=taken.filled, page=page)
