@@ -52,6 +52,11 @@ class FramesInbox:
         self._ahead: dict[int, Frame] = {}
 
     @property
+    def begun(self) -> bool:
+        """Whether anything has come."""
+        return self._next is not None
+
+    @property
     def next(self) -> int:
         """The number of the first frame that is not here."""
         return self._next or 0
@@ -129,6 +134,11 @@ class Lateness:
         self._worst_ms = 0.0
         self._late_audio_ms = 0.0
 
+    @property
+    def usual_ms(self) -> float:
+        """What a frame usually takes, plus the difference of the clocks; infinite before there was one."""
+        return min(self._usual_ms, self._before_ms)
+
     def arrived(self, captured_ms: float, audio_ms: float, at_s: float) -> Late | None:
         """Sound arrived.
 
@@ -151,7 +161,7 @@ class Lateness:
             self._bucket_since_s = at_s
         self._bucket_messages += 1
         self._usual_ms = min(self._usual_ms, took_ms)
-        late_ms = took_ms - min(self._usual_ms, self._before_ms)
+        late_ms = took_ms - self.usual_ms
         if late_ms > self._LATE_MS or (self._late_audio_ms and late_ms > self._IN_TIME_MS):
             self._worst_ms = max(self._worst_ms, late_ms)
             self._late_audio_ms += audio_ms

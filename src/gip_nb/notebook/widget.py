@@ -338,7 +338,7 @@ class Talk(LiveTraits):
             case "hello":
                 self._on_hello(page, content)
             case "bye":
-                self._page.bye(page)
+                self._page.bye(page, content.get("frames"))
             case "mic_state":
                 self._on_microphone(content)
             case "request":
@@ -372,6 +372,8 @@ class Talk(LiveTraits):
         self._running.note("mic.state", **fields)
         page = content.get("page")
         self._page.capture.over(str(page))
+        if state != "on":
+            self._page.microphone_closed(str(page))
         if state == "on":
             self._page.microphone_page = str(page)
         elif page != self._page.audio_page and self._page.lease.wanted:
