@@ -92,6 +92,11 @@ class KeptInput:
         """How much of it was sent before."""
         return sum(piece.samples for piece in self.pieces if isinstance(piece, Sound) and piece.sent)
 
+    @property
+    def said_samples(self) -> int:
+        """How much of it somebody may have said."""
+        return sum(piece.samples for piece in self.pieces if isinstance(piece, Sound) and piece.said)
+
     def withdraw(self, commit: Request) -> None:
         """This utterance is not to be said any more, if it is one of these."""
         ends = [n for n, piece in enumerate(self._pieces) if not isinstance(piece, Sound)]

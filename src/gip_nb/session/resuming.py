@@ -14,7 +14,7 @@ from gip_nb.journal.untaken import untaken_sounds
 from gip_nb.protocol import resumption
 from gip_nb.protocol.history import without_words
 from gip_nb.protocol.items import SAMPLES_PER_MS
-from gip_nb.protocol.kept_input import KeptInput, Sound
+from gip_nb.protocol.kept_input import KeptInput
 from gip_nb.session.loop import in_thread
 from gip_nb.session.opening import open_line
 from gip_nb.session.trouble import error_of_close
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gip_nb.journal.log import EventLog
     from gip_nb.journal.tables import Tables
     from gip_nb.protocol.client import ClientProtocol
+    from gip_nb.protocol.kept_input import Sound
     from gip_nb.protocol.requests import Request
     from gip_nb.session.line import Line
     from gip_nb.session.settings import Settings
@@ -175,7 +176,6 @@ class Resuming:
     def give_up(self) -> None:
         """No connection follows: what was said and kept for one is lost, and a row says how much."""
         kept, self._kept = self._kept, KeptInput(0)
-        said = sum(piece.samples for piece in kept.pieces if isinstance(piece, Sound) and piece.said)
-        lost_ms = (kept.lost_samples + said) // SAMPLES_PER_MS
+        lost_ms = (kept.lost_samples + kept.said_samples) // SAMPLES_PER_MS
         if lost_ms:
             self._note("mic.gap", lost_ms=lost_ms, reason="ended")
