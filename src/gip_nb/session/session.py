@@ -168,7 +168,7 @@ class AsyncRealtimeSession(Readable, Talking):
     async def _one_utterance(self, pcm: bytes) -> AsyncIterator[Request]:
         """Append and commit this; inside, turn detection is off and the microphone is not heard."""
         protocol = self.protocol
-        self._microphone_held = True
+        self.microphone.held = True
         detection = None
         try:
             await self.first_settings_told()
@@ -189,7 +189,7 @@ class AsyncRealtimeSession(Readable, Talking):
                 protocol.withdraw(commit)
                 raise
         finally:
-            self._microphone_held = False
+            self.microphone.held = False
             # While it reconnects too: the next connection is asked for it then.
             if detection is not None and self._at in {"open", "reconnecting"}:
                 self._lent_detection = detection
@@ -311,11 +311,8 @@ class AsyncRealtimeSession(Readable, Talking):
                 captured before, and come after, are none of the utterance.
             at_ms: see `page`; NaN: what comes from now on counts.
         """
-        self._pressed_at = (page, at_ms)
+        self.microphone.pressed(page, at_ms)
         if self._at in {"idle", "connecting"}:
-            self._early.clear()
-            self._early_lost_samples = 0
-            self._early_press = self._early_held = True
             await self.connect()
         elif self._at == "reconnecting":
             self.protocol.press()
@@ -333,7 +330,7 @@ class AsyncRealtimeSession(Readable, Talking):
         Raises:
             NothingToDo: it is shorter than 100 ms; nothing was sent.
         """
-        self._early_held = False
+        self.microphone.released()
         if self._at != "reconnecting":
             await self.connect()
         if self.protocol.release() is None:
