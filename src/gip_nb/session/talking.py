@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from gip_nb.errors import (
-    AlreadyClosed,
-    GipError,
-)
+from gip_nb.errors import AlreadyClosed, GipError
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
 from gip_nb.protocol import outputs
-from gip_nb.protocol.budget import Budget, budget_of, must_have_price
+from gip_nb.protocol.budget import Budget
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
 from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, CANCEL_TIMEOUT_S, Limits
 from gip_nb.protocol.frames import append_frame
@@ -29,40 +26,34 @@ from gip_nb.protocol.kept_input import Sound
 from gip_nb.protocol.reconnection import comes_back
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.calls import Calls
+from gip_nb.session.for_calls import ForCalls
 from gip_nb.session.line import Line
 from gip_nb.session.listener import show
-from gip_nb.session.log_writer import open_log
-from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
+from gip_nb.session.log_on_disk import LogOnDisk
+from gip_nb.session.loop import in_thread, loop, on_loop
 from gip_nb.session.microphone import Microphone
 from gip_nb.session.opening import open_line
 from gip_nb.session.playing import Playing
 from gip_nb.session.response_news import ResponseNews
 from gip_nb.session.returning import AGAIN, At, Returning
 from gip_nb.session.speaker import NoSpeaker
+from gip_nb.session.spending import Spending
 from gip_nb.session.timers import Timer, now_s
 from gip_nb.session.transport import OpenAITransport
-from gip_nb.session.trouble import (
-    ends_session,
-    error_of,
-    error_of_close,
-    error_of_failure,
-)
+from gip_nb.session.trouble import ends_session, error_of, error_of_close, error_of_failure
 from gip_nb.session.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
-    from gip_nb.errors import LogStopped
     from gip_nb.journal.log import Row
-    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.frames import Event
-    from gip_nb.protocol.outputs import Output, State, Wish
+    from gip_nb.protocol.outputs import Output, State
     from gip_nb.protocol.requests import Request
     from gip_nb.session.listener import Listener
-    from gip_nb.session.log_writer import LogWriter
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
     from gip_nb.session.transport import Transport
@@ -107,9 +98,6 @@ class Talking(Returning):
         self.error: GipError | None = None
         self._listener = listener
         speaker = NoSpeaker() if speaker is None else speaker
-        self._budget_usd = settings.budget_usd
-        # Who is told that the budget is nearly spent; a blocking face warns in the cell instead.
-        self.budget_warning: Callable[[str], object] = _log.warning
         self.protocol = ClientProtocol(
             new_id,
             player=speaker.plays,
@@ -123,7 +111,8 @@ class Talking(Returning):
         )
         self._timer = Timer(lambda: self.protocol.due_s, self._on_time)
         self._news = ResponseNews(self.note, listener)
-        self._log_writer: LogWriter | None = None
+        self._log_on_disk = LogOnDisk(self.log, lambda: self.settings, listener)
+        self.spending = Spending(self, listener, self._pump)
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
         # What the connection is at; while it is "open", the protocol's phase is the state.
@@ -137,7 +126,7 @@ class Talking(Returning):
         self._first_update: Request | None = None
         self.microphone = Microphone(self, self._pump)
         self._playing = Playing(speaker, self, self._waits, self._pump)
-        self.calls = Calls(tools, self, listener)
+        self.calls = Calls(tools, ForCalls(self, self._waits, self._pump), listener)
         self._begin_returning()
         self._connecting = asyncio.Lock()
         self._asking = asyncio.Lock()
@@ -191,7 +180,7 @@ class Talking(Returning):
     @property
     def log_folder(self) -> Path | None:
         """Where this session writes itself, given `log=...`; None where it does not, or not yet."""
-        return None if self._log_writer is None else self._log_writer.folder
+        return self._log_on_disk.folder
 
     @property
     def dialect(self) -> Dialect:
@@ -209,24 +198,11 @@ class Talking(Returning):
         Raises:
             BadSetting: it is no amount of money, or nobody knows what the model's answers cost.
         """
-        return self._budget_usd
+        return self.spending.limit_usd
 
     @budget_usd.setter
     def budget_usd(self, limit_usd: float | None) -> None:
-        limit_usd = budget_of(limit_usd)
-        if limit_usd is not None:
-            must_have_price(self.settings.model, self.settings.prices, limit_usd)
-        self._budget_usd = limit_usd
-
-        def change() -> None:
-            self.protocol.set_budget(limit_usd)
-            self._pump()
-
-        if on_the_loop_thread():
-            change()
-        else:
-            # Before whatever a verb asks for next: the loop keeps the order.
-            loop().call_soon_threadsafe(change)
+        self.spending.limit(limit_usd)
 
     # ---- opening -------------------------------------------------------------------------------------------
 
@@ -259,7 +235,8 @@ class Talking(Returning):
         self._raise_if_ended()
         self._move("connecting")
         try:
-            await self._open_log()
+            await self._log_on_disk.open()
+            self._raise_if_ended()
             await self.calls.look_again()
             await self._open()
         except GipError as error:
@@ -273,25 +250,9 @@ class Talking(Returning):
             self._end("closed", None)
             raise
 
-    async def _open_log(self) -> None:
-        try:
-            self._log_writer = await open_log(lambda: self.settings, self.log, self._on_log)
-        finally:
-            if self._listener is not None and self.settings.log is not None:
-                self._listener.log_changed(self.log_folder, stopped=False)
-        self._raise_if_ended()
-
     async def _write_log(self) -> None:
         """At the end, whatever ended it: what was logged is on disk when the verb returns."""
-        if self._log_writer is not None:
-            await self._log_writer.write()
-
-    def _on_log(self, trouble: LogStopped | None) -> None:
-        """The log on disk is not written any more, or is again: the talk goes on."""
-        if self._listener is not None and self._log_writer is not None:
-            self._listener.log_changed(self._log_writer.folder, stopped=trouble is not None)
-            if trouble is not None:
-                self._listener.failed(trouble)
+        await self._log_on_disk.write()
 
     async def _open(self) -> None:
         if self.settings.rehearsal and not self.settings.base_url:
@@ -397,6 +358,10 @@ class Talking(Returning):
             self.protocol.playback(event)
             self._pump()
 
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the loop."""
+        self._start(coroutine)
+
     def set_muted(self, *, muted: bool) -> None:
         """The page's microphone sends silence, or sound again."""
         self._muted = muted
@@ -450,8 +415,7 @@ class Talking(Returning):
         self.calls.end()
         self.microphone.ended()
         self._resuming.give_up()
-        if self._log_writer is not None:
-            self._log_writer.write_soon()
+        self._log_on_disk.write_soon()
         self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
         if error is not None and self._listener is not None:
             self._listener.failed(error)
@@ -494,18 +458,11 @@ class Talking(Returning):
             case outputs.CallsInterrupted(call_ids):
                 self.calls.interrupted(call_ids)
             case outputs.BudgetChanged(verdict):
-                self._on_budget(verdict)
+                self.spending.changed(verdict)
             case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung() | outputs.CutShort():
                 self._news.tell(output)
             case outputs.Failed():
                 self._on_failed(error_of_failure(output))
-
-    def _on_budget(self, verdict: Verdict) -> None:
-        self.note("budget", **verdict.as_row())
-        if self._listener is not None:
-            self._listener.budget_changed(verdict)
-        if verdict.state == "warned":
-            self.budget_warning(f"{verdict.message}: {verdict.next_step}")
 
     def _on_time(self) -> None:
         self.protocol.tick()
@@ -517,38 +474,6 @@ class Talking(Returning):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    # ---- for the calls: see `calls.Host` -------------------------------------------------------------------
-
-    def answer_call(self, call_id: str, output: str, *, follow_up: bool = True) -> None:
-        """Send a function's output to the model; after the end it is dropped."""
-        if self._at in {"open", "reconnecting"}:
-            self.protocol.tool_output(call_id, output, follow_up=follow_up)
-            self._pump()
-
-    def tell_tools(self, schemas: list[dict[str, Any]]) -> None:
-        """Let the server know of other tools; while it reconnects, with the settings of what comes next."""
-        if self._at in {"open", "reconnecting"}:
-            self.protocol.update({"tools": schemas})
-            self._pump()
-
-    def word_beside(self, fields: Mapping[str, Any]) -> Wish | None:
-        """Ask for a response beside the conversation; None where that would disturb somebody."""
-        if self._at != "open" or not self.protocol.may_speak_beside:
-            return None
-        wish = self.protocol.respond(fields)
-        # Should the server refuse it, nobody is to be bothered.
-        wish.awaited = True
-        self._pump()
-        return wish
-
-    async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
-        """See `Waits.until`."""
-        await self._waits.until(condition, what, timeout_s)
-
-    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine on the loop."""
-        self._start(coroutine)
 
     def _on_failed(self, error: GipError) -> None:
         if ends_session(error) and self.settings.reconnect is not None and comes_back(error):
