@@ -135,11 +135,21 @@ def test_reloads_with_a_talk_running_leave_nothing_behind(notebook: Notebook, ti
 def come_back(notebook: Notebook) -> None:
     """Reload, and wait until the microphone is heard again, by itself or after a click."""
     notebook.reload()
-    notebook.widget().wait_for()
     try:
-        expect(notebook.widget()).to_have_attribute("data-gip-microphone", "on", timeout=3000)
+        expect(notebook.widget()).to_be_visible()
     except AssertionError:
-        notebook.widget().get_by_test_id("gip-start").click()
+        # JupyterLab waits four seconds for the states of a kernel's widgets, and then may show none.
+        assert any("widget model not found" in error for error in notebook.console_errors)
+        notebook.console_errors.clear()
+        notebook.reload()
+        expect(notebook.widget()).to_be_visible()
+    for _ in range(3):
+        try:
+            expect(notebook.widget()).to_have_attribute("data-gip-microphone", "on", timeout=3000)
+            break
+        except AssertionError:
+            # Who was away for long is asked for a click; one while the answer sounds only ends that.
+            notebook.widget().get_by_test_id("gip-start").click()
     hear(notebook)
 
 
