@@ -142,9 +142,10 @@
  */
 
 /**
- * The page is left, or its last view has gone: nobody here hears or speaks.
+ * The page is left, or its last view has gone: nobody here hears or speaks. `frames` is how many its microphone has given in its
+ * life, those that were never sent too.
  *
- * @typedef {{ kind: "bye", page: string }} Bye
+ * @typedef {{ kind: "bye", page: string, frames: number }} Bye
  */
 
 /**
@@ -165,7 +166,8 @@
 
 /**
  * 40 ms of the microphone (960 samples), or several such frames that follow on, with one buffer. `seq` is the first one's number;
- * numbers begin at 0 with the page and are never given twice. `base` is the oldest frame that the page still has.
+ * numbers begin at 0 with the page and are never given twice. `base` is the oldest frame that the page still has;
+ * a message without sound says only that. Where the microphone is closed, it says so of what was not sent: no more of it comes.
  * `captured_at_ms`: milliseconds since the Unix epoch, of the first sample, by the page's monotonic clock.
  *
  * @typedef {{ kind: "mic", page: string, seq: number, base: number, captured_at_ms: number }} Mic
@@ -495,7 +497,7 @@ const POSITION = { item_id: text, content_index: count, played_samples: count };
 /** @type {Shapes<PageMessage>} */
 export const PAGE_MESSAGES = {
   hello: { page: text, tab: text, views: count, plays: flag },
-  bye: { page: text },
+  bye: { page: text, frames: count },
   clock: { page: text, clock: count, page_ms: number, acked: whole, rev: count },
   request: {
     page: text,

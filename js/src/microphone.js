@@ -48,6 +48,11 @@ export class Microphone {
     });
   }
 
+  /** How many frames it has given, in the life of this page. */
+  get captured() {
+    return this.#uplink.captured;
+  }
+
   /** Opens it, unless it is. To be called inside the user's click where there is one. */
   open() {
     if (this.#life) return;

@@ -296,14 +296,18 @@ export class Page {
     // The kernel lets go of a key that is held where nobody is any more.
     this.store.dispatch({ kind: "local", patch: { pressed: null } });
     this.#microphone.close();
-    this.comm.send({ kind: "bye" });
+    this.#bye();
   }
 
   /** The page is closed or loaded again. The kernel keeps what was not played, and the microphone's being on. */
   #pageLeft() {
     // First, so that it is not taken for a microphone that was switched off.
-    this.comm.send({ kind: "bye" });
+    this.#bye();
     this.#microphone.close();
+  }
+
+  #bye() {
+    this.comm.send({ kind: "bye", frames: this.#microphone.captured });
   }
 
   /**

@@ -72,6 +72,11 @@ export class Uplink {
     return this.#line;
   }
 
+  /** How many frames there have been. */
+  get captured() {
+    return this.#next;
+  }
+
   /** The number of the oldest frame that can still be sent. */
   get #base() {
     return this.#frames[0]?.seq ?? this.#next;
@@ -121,8 +126,9 @@ export class Uplink {
     this.#passOn();
   }
 
-  /** What is here is not wanted any more: the microphone is closed, the talk is over. */
+  /** What is here is not wanted any more: the microphone is closed, the talk is over. The kernel hears of what it will not get. */
   clear() {
+    const last = this.#frames.at(-1);
     this.#frames = [];
     this.#unsent = this.#next;
     this.#onTheWay = 0;
@@ -131,6 +137,7 @@ export class Uplink {
     this.#tell(PROMPT);
     this.#passOn();
     this.#sentToMs = Number.NEGATIVE_INFINITY;
+    if (last) this.#tellBase(last.captured_at_ms + FRAME_MS);
   }
 
   /**
@@ -195,12 +202,17 @@ export class Uplink {
     this.#knockEveryMs = Math.min(2 * this.#knockEveryMs, KNOCK_AT_LAST_MS);
     const [oldest] = this.#frames;
     if (oldest && oldest.sentAtMs !== null) this.#sendRun([oldest], nowMs);
-    // What was sent is no longer kept: a message without sound says what is.
-    else
-      this.send(
-        { kind: "mic", seq: this.#base, base: this.#base, captured_at_ms: nowMs },
-        new ArrayBuffer(0),
-      );
+    // What was sent is no longer kept.
+    else this.#tellBase(nowMs);
+  }
+
+  /**
+   * A message without sound says what is kept.
+   *
+   * @param {number} captured_at_ms
+   */
+  #tellBase(captured_at_ms) {
+    this.send({ kind: "mic", seq: this.#base, base: this.#base, captured_at_ms }, new ArrayBuffer(0));
   }
 
   /**

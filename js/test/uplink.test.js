@@ -186,3 +186,25 @@ test("what was lost is told when it is over", () => {
   expect(lostMs).toBeGreaterThan(0);
   expect(lines.at(-1)).toEqual({ held, keptMs: 0, lostMs });
 });
+
+describe("a microphone that is closed", () => {
+  test("tells what the kernel will not get", () => {
+    speak(300);
+    sent = [];
+    uplink.clear();
+    // As if frame 300 came next, and nothing before it were there any more.
+    expect(sent).toEqual([{ kind: "mic", seq: 300, base: 300, captured_at_ms: 300 * FRAME_MS, bytes: [] }]);
+    uplink.clear();
+    expect(sent).toHaveLength(1);
+    expect(uplink.captured).toBe(300);
+    expect(uplink.line).toEqual({ held: false, keptMs: 0, lostMs: 0 });
+  });
+
+  test("says nothing where the kernel has all of it", () => {
+    speak(20);
+    heard(20);
+    sent = [];
+    uplink.clear();
+    expect(sent).toEqual([]);
+  });
+});

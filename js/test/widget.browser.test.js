@@ -185,6 +185,10 @@ describe("life", () => {
         .filter((kind) => kind !== "mic")
         .slice(-2),
     ).toEqual(["bye", "mic_state"]);
+    // All that was captured.
+    const sounds = model.sent.filter(({ message }) => message.kind === "mic");
+    const bytes = sounds.reduce((all, { buffers }) => all + (buffers[0]?.byteLength ?? 0), 0);
+    expect(model.of("bye").at(-1)?.frames).toBe(bytes / 1920);
     globalThis.dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
     expect(model.of("hello").at(-1)?.views).toBe(1);
   });

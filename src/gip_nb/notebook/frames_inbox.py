@@ -1,7 +1,8 @@
 """The microphone's frames as they arrive: put in order, none twice, with what is missing and what was late.
 
 The page numbers its frames, keeps each until it hears that it is here, and sends again what was lost; so a
-hole is waited for. Pure: times are arguments, in seconds of any one clock.
+hole is waited for as long as the page has what is missing, and no longer: it says which is its oldest. Pure:
+times are arguments, in seconds of any one clock.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ __all__ = ["FRAME_BYTES", "FRAME_MS", "Frame", "FramesInbox", "Late", "Lateness"
 
 FRAME_MS = 40.0
 FRAME_BYTES = 1920
-# The page answers a hole in a round trip, unless it is held up itself.
-_HOLE_S = 3.0
 # Frames behind a hole; the page keeps no more either.
 _MOST_AHEAD = 750
 
@@ -49,8 +48,13 @@ class FramesInbox:
 
     def __init__(self) -> None:
         self._next: int | None = None
+        # What came behind a hole.
         self._ahead: dict[int, Frame] = {}
-        self._hole_since_s: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has come."""
+        return self._next is not None
 
     @property
     def next(self) -> int:
@@ -62,7 +66,7 @@ class FramesInbox:
         """What lies before this number and is not here was sent, and has not arrived; `next` for nothing."""
         return min(self._ahead, default=self.next)
 
-    def take(self, seq: int, base: int, pcm: bytes, captured_ms: float, at_s: float) -> Taken:
+    def take(self, seq: int, base: int, pcm: bytes, captured_ms: float) -> Taken:
         """A message arrived.
 
         Args:
@@ -70,43 +74,36 @@ class FramesInbox:
             base: the oldest frame that the page could still send.
             pcm: frames, each following on the one before; none where the page only says what it has.
             captured_ms: of its first sample, by the page's clock.
-            at_s: now.
         """
         expected = base if self._next is None else self._next
         count = math.ceil(len(pcm) / FRAME_BYTES)
         fresh = False
         filled = 0
-        hole_end = self.until
+        # Nothing is missing before `next`.
+        hole_end = self.until if self._ahead else 0
         for n in range(count):
             number = seq + n
             if number < expected or number in self._ahead:
                 continue
-            if len(self._ahead) >= _MOST_AHEAD:
+            if len(self._ahead) >= _MOST_AHEAD and number >= hole_end:
                 break
             fresh = True
-            filled += self._hole_since_s is not None and number < hole_end
+            filled += number < hole_end
             frame = Frame(pcm[n * FRAME_BYTES : (n + 1) * FRAME_BYTES], captured_ms + n * FRAME_MS)
             self._ahead[number] = frame
         frames: list[Frame] = []
         reached, lost = expected, 0
-        # What the page no longer has is not waited for.
-        given_up = base
-        if self._hole_since_s is not None and at_s - self._hole_since_s > _HOLE_S:
-            given_up = max(base, self.until)
         while True:
             while reached in self._ahead:
                 frames.append(self._ahead.pop(reached))
                 reached += 1
-            if reached >= given_up:
+            if reached >= base:
                 break
-            upto = min(min(self._ahead, default=given_up), given_up)
+            # What the page no longer has is not waited for.
+            upto = min(min(self._ahead, default=base), base)
             lost += upto - reached
             reached = upto
         self._next = reached
-        if not self._ahead:
-            self._hole_since_s = None
-        elif self._hole_since_s is None or frames:
-            self._hole_since_s = at_s
         return Taken(tuple(frames), lost, expected, filled, repeated=not fresh)
 
 
@@ -137,6 +134,11 @@ class Lateness:
         self._worst_ms = 0.0
         self._late_audio_ms = 0.0
 
+    @property
+    def usual_ms(self) -> float:
+        """What a frame usually takes, plus the difference of the clocks; infinite before there was one."""
+        return min(self._usual_ms, self._before_ms)
+
     def arrived(self, captured_ms: float, audio_ms: float, at_s: float) -> Late | None:
         """Sound arrived.
 
@@ -159,7 +161,7 @@ class Lateness:
             self._bucket_since_s = at_s
         self._bucket_messages += 1
         self._usual_ms = min(self._usual_ms, took_ms)
-        late_ms = took_ms - min(self._usual_ms, self._before_ms)
+        late_ms = took_ms - self.usual_ms
         if late_ms > self._LATE_MS or (self._late_audio_ms and late_ms > self._IN_TIME_MS):
             self._worst_ms = max(self._worst_ms, late_ms)
             self._late_audio_ms += audio_ms

@@ -218,10 +218,14 @@ class Hello(TypedDict):
 
 
 class Bye(TypedDict):
-    """A page is left, or its last view has gone: nobody there hears or speaks."""
+    """A page is left, or its last view has gone: nobody there hears or speaks.
+
+    `frames` is how many its microphone has given in its life, those that were never sent too.
+    """
 
     kind: Literal["bye"]
     page: str
+    frames: int
 
 
 class PageTime(TypedDict):
@@ -255,7 +259,8 @@ class Microphone(TypedDict):
     """40 ms from the microphone (960 samples) in the buffer, or several such frames, each following on.
 
     `seq` is the first one's number; numbers begin at 0 with the page and are never given twice. `base` is the
-    oldest frame that the page still has: what is missing before it never comes.
+    oldest frame that the page still has: what is missing before it never comes. A message without sound says
+    only that; where the microphone is closed, of all that was not sent.
     """
 
     kind: Literal["mic"]

@@ -89,7 +89,7 @@ class Page:
         self._soundless: set[str] = set()
         self._stray: tuple[str, int] = ("", 0)
         self.view = ConversationView(self._post_state)
-        self._hearing = Hearing(self._post, self._note, lambda: loop().time())
+        self._hearing = Hearing(self._post, lambda: loop().time())
         self.capture = CaptureWish(self._post)
         # The page whose microphone is on, as far as pages have said.
         self.microphone_page: str | None = None
@@ -148,9 +148,9 @@ class Page:
             return
         self.lease.grant(page, loop().time())
         self._note("lease", page=page, reason=reason)
-        self._hearing.begin()
         self._owner.lease_changed()
         if self._session is not None:
+            self._hearing.begin(self._session.note)
             self._clocks.begin(page, self._session)
         self._sender.begin(page)
 
@@ -237,8 +237,14 @@ class Page:
         for page in reversed(self._showing):
             self._let_come_back(page)
 
-    def bye(self, page: str) -> None:
-        """A page goes, or shows the talk no more. What is not played waits for its coming back."""
+    def bye(self, page: str, frames: object = None) -> None:
+        """A page goes, or shows the talk no more. What is not played waits for its coming back.
+
+        Args:
+            page: which.
+            frames: how many its microphone has given: none of those that are missing comes any more.
+        """
+        self._hear({"page": page, "seq": frames, "base": frames}, b"")
         self._leave(page, "bye")
         self._showing.pop(page, None)
         # The one that comes after it in its tab may have been quicker.
@@ -303,13 +309,26 @@ class Page:
     def microphone(self, content: dict[str, Any], pcm: bytes, arrival: Arrival) -> None:
         """Numbered frames. Only the page that has the audio is heard."""
         page = str(content.get("page"))
-        if page != self.lease.page or self._session is None:
+        if page == self.lease.page and self._session is not None:
+            if self._routing.frame(arrival):
+                self._routing_changed()
+        elif pcm:
             self._shut_stray(page)
             return
-        if self._routing.frame(arrival):
-            self._routing_changed()
+        self._hear(content, pcm)
+
+    def _hear(self, content: dict[str, Any], pcm: bytes) -> None:
+        page = str(content.get("page"))
+        if page != self.lease.page or self._session is None:
+            self._hearing.left(content)
+            return
         for frame in self._hearing.frames(content, pcm):
             self._session.push_microphone(frame.pcm, page=page, captured_ms=frame.captured_ms)
+
+    def microphone_closed(self, page: str) -> None:
+        """A page's microphone is off, or was not to be had."""
+        if page == self.lease.page:
+            self._hearing.pause()
 
     def _shut_stray(self, page: str) -> None:
         """A page records and nobody wants it: it has missed that it should not."""

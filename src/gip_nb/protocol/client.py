@@ -273,6 +273,12 @@ class ClientProtocol:
         self._used_samples = self.appended_samples
         return self._send({"type": "input_audio_buffer.commit"}, request)
 
+    def withdraw(self, commit: Request) -> None:
+        """Nobody waits for this utterance any more: if its connection was lost, it is not said again."""
+        if self._kept is not None and not commit.done:
+            self._kept.withdraw(commit)
+            commit.done = True
+
     def clear(self) -> Request:
         """Forget the audio appended since the last commit."""
         if self._kept is not None:

@@ -104,3 +104,16 @@ class KeptInput:
     def resent_samples(self) -> int:
         """How much of it was sent before."""
         return sum(piece.samples for piece in self.pieces if isinstance(piece, Sound) and piece.sent)
+
+    @property
+    def said_samples(self) -> int:
+        """How much of it somebody may have said."""
+        return sum(piece.samples for piece in self.pieces if isinstance(piece, Sound) and piece.said)
+
+    def withdraw(self, commit: Request) -> None:
+        """This utterance is not to be said any more, if it is one of these."""
+        ends = [n for n, piece in enumerate(self._pieces) if not isinstance(piece, Sound)]
+        for before, end in zip([-1, *ends], ends, strict=False):
+            if self._pieces[end] is commit:
+                del self._pieces[before + 1 : end + 1]
+                return

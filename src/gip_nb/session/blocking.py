@@ -39,7 +39,7 @@ class RealtimeSession(Readable):
         self.log, self.tables = session.log, session.tables
         # What the cell that waits is warned of.
         self._warnings: deque[str] = deque(maxlen=1)
-        session.budget_warning = self._warnings.append
+        session.spending.warn = self._warnings.append
 
     def __repr__(self) -> str:
         return repr(self._session).replace("Async", "", 1)

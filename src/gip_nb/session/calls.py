@@ -43,7 +43,7 @@ class Host(Speaks, Protocol):
         """Send an output to the model; what is too late is dropped."""
 
     def tell_tools(self, schemas: list[dict[str, Any]]) -> None:
-        """Let the server know of other tools, if it can be told now."""
+        """Let the server know of other tools; while it reconnects, the one that comes next."""
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> object:
         """Run a coroutine on the loop."""
@@ -130,13 +130,15 @@ class Calls:
         return self._tell() or tools.schemas() != before
 
     def _tell(self) -> bool:
-        if self.tools is None or self.set_by_user or self._told is None:
+        if self.tools is None or self.set_by_user or self._told is None or self._ended:
             return False
         schemas = self.tools.schemas()
         if schemas == self._told:
             return False
         self._host.note("tool.redefined", names=[schema.get("name") for schema in schemas])
         self._host.tell_tools(schemas)
+        # Also where it goes out only with the settings of the next connection.
+        self._told = schemas
         return True
 
     def _complain(self, complaint: BadSetting) -> None:

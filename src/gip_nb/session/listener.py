@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gip_nb.protocol import outputs
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from gip_nb.errors import GipError
     from gip_nb.protocol.budget import Verdict
-    from gip_nb.protocol.outputs import AskAgain, State
+    from gip_nb.protocol.outputs import AskAgain, Output, State
     from gip_nb.session.reconnecting import Attempt
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "show"]
 
 
 class Listener(Protocol):
@@ -63,3 +65,20 @@ class Listener(Protocol):
 
     def failed(self, error: GipError) -> None:
         """Something went wrong that the user should see; the session may go on."""
+
+
+def show(listener: Listener, output: Output) -> None:
+    """What of this is to be shown."""
+    match output:
+        case outputs.Play(_, _, _, audio):
+            listener.audio_added(audio)
+        case outputs.ItemChanged(item_id):
+            listener.item_changed(item_id)
+        case outputs.TextAdded(item_id, delta):
+            listener.text_added(item_id, delta)
+        case outputs.SettingsChanged():
+            listener.settings_changed()
+        case outputs.TurnDone(turn):
+            listener.turn_done(turn)
+        case outputs.TurnLabelled(turn):
+            listener.turn_labelled(turn)

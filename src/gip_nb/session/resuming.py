@@ -187,4 +187,12 @@ class Resuming:
                 missing,
             )
         resumption.restore(self._protocol, resumed, append)
+        self._kept = KeptInput(0)
         return resumed.update
+
+    def give_up(self) -> None:
+        """No connection follows: what was said and kept for one is lost, and a row says how much."""
+        kept, self._kept = self._kept, KeptInput(0)
+        lost_ms = (kept.lost_samples + kept.said_samples) // SAMPLES_PER_MS
+        if lost_ms:
+            self._note("mic.gap", lost_ms=lost_ms, reason="ended")

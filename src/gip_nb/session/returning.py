@@ -9,7 +9,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 from gip_nb.errors import ConnectionDropped, GipError
-from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.reconnection import LastWord, Reconnect, comes_back
 from gip_nb.session.loop import in_thread, loop
 from gip_nb.session.reconnecting import AGAIN, Attempt, Reconnecting
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from gip_nb.protocol.requests import Request
     from gip_nb.session.line import Line
     from gip_nb.session.listener import Listener
+    from gip_nb.session.microphone import Microphone
     from gip_nb.session.settings import Settings
     from gip_nb.session.timers import Timer
     from gip_nb.session.transport import Transport, TransportClosed
@@ -64,7 +64,7 @@ class Returning:
     _make_transport: Callable[[Settings, Dialect], Transport]
     _waits: Waits
     _listener: Listener | None
-    _capture_marks: CaptureMarks
+    microphone: Microphone
     _timer: Timer
     _first_update: Request | None
     _asking: asyncio.Lock
@@ -75,7 +75,6 @@ class Returning:
             """Log a local row."""
 
         def _start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]: ...
-        def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None: ...
         def _pump(self) -> None: ...
         def _tell_state(self) -> None: ...
         def _end(self, at: At, error: GipError | None) -> None: ...
@@ -186,7 +185,7 @@ class Returning:
             # Beside: the other end may take its time to answer a close.
             self._start(transport.close())
         self._timer.stop()
-        self._capture_marks = CaptureMarks()
+        self.microphone.connection_lost()
         self._resuming.suspend(
             error,
             code=code,
@@ -235,7 +234,7 @@ class Returning:
         self._pump()
 
     def _append_kept(self, sound: Sound) -> None:
-        self._append_microphone(sound.pcm, sound.page, sound.captured_ms)
+        self.microphone.append(sound)
 
     def _on_attempt(self, attempt: Attempt | None) -> None:
         self.attempt = attempt

@@ -168,20 +168,31 @@ class AsyncRealtimeSession(Readable, Talking):
     async def _one_utterance(self, pcm: bytes) -> AsyncIterator[Request]:
         """Append and commit this; inside, turn detection is off and the microphone is not heard."""
         protocol = self.protocol
-        self._microphone_held = True
+        self.microphone.held = True
         detection = None
         try:
             await self.first_settings_told()
             detection = protocol.turn_detection
+            if self._giving_back is not None and not self._giving_back.done:
+                # The server has not told yet that it has it back from the utterance before.
+                detection = self._lent_detection
             if detection is not None:
                 await self._answered(protocol.update({"audio": {"input": {"turn_detection": None}}}))
             if protocol.uncommitted_samples:
                 protocol.clear()
             self._append(pcm)
-            yield protocol.commit()
+            commit = protocol.commit()
+            try:
+                yield commit
+            except BaseException:
+                # Nobody waits for it any more: where it has not been taken yet, it is not said again.
+                protocol.withdraw(commit)
+                raise
         finally:
-            self._microphone_held = False
-            if detection is not None and self._at == "open":
+            self.microphone.held = False
+            # While it reconnects too: the next connection is asked for it then.
+            if detection is not None and self._at in {"open", "reconnecting"}:
+                self._lent_detection = detection
                 self._giving_back = protocol.update({"audio": {"input": {"turn_detection": detection}}})
                 self._pump()
 
@@ -300,10 +311,8 @@ class AsyncRealtimeSession(Readable, Talking):
                 captured before, and come after, are none of the utterance.
             at_ms: see `page`; NaN: what comes from now on counts.
         """
-        self._pressed_at = (page, at_ms)
+        self.microphone.pressed(page, at_ms)
         if self._at in {"idle", "connecting"}:
-            self._early.clear()
-            self._early_press = self._early_held = True
             await self.connect()
         elif self._at == "reconnecting":
             self.protocol.press()
@@ -321,7 +330,7 @@ class AsyncRealtimeSession(Readable, Talking):
         Raises:
             NothingToDo: it is shorter than 100 ms; nothing was sent.
         """
-        self._early_held = False
+        self.microphone.released()
         if self._at != "reconnecting":
             await self.connect()
         if self.protocol.release() is None:

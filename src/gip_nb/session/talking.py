@@ -10,60 +10,52 @@ import logging
 import math
 import random
 import uuid
-from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from gip_nb.errors import (
-    AlreadyClosed,
-    GipError,
-)
+from gip_nb.errors import AlreadyClosed, GipError
 from gip_nb.journal.log import EventLog
 from gip_nb.journal.tables import Tables
 from gip_nb.protocol import outputs
-from gip_nb.protocol.budget import Budget, budget_of, must_have_price
+from gip_nb.protocol.budget import Budget
 from gip_nb.protocol.client import LEAST_COMMIT_SAMPLES, ClientProtocol
-from gip_nb.protocol.clocks import CaptureMarks
 from gip_nb.protocol.deadlines import BEGIN_TIMEOUT_S, CANCEL_TIMEOUT_S, Limits
 from gip_nb.protocol.frames import append_frame
-from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.kept_input import Sound
 from gip_nb.protocol.reconnection import comes_back
 from gip_nb.protocol.requests import ignored_settings
 from gip_nb.session.asking import Asking
 from gip_nb.session.calls import Calls
+from gip_nb.session.for_calls import ForCalls
 from gip_nb.session.line import Line
-from gip_nb.session.log_writer import open_log
-from gip_nb.session.loop import in_thread, loop, on_loop, on_the_loop_thread
+from gip_nb.session.listener import show
+from gip_nb.session.log_on_disk import LogOnDisk
+from gip_nb.session.loop import in_thread, loop, on_loop
+from gip_nb.session.microphone import Microphone
 from gip_nb.session.opening import open_line
+from gip_nb.session.playing import Playing
 from gip_nb.session.response_news import ResponseNews
 from gip_nb.session.returning import At, Returning
-from gip_nb.session.speaker import Flushed, NoSpeaker
+from gip_nb.session.speaker import NoSpeaker
+from gip_nb.session.spending import Spending
 from gip_nb.session.timers import Timer, now_s
 from gip_nb.session.transport import OpenAITransport
-from gip_nb.session.trouble import (
-    ends_session,
-    error_of,
-    error_of_failure,
-)
+from gip_nb.session.trouble import ends_session, error_of, error_of_failure
 from gip_nb.session.waits import Waits
 from gip_nb.tools.failures import message_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
-    from gip_nb.errors import LogStopped
     from gip_nb.journal.log import Row
-    from gip_nb.protocol.budget import Verdict
     from gip_nb.protocol.conversation import Direction
     from gip_nb.protocol.dialects import Dialect
     from gip_nb.protocol.frames import Event
-    from gip_nb.protocol.outputs import Output, State, Wish
+    from gip_nb.protocol.outputs import Output, State
     from gip_nb.protocol.requests import Request
     from gip_nb.session.listener import Listener
-    from gip_nb.session.log_writer import LogWriter
     from gip_nb.session.settings import Settings
     from gip_nb.session.speaker import Speaker
     from gip_nb.session.transport import Transport
@@ -106,14 +98,11 @@ class Talking(Returning):
         self.log = EventLog()
         self.tables = Tables(self.log)
         self.error: GipError | None = None
-        self._speaker: Speaker = speaker if speaker is not None else NoSpeaker()
         self._listener = listener
-        self._budget_usd = settings.budget_usd
-        # Who is told that the budget is nearly spent; a blocking face warns in the cell instead.
-        self.budget_warning: Callable[[str], object] = _log.warning
+        speaker = NoSpeaker() if speaker is None else speaker
         self.protocol = ClientProtocol(
             new_id,
-            player=self._speaker.plays,
+            player=speaker.plays,
             budget=Budget(settings.budget_usd),
             retry=settings.retry,
             limits=Limits(
@@ -124,7 +113,8 @@ class Talking(Returning):
         )
         self._timer = Timer(lambda: self.protocol.due_s, self._on_time)
         self._news = ResponseNews(self.note, listener)
-        self._log_writer: LogWriter | None = None
+        self._log_on_disk = LogOnDisk(self.log, lambda: self.settings, listener)
+        self.spending = Spending(self, listener, self._pump)
         self._make_transport = transport
         self._line = Line(self.log, transport, self._on_event, self._on_closed)
         self._waits = Waits(self.callback_failed)
@@ -132,17 +122,14 @@ class Talking(Returning):
         self._at: At = "idle"
         self._told_state: State = "idle"
         self._muted = False
-        self._microphone_held = False
+        # The update that gives turn detection back after an utterance of a verb; and what is given back.
         self._giving_back: Request | None = None
-        self._early: deque[tuple[bytes, str, float]] = deque(maxlen=_EARLY_FRAMES)
-        # A key was pressed while the connection opens, and, the second, is still held.
-        self._early_press = self._early_held = False
-        self._capture_marks = CaptureMarks()
-        # The page where a key was pressed last, and when, on its clock; NaN where nobody knows.
-        self._pressed_at: tuple[str, float] = ("", math.nan)
+        self._lent_detection: dict[str, Any] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first_update: Request | None = None
-        self.calls = Calls(tools, self, listener)
+        self.microphone = Microphone(self, self._pump)
+        self._playing = Playing(speaker, self, self._waits, self._pump)
+        self.calls = Calls(tools, ForCalls(self, self._waits, self._pump), listener)
         self._begin_returning()
         self._connecting = asyncio.Lock()
         self._asking = Asking(self.calls)
@@ -166,6 +153,16 @@ class Talking(Returning):
         return "muted" if self._muted and phase == "listening" else phase
 
     @property
+    def at(self) -> At:
+        """What the connection is at."""
+        return self._at
+
+    @property
+    def settings_told(self) -> bool:
+        """Whether the server has told what became of the settings of the start."""
+        return self._first_update is None
+
+    @property
     def settings_settled(self) -> bool:
         """Whether the server has told the settings that were asked for.
 
@@ -175,7 +172,7 @@ class Talking(Returning):
         if self._at == "reconnecting":
             return False
         giving_back = self._giving_back
-        lent = self._microphone_held or (giving_back is not None and not giving_back.done)
+        lent = self.microphone.held or (giving_back is not None and not giving_back.done)
         return self._at != "open" or (self._first_update is None and not lent)
 
     @property
@@ -186,7 +183,7 @@ class Talking(Returning):
     @property
     def log_folder(self) -> Path | None:
         """Where this session writes itself, given `log=...`; None where it does not, or not yet."""
-        return None if self._log_writer is None else self._log_writer.folder
+        return self._log_on_disk.folder
 
     @property
     def dialect(self) -> Dialect:
@@ -204,24 +201,11 @@ class Talking(Returning):
         Raises:
             BadSetting: it is no amount of money, or nobody knows what the model's answers cost.
         """
-        return self._budget_usd
+        return self.spending.limit_usd
 
     @budget_usd.setter
     def budget_usd(self, limit_usd: float | None) -> None:
-        limit_usd = budget_of(limit_usd)
-        if limit_usd is not None:
-            must_have_price(self.settings.model, self.settings.prices, limit_usd)
-        self._budget_usd = limit_usd
-
-        def change() -> None:
-            self.protocol.set_budget(limit_usd)
-            self._pump()
-
-        if on_the_loop_thread():
-            change()
-        else:
-            # Before whatever a verb asks for next: the loop keeps the order.
-            loop().call_soon_threadsafe(change)
+        self.spending.limit(limit_usd)
 
     # ---- opening -------------------------------------------------------------------------------------------
 
@@ -254,7 +238,8 @@ class Talking(Returning):
         self._raise_if_ended()
         self._move("connecting")
         try:
-            await self._open_log()
+            await self._log_on_disk.open()
+            self._raise_if_ended()
             await self.calls.look_again()
             await self._open()
         except GipError as error:
@@ -268,25 +253,9 @@ class Talking(Returning):
             self._end("closed", None)
             raise
 
-    async def _open_log(self) -> None:
-        try:
-            self._log_writer = await open_log(lambda: self.settings, self.log, self._on_log)
-        finally:
-            if self._listener is not None and self.settings.log is not None:
-                self._listener.log_changed(self.log_folder, stopped=False)
-        self._raise_if_ended()
-
     async def _write_log(self) -> None:
         """At the end, whatever ended it: what was logged is on disk when the verb returns."""
-        if self._log_writer is not None:
-            await self._log_writer.write()
-
-    def _on_log(self, trouble: LogStopped | None) -> None:
-        """The log on disk is not written any more, or is again: the talk goes on."""
-        if self._listener is not None and self._log_writer is not None:
-            self._listener.log_changed(self._log_writer.folder, stopped=trouble is not None)
-            if trouble is not None:
-                self._listener.failed(trouble)
+        await self._log_on_disk.write()
 
     async def _open(self) -> None:
         if self.settings.rehearsal and not self.settings.base_url:
@@ -306,10 +275,7 @@ class Talking(Returning):
         self._move("open")
         self._first_update = self.protocol.update(self.first_settings())
         self._restore(self.settings.history, "given")
-        if self._early_press:
-            self.protocol.press()
-        while self._early:
-            self._append_microphone(*self._early.popleft())
+        self.microphone.opened()
         self._opened()
         self._pump()
 
@@ -341,7 +307,7 @@ class Talking(Returning):
             await self._write_log()
             return
         if self._at in {"open", "reconnecting"}:
-            await self._note_what_was_heard()
+            await self._playing.end()
         self._at = "closing"
         if self._returning is not None:
             self._returning.cancel()
@@ -357,47 +323,17 @@ class Talking(Returning):
     def push_microphone(self, pcm: bytes, *, page: str = "", captured_ms: float = math.nan) -> None:
         """A frame from the microphone, PCM16 mono 24 000 Hz.
 
-        Who presses Start speaks at once: what is said while the connection opens is kept and sent then. With
-        turn detection off it is heard only while a key is held: what nobody would commit is not sent.
-
         Args:
             pcm: the frame.
             page: whose microphone.
             captured_ms: when its first sample was captured, on that page's clock; NaN where nobody knows.
         """
-        if self.by_hand and self._is_from_before_the_press(len(pcm), page, captured_ms):
-            return
-        if self._at == "connecting":
-            if self._early_held or not self.by_hand:
-                self._early.append((pcm, page, captured_ms))
-        elif self._microphone_held or not (self.protocol.pressed or not self.by_hand):
-            return
-        elif self._at == "open":
-            self._append_microphone(pcm, page, captured_ms)
-            self._pump()
-        elif self._at == "reconnecting":
-            self.protocol.keep_audio(Sound(pcm, page, captured_ms))
-
-    def _is_from_before_the_press(self, pcm_bytes: int, page: str, captured_ms: float) -> bool:
-        """A page that is busy hands over late what its microphone took before the key was pressed."""
-        pressed_page, pressed_ms = self._pressed_at
-        # False where one of the two is not known.
-        return page == pressed_page and captured_ms + pcm_bytes / 2 / SAMPLES_PER_MS <= pressed_ms
+        self.microphone.push(Sound(pcm, page, captured_ms))
 
     @property
     def by_hand(self) -> bool:
         """Whether a key says where the user's turn ends. Until the server has told: as it is asked to."""
-        if self._at == "open" and self._first_update is None:
-            return self.protocol.turn_detection is None
-        asked = self.protocol.configuration or self.first_settings()
-        told = asked.get("audio", {}).get("input", {})
-        return "turn_detection" in told and told["turn_detection"] is None
-
-    def _append_microphone(self, pcm: bytes, page: str, captured_ms: float) -> None:
-        samples = self.protocol.appended_samples
-        if self._capture_marks.wants(page, samples, captured_ms):
-            self.note("mic.captured", appended_samples=samples, page=page, page_ms=captured_ms)
-        self.protocol.append_audio(pcm)
+        return self.microphone.by_hand
 
     def speak_first(self, instructions: str) -> None:
         """Let the model begin the talk, unless the user has: asked for, and not waited for.
@@ -406,11 +342,9 @@ class Talking(Returning):
             instructions: of this one response.
         """
         protocol = self.protocol
-        # A key that was only hit, as one presses Start, has said nothing.
         enough = protocol.uncommitted_samples >= LEAST_COMMIT_SAMPLES
-        speaks = self._early_press and (self._early_held or enough)
         said = any(not item.restored for item in protocol.conversation.items.values())
-        begun = speaks or protocol.answering or said
+        begun = self.microphone.has_spoken(enough=enough) or protocol.answering or said
         if self._at == "open" and not begun:
             protocol.respond({"instructions": instructions})
             self._pump()
@@ -427,6 +361,10 @@ class Talking(Returning):
             self.protocol.playback(event)
             self._pump()
 
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the loop."""
+        self._start(coroutine)
+
     def set_muted(self, *, muted: bool) -> None:
         """The page's microphone sends silence, or sound again."""
         self._muted = muted
@@ -437,7 +375,7 @@ class Talking(Returning):
     def _on_event(self, event: Event, direction: Direction, row: Row) -> None:
         at_s = row.elapsed_ns / 1e9
         if direction == "received":
-            self.protocol.player = self._speaker.plays
+            self.protocol.player = self._playing.plays
             self.protocol.receive(event, at_s)
             if event.type == "session.updated":
                 self._look_at_first_update()
@@ -478,8 +416,9 @@ class Talking(Returning):
         self._rollover.stop()
         self._line.abandon()
         self.calls.end()
-        if self._log_writer is not None:
-            self._log_writer.write_soon()
+        self.microphone.ended()
+        self._resuming.give_up()
+        self._log_on_disk.write_soon()
         self._waits.fail(error or AlreadyClosed("the session was closed while this was waited for"))
         if error is not None and self._listener is not None:
             self._listener.failed(error)
@@ -507,7 +446,7 @@ class Talking(Returning):
 
     def _perform(self, output: Output) -> None:
         if self._listener is not None:
-            _tell(self._listener, output)
+            show(self._listener, output)
         match output:
             case outputs.SendAudio(audio):
                 self._line.send(append_frame(audio))
@@ -515,33 +454,17 @@ class Talking(Returning):
                 self.calls.sent(fields)
                 self._line.send(fields)
             case outputs.Play() | outputs.PlayEnd() | outputs.Flush():
-                self._play(output)
+                self._playing.perform(output)
             case outputs.ToolCall(call_id, name, arguments):
                 self.calls.begin(call_id, name, arguments)
             case outputs.CallsInterrupted(call_ids):
                 self.calls.interrupted(call_ids)
             case outputs.BudgetChanged(verdict):
-                self._on_budget(verdict)
+                self.spending.changed(verdict)
             case outputs.AskAgain() | outputs.GivenUp() | outputs.Hung() | outputs.CutShort():
                 self._news.tell(output)
             case outputs.Failed():
                 self._on_failed(error_of_failure(output))
-
-    def _play(self, output: outputs.Play | outputs.PlayEnd | outputs.Flush) -> None:
-        match output:
-            case outputs.Play(item_id, content_index, start_sample, audio):
-                self._speaker.play(item_id, content_index, start_sample, audio)
-            case outputs.PlayEnd(item_id, content_index, samples):
-                self._speaker.end(item_id, content_index, samples)
-            case outputs.Flush():
-                self._start(self._flush())
-
-    def _on_budget(self, verdict: Verdict) -> None:
-        self.note("budget", **verdict.as_row())
-        if self._listener is not None:
-            self._listener.budget_changed(verdict)
-        if verdict.state == "warned":
-            self.budget_warning(f"{verdict.message}: {verdict.next_step}")
 
     def _on_time(self) -> None:
         self.protocol.tick()
@@ -553,73 +476,6 @@ class Talking(Returning):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def _flush(self) -> None:
-        stopped = await self._stopped_player(self.protocol.cut_items)
-        self.protocol.flushed([self._note_flushed(item_id, stopped) for item_id in self.protocol.cut_items])
-        self._pump()
-
-    async def _note_what_was_heard(self) -> None:
-        """At the end of a talk: how far the answer was played is a row; the server is not told any more."""
-        playing = self.protocol.playing_items
-        if playing:
-            stopped = await self._stopped_player(playing)
-            self.protocol.stopped([self._note_flushed(item_id, stopped) for item_id in playing])
-
-    def _note_flushed(self, item_id: str, stopped: Flushed) -> Event:
-        item = self.protocol.conversation.items[item_id]
-        # A page that took over counts from where it began: it may not have come to that yet.
-        played_samples = max(stopped.played_samples.get(item_id, 0), item.played_samples or 0)
-        if not self.protocol.has_player(item_id):
-            played_samples = item.generated_samples
-        _, event = self.log.local(
-            "playback.flushed",
-            item_id=item_id,
-            played_samples=played_samples,
-            output_latency_ms=stopped.output_latency_ms,
-        )
-        self._waits.tell(event)
-        return event
-
-    async def _stopped_player(self, item_ids: tuple[str, ...]) -> Flushed:
-        try:
-            return await asyncio.wait_for(self._speaker.flush(), _FLUSH_TIMEOUT_S)
-        except TimeoutError:
-            # A page that does not answer: what it said last is the most that is known to have been heard.
-            items = self.protocol.conversation.items
-            return Flushed({i: items[i].played_samples or 0 for i in item_ids if i in items})
-
-    # ---- for the calls: see `calls.Host` -------------------------------------------------------------------
-
-    def answer_call(self, call_id: str, output: str, *, follow_up: bool = True) -> None:
-        """Send a function's output to the model; after the end it is dropped."""
-        if self._at in {"open", "reconnecting"}:
-            self.protocol.tool_output(call_id, output, follow_up=follow_up)
-            self._pump()
-
-    def tell_tools(self, schemas: list[dict[str, Any]]) -> None:
-        """Let the server know of other tools, if it can be told now; else it will be with the settings."""
-        if self._at == "open":
-            self.protocol.update({"tools": schemas})
-            self._pump()
-
-    def word_beside(self, fields: Mapping[str, Any]) -> Wish | None:
-        """Ask for a response beside the conversation; None where that would disturb somebody."""
-        if self._at != "open" or not self.protocol.may_speak_beside:
-            return None
-        wish = self.protocol.respond(fields)
-        # Should the server refuse it, nobody is to be bothered.
-        wish.awaited = True
-        self._pump()
-        return wish
-
-    async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None) -> None:
-        """See `Waits.until`."""
-        await self._waits.until(condition, what, timeout_s)
-
-    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine on the loop."""
-        self._start(coroutine)
 
     def _on_failed(self, error: GipError) -> None:
         if ends_session(error) and self.settings.reconnect is not None and comes_back(error):
@@ -644,20 +500,3 @@ class Talking(Returning):
             self._told_state = state
             if self._listener is not None:
                 self._listener.state_changed(state)
-
-
-def _tell(listener: Listener, output: Output) -> None:
-    """What of this is to be shown."""
-    match output:
-        case outputs.Play(_, _, _, audio):
-            listener.audio_added(audio)
-        case outputs.ItemChanged(item_id):
-            listener.item_changed(item_id)
-        case outputs.TextAdded(item_id, delta):
-            listener.text_added(item_id, delta)
-        case outputs.SettingsChanged():
-            listener.settings_changed()
-        case outputs.TurnDone(turn):
-            listener.turn_done(turn)
-        case outputs.TurnLabelled(turn):
-            listener.turn_labelled(turn)

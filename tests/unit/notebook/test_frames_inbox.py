@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gip_nb.notebook.frames_inbox import FRAME_BYTES, FRAME_MS, FramesInbox, Late, Lateness
+from gip_nb.notebook.frames_inbox import FRAME_BYTES, FRAME_MS, FramesInbox, Late, Lateness, Taken
 
 
 def frame(number: int) -> bytes:
@@ -21,7 +21,7 @@ def numbers(pcm: list[bytes]) -> list[int]:
 def test_frames_are_handed_on_as_they_come() -> None:
     inbox = FramesInbox()
     for number in range(5):
-        taken = inbox.take(number, 0, frame(number), 1000.0 + 40 * number, 0.04 * number)
+        taken = inbox.take(number, 0, frame(number), 1000.0 + 40 * number)
         assert [f.pcm for f in taken.frames] == [frame(number)]
         assert taken.frames[0].captured_ms == 1000.0 + 40 * number
         assert (taken.lost, taken.filled, taken.repeated) == (0, 0, False)
@@ -29,46 +29,57 @@ def test_frames_are_handed_on_as_they_come() -> None:
 
 
 def test_a_message_of_many_frames_is_cut_and_each_has_its_time() -> None:
-    taken = FramesInbox().take(7, 7, b"".join(map(frame, (7, 8, 9))), 500.0, 0)
+    taken = FramesInbox().take(7, 7, b"".join(map(frame, (7, 8, 9))), 500.0)
     assert numbers([f.pcm for f in taken.frames]) == [7, 8, 9]
     assert [f.captured_ms for f in taken.frames] == [500.0, 540.0, 580.0]
 
 
 def test_a_hole_is_waited_for_and_filled() -> None:
     inbox = FramesInbox()
-    inbox.take(0, 0, frame(0), 0, 0)
-    assert inbox.take(3, 0, frame(3), 120, 0.1).frames == ()
+    inbox.take(0, 0, frame(0), 0)
+    assert inbox.take(3, 0, frame(3), 120).frames == ()
     assert (inbox.next, inbox.until) == (1, 3)
-    taken = inbox.take(1, 1, frame(1) + frame(2), 40, 0.2)
+    taken = inbox.take(1, 1, frame(1) + frame(2), 40)
     assert numbers([f.pcm for f in taken.frames]) == [1, 2, 3]
     assert (taken.filled, taken.lost) == (2, 0)
-    assert inbox.take(2, 2, frame(2), 80, 0.3).repeated
+    assert inbox.take(2, 2, frame(2), 80).repeated
 
 
 def test_what_the_page_no_longer_has_is_lost_at_once() -> None:
     inbox = FramesInbox()
-    inbox.take(0, 0, frame(0), 0, 0)
-    taken = inbox.take(6, 5, frame(6), 240, 0.1)
+    inbox.take(0, 0, frame(0), 0)
+    taken = inbox.take(6, 5, frame(6), 240)
     assert (taken.frames, taken.lost, taken.expected) == ((), 4, 1)
     assert (inbox.next, inbox.until) == (5, 6)
 
 
-def test_a_hole_that_nobody_fills_is_given_up() -> None:
+def test_a_hole_is_waited_for_as_long_as_the_page_has_what_is_missing() -> None:
     inbox = FramesInbox()
-    inbox.take(0, 0, frame(0), 0, 0)
-    inbox.take(2, 0, frame(2), 80, 0.1)
-    assert inbox.take(3, 0, frame(3), 120, 3.0).frames == ()
-    taken = inbox.take(4, 0, frame(4), 160, 3.2)
-    assert numbers([f.pcm for f in taken.frames]) == [2, 3, 4]
-    assert taken.lost == 1
+    inbox.take(0, 0, frame(0), 0)
+    for number in range(2, 700):
+        assert inbox.take(number, 1, frame(number), 40 * number) == Taken(expected=1)
+        assert (inbox.next, inbox.until) == (1, 2)
+    taken = inbox.take(1, 1, frame(1), 40)
+    assert numbers([f.pcm for f in taken.frames]) == list(range(1, 700))
+    assert (taken.filled, taken.lost) == (1, 0)
+
+
+def test_a_hole_is_given_up_once_the_page_has_no_more_of_it() -> None:
+    inbox = FramesInbox()
+    inbox.take(0, 0, frame(0), 0)
+    inbox.take(2, 1, frame(2), 80)
+    inbox.take(5, 1, frame(5), 200)
+    taken = inbox.take(6, 4, frame(6), 240)
+    assert numbers([f.pcm for f in taken.frames]) == [2]
+    assert (taken.lost, inbox.next, inbox.until) == (2, 4, 5)
 
 
 def test_who_is_heard_anew_is_heard_from_what_the_page_still_has() -> None:
     inbox = FramesInbox()
-    assert inbox.take(12, 10, frame(12), 0, 0).frames == ()
+    assert inbox.take(12, 10, frame(12), 0).frames == ()
     assert (inbox.next, inbox.until) == (10, 12)
     # A page that cannot say what it has begins with this.
-    assert len(FramesInbox().take(12, 12, frame(12), 0, 0).frames) == 1
+    assert len(FramesInbox().take(12, 12, frame(12), 0).frames) == 1
 
 
 @given(
@@ -84,7 +95,7 @@ def test_whatever_arrives_is_handed_on_once_in_order_or_counted_as_lost(
     for place, (seq, count, arrives) in enumerate(messages):
         base = min(seq, place if place >= base_from else 0)
         if arrives:
-            taken = inbox.take(seq, base, b"".join(map(frame, range(seq, seq + count))), 0, place / 5)
+            taken = inbox.take(seq, base, b"".join(map(frame, range(seq, seq + count))), 0)
             handed += numbers([f.pcm for f in taken.frames])
             lost += taken.lost
             assert inbox.next <= inbox.until

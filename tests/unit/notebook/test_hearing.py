@@ -16,7 +16,8 @@ class Line:
         self.told: list[tuple[int, int]] = []
         self.rows: list[dict[str, Any]] = []
         self.heard: list[int] = []
-        self.hearing = Hearing(self._post, self._note, lambda: self.now_s)
+        self.hearing = Hearing(self._post, lambda: self.now_s)
+        self.hearing.begin(self._note)
 
     def _post(self, content: dict[str, Any]) -> None:
         assert content["kind"] == "heard"
@@ -100,3 +101,75 @@ def test_what_is_no_frame_is_left_aside() -> None:
     for seq in (None, "1", True, 1.5):
         assert line.hearing.frames({"kind": "mic", "page": "p", "seq": seq}, bytes(FRAME_BYTES)) == ()
     assert line.told == []
+
+
+# ---- who is not heard any more -----------------------------------------------------------------------------
+
+
+def says_what_there_was(line: Line, frames: int, ago_s: float = 0.0) -> None:
+    """The page's last word: so many frames were captured, the last of them so long ago."""
+    captured_ms = (line.now_s - 0.01 - ago_s) * 1000
+    content = {"kind": "mic", "page": "p", "seq": frames, "base": frames, "captured_at_ms": captured_ms}
+    line.hearing.left(content)
+
+
+def speaks_in_time(line: Line, frames: int) -> None:
+    """Each frame is here 10 ms after its first sample was captured."""
+    for _ in range(frames):
+        line.say(len(line.heard), base=len(line.heard), waited_s=0.01)
+        line.now_s += 0.04
+
+
+def test_what_a_page_had_kept_when_it_was_left_is_a_row_once() -> None:
+    line = Line()
+    speaks_in_time(line, 50)
+    # It is held up for 10 s; then another page is heard; that is told to it half a second later.
+    line.now_s += 10
+    line.hearing.end()
+    assert line.rows == []
+    line.now_s += 0.5
+    says_what_there_was(line, 50 + 250 + 12)
+    (gap,) = line.rows
+    assert gap["what"] == "mic.gap"
+    assert (gap["expected_seq"], gap["page"]) == (50, "p")
+    assert 248 <= gap["missing"] <= 250
+    assert gap["missing_ms"] == 40 * gap["missing"]
+    says_what_there_was(line, 50 + 250 + 12)
+    assert len(line.rows) == 1
+
+
+def test_what_was_on_its_way_or_came_later_is_no_loss() -> None:
+    line = Line()
+    speaks_in_time(line, 50)
+    line.hearing.end()
+    # A kernel that is held up tells it only after a minute.
+    line.now_s += 60
+    says_what_there_was(line, 50 + 1502)
+    # It was heard for a while, and says more later.
+    line.hearing.begin(line._note)
+    line.say(1552, base=1552, waited_s=0.01)
+    line.hearing.end()
+    says_what_there_was(line, 1554)
+    assert line.rows == []
+
+
+def test_a_page_that_is_heard_again_before_it_has_said_what_became_of_the_rest() -> None:
+    line = Line()
+    speaks_in_time(line, 50)
+    line.now_s += 10
+    line.hearing.end()
+    rows: list[str] = []
+    line.hearing.begin(lambda what, **_: rows.append(what))
+    line.say(300, base=300, waited_s=0.01)
+    assert [row["what"] for row in line.rows] == ["mic.gap"], "a row of the session that it was said to"
+    assert 248 <= line.rows[0]["missing"] <= 250
+    assert rows == []
+
+
+def test_of_a_page_that_nobody_has_heard_nothing_is_known() -> None:
+    line = Line()
+    says_what_there_was(line, 500)
+    line.hearing.end()
+    says_what_there_was(line, 500)
+    line.hearing.left({"kind": "mic", "page": "p", "base": None})
+    assert line.rows == []

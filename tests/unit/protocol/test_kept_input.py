@@ -19,11 +19,26 @@ def test_the_oldest_goes_first_and_is_counted_where_somebody_spoke() -> None:
     kept.add(sound(100))
     assert kept.lost_samples == 0
     assert kept.resent_samples == 200 * 24
+    assert kept.said_samples == 200 * 24
     kept.add(sound(100))
     assert (kept.lost_samples, kept.resent_samples) == (0, 100 * 24)
     kept.add(sound(100))
     assert (kept.lost_samples, kept.resent_samples) == (100 * 24, 0)
     assert kept.tail_samples == 300 * 24
+
+
+def test_an_utterance_that_nobody_waits_for_goes_and_those_around_it_stay() -> None:
+    kept = KeptInput(0.1)
+    requests = [Request("input_audio_buffer.commit") for _ in range(3)]
+    for ms, request in zip((10, 20, 30), requests, strict=True):
+        kept.add(sound(ms))
+        kept.commit(request)
+    kept.add(sound(40))
+    kept.withdraw(requests[1])
+    kept.withdraw(requests[1])
+    kept.withdraw(Request("input_audio_buffer.commit"))
+    pieces = [p.samples // 24 if isinstance(p, Sound) else p for p in kept.pieces]
+    assert pieces == [10, requests[0], 30, requests[2], 40]
 
 
 def test_an_utterance_that_was_committed_is_kept_whole() -> None:
