@@ -1,5 +1,6 @@
 // What a row says beside the words themselves: what is awaited, what went wrong, how far a function is. Pure.
 
+import { spread } from "./json-text.js";
 import { callText, outputText, seconds } from "./phrases.js";
 
 /** @typedef {import("./messages.js").ItemView} ItemView */
@@ -86,27 +87,28 @@ export function goesOn({ call }) {
   return call?.state === "asked" || call?.state === "waiting" || call?.state === "running";
 }
 
-/** So much of a call's arguments is shown where somebody is to allow it. */
+/** So much of a call's arguments is shown at once where somebody is to allow it; the rest before he can. */
 const ARGUMENTS_CHARACTERS = 20000;
 /** What would turn a line round, or not be seen in it: somebody might allow what he does not read. */
-const UNSEEN = /[\u0080-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** @param {string} character */
+const escaped = (character) =>
+  [...Array(character.length).keys()]
+    .map((n) => `\\u${character.charCodeAt(n).toString(16).padStart(4, "0")}`)
+    .join("");
 
 /**
- * @param {string} json a call's arguments, as the model wrote them
- * @returns {string} to be read before it is allowed: spread over lines, nothing hidden in it
+ * @param {string} json a call's arguments, as the kernel will use them
+ * @returns {{ text: string, head: string, more: number }} to be read before it is allowed: spread over lines, nothing hidden in
+ *   it, no number changed; head: what is shown first, and how many characters come after it
  */
 export function argumentsText(json) {
-  let text = json;
-  try {
-    const value = JSON.parse(json || "{}");
-    const none = typeof value === "object" && value !== null && Object.keys(value).length === 0;
-    text = none ? "no arguments" : JSON.stringify(value, null, 2);
-  } catch {
-    // As it was written.
-  }
-  const more = text.length - ARGUMENTS_CHARACTERS;
-  const head = more > 0 ? `${cut(text, ARGUMENTS_CHARACTERS)}\n… and ${more} more characters` : text;
-  return head.replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const text = /^\s*(\{\s*\})?\s*$/.test(json)
+    ? "no arguments"
+    : spread(json).replace(UNSEEN, (character) => (character === "\n" ? character : escaped(character)));
+  const head = cut(text, ARGUMENTS_CHARACTERS);
+  return { text, head, more: text.length - head.length };
 }
 
 /**

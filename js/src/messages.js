@@ -111,7 +111,7 @@
  * @property {ItemStatus} status
  * @property {string | null} after the item before this one; null: this is the first
  * @property {string | null} name the function's name
- * @property {string | null} arguments of the function, as JSON text
+ * @property {string | null} arguments of the function, as JSON text; where somebody is asked, as they were checked and will be used
  * @property {string | null} output of the function
  * @property {number | null} heard_ms how much of the sound was heard
  * @property {number | null} audio_ms how much sound there is
@@ -233,9 +233,9 @@
 // `page` null: for every page; else only that page acts on it.
 
 /**
- * The whole talk; items in their order.
+ * The whole talk; items in their order. `at_ms`: when it was sent, Unix milliseconds by the kernel's clock.
  *
- * @typedef {{ kind: "snapshot", page: string | null, rev: number, talk: TalkState, items: ItemView[] }} Snapshot
+ * @typedef {{ kind: "snapshot", page: string | null, rev: number, at_ms: number, talk: TalkState, items: ItemView[] }} Snapshot
  */
 
 /**
@@ -561,7 +561,13 @@ export const PAGE_MESSAGES = {
 
 /** @type {Shapes<KernelMessage>} */
 export const KERNEL_MESSAGES = {
-  snapshot: { page: orNull(text), rev: count, talk: object(TALK), items: listOf(object(ITEM)) },
+  snapshot: {
+    page: orNull(text),
+    rev: count,
+    at_ms: number,
+    talk: object(TALK),
+    items: listOf(object(ITEM)),
+  },
   talk: { page: orNull(text), rev: count, patch: part(TALK) },
   items: {
     page: orNull(text),

@@ -44,6 +44,7 @@ export class Page {
   #rev = /** @type {number | null} */ (null);
   #lastRev = 0;
   #heardAtMs = 0;
+  #kernelAheadMs = 0;
 
   /**
    * @param {import("./messages.js").Model} model
@@ -99,6 +100,11 @@ export class Page {
     this.#left = false;
     if (this.#views === 1) this.#hello();
     signal.addEventListener("abort", () => this.#viewClosed(), { once: true });
+  }
+
+  /** @returns {number} Unix milliseconds by the kernel's clock, which may be another machine's */
+  kernelNowMs() {
+    return Date.now() + this.#kernelAheadMs;
   }
 
   // ------------------------------------------------------------------------------------------------------- verbs
@@ -387,6 +393,7 @@ export class Page {
 
   /** @param {KernelMessage} message */
   #reduce(message) {
+    if (message.kind === "snapshot") this.#kernelAheadMs = message.at_ms - Date.now();
     const was = this.store.get();
     const before = was.talk?.state ?? "idle";
     this.store.dispatch(message);

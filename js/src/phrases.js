@@ -1,6 +1,7 @@
 // The state in words: what is going on, and what helps now.
 
 import { awaitedCall } from "./items.js";
+import { entries, spread } from "./json-text.js";
 import { isByHand, isElsewhere, isHeldUp, isHere, isLive, phaseOf } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
@@ -299,7 +300,7 @@ export function callText(name, json) {
     return `${name}(${json})`;
   }
   if (typeof values !== "object" || values === null || Array.isArray(values)) return `${name}(${json})`;
-  const parts = Object.entries(values).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const parts = entries(json).map(([key, value]) => `${key}=${value}`);
   return `${name}(${parts.join(", ")})`;
 }
 
@@ -313,7 +314,7 @@ export function outputText(output) {
   if (output.length < 80) return output;
   try {
     const value = JSON.parse(output);
-    return typeof value === "object" && value !== null ? JSON.stringify(value, null, 2) : output;
+    return typeof value === "object" && value !== null ? spread(output) : output;
   } catch {
     return output;
   }

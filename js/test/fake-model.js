@@ -8,10 +8,10 @@ import { KERNEL_MESSAGES, PAGE_MESSAGES, problemWith } from "../src/messages.js"
  */
 
 /**
- * A message whose `rev` may be left out.
+ * A message whose `rev` and `at_ms` may be left out.
  *
  * @template {object} M
- * @typedef {M extends { rev: number } ? Omit<M, "rev"> & { rev?: number } : M} Unnumbered
+ * @typedef {M extends { rev: number } ? Omit<M, "rev" | "at_ms"> & { rev?: number, at_ms?: number } : M} Unnumbered
  */
 
 export class FakeModel {
@@ -84,6 +84,7 @@ export class FakeModel {
    * @returns {KernelMessage}
    */
   #numbered(message) {
+    if (message.kind === "snapshot") message.at_ms ??= Date.now();
     if ("rev" in message || !["snapshot", "talk", "items"].includes(message.kind)) {
       if ("rev" in message) this.rev = /** @type {number} */ (message.rev);
       return /** @type {KernelMessage} */ (message);

@@ -206,6 +206,7 @@ test.each([
   ["find", '{"city": "Se', 'find({"city": "Se)'],
   ["find", "[1]", "find([1])"],
   ["find", "null", "find(null)"],
+  ["find", '{"id": 9007199254740993, "in": {"n": [1.0]}}', 'find(id=9007199254740993, in={"n":[1.0]})'],
   ["say", '{"text": "</code><script>"}', 'say(text="</code><script>")'],
 ])("%s(%s)", (name, json, shown) => {
   expect(callText(name, json)).toBe(shown);

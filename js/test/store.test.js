@@ -18,7 +18,7 @@ const replay = (...actions) => actions.reduce(reduce, INITIAL);
  * @param {Partial<import("../src/messages.js").TalkState>} [rest]
  * @returns {Action}
  */
-const snapshot = (rest) => ({ kind: "snapshot", page: "p", rev: 0, talk: talk(rest), items: [] });
+const snapshot = (rest) => ({ kind: "snapshot", page: "p", rev: 0, at_ms: 0, talk: talk(rest), items: [] });
 
 /**
  * @param {Partial<import("../src/messages.js").TalkState>} patch
@@ -40,8 +40,8 @@ describe("what the kernel says", () => {
 
   test("a snapshot is everything, and later ones replace it", () => {
     const state = replay(
-      { kind: "snapshot", page: "p", rev: 0, talk: talk({ requests: 3 }), items: [item("a")] },
-      { kind: "snapshot", page: "p", rev: 0, talk: talk(), items: [item("b")] },
+      { kind: "snapshot", page: "p", rev: 0, at_ms: 0, talk: talk({ requests: 3 }), items: [item("a")] },
+      { kind: "snapshot", page: "p", rev: 0, at_ms: 0, talk: talk(), items: [item("b")] },
     );
     expect(state.talk?.requests).toBe(0);
     expect(state.conversation.order).toEqual(["b"]);

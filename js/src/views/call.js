@@ -40,8 +40,8 @@ export function call(page, signal) {
     clearTimeout(timer);
     const since = item.call?.since_ms ?? null;
     if (signal.aborted || since === null || !goesOn(item)) return;
-    // Two clocks that differ must not make it negative.
-    const ms = Math.max(0, Date.now() - since);
+    // A message takes its time: it may have come before what it tells of.
+    const ms = Math.max(0, page.kernelNowMs() - since);
     setText(took, ms < SECOND_MS ? "" : clockText(ms));
     question.tick(item);
     timer = setTimeout(() => element.isConnected && tick(item), SECOND_MS - (ms % SECOND_MS));

@@ -167,7 +167,8 @@ def item_view(
         "status": status,
         "after": after,
         "name": item.name,
-        "arguments": item.arguments or None,
+        # Who is asked sees what runs, to the last digit.
+        "arguments": item.checked_arguments or item.arguments or None,
         "output": output,
         "heard_ms": item.heard_ms,
         "audio_ms": audio_ms,

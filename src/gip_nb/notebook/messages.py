@@ -342,11 +342,12 @@ class Facts(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """Everything, for a page that said hello."""
+    """Everything, for a page that said hello. `at_ms`: when it was sent, Unix milliseconds."""
 
     kind: Literal["snapshot"]
     page: str
     rev: int
+    at_ms: float
     talk: TalkState
     items: list[ItemView]
 

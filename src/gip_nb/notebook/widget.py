@@ -529,8 +529,9 @@ class Talk(LiveTraits):
         # First, since it sends what is still waiting.
         items = self._page.view.snapshot()
         talk = self._bar.whole(session, self._settings, muted=self._muted, audio_page=self._page.audio_page)
+        rev, at_ms = self._page.rev, time.time() * 1000
         self._post(
-            {"kind": "snapshot", "page": page, "rev": self._page.rev, "talk": talk, "items": items}, ()
+            {"kind": "snapshot", "page": page, "rev": rev, "at_ms": at_ms, "talk": talk, "items": items}, ()
         )
 
     def _ipython_display_(self) -> None:

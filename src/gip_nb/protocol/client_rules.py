@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from gip_nb.protocol import overdue
 from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
-from gip_nb.protocol.frames import NOT_JSON, decode_json
 from gip_nb.protocol.outputs import CutShort, Failed, Hung, ItemChanged, SettingsChanged, TextAdded, ToolCall
 from gip_nb.protocol.requests import Request
 from gip_nb.protocol.retries import fault_of, reason_of
@@ -155,7 +154,8 @@ def _on_response_done(p: ClientProtocol, e: Event) -> None:
         p._open_calls[response.response_id] = {c.call_id for c in calls}
         for call in calls:
             p._calls[call.call_id] = response.response_id
-        _hand_out(p, calls)
+        for call in calls:
+            _hand_out(p, call)
     if response.status == "failed":
         _on_failed(p, e, response, wish)
     else:
@@ -220,24 +220,16 @@ def _answer_unmade_calls(p: ClientProtocol, response: Response) -> None:
             p.add_item({"type": "function_call_output", "call_id": item.call_id, "output": output})
 
 
-def _hand_out(p: ClientProtocol, calls: list[ToolCall]) -> None:
-    """Calls with arguments that are none are answered here: the model can mend them, a function cannot."""
-    for call in calls:
-        item = p.conversation.call(call.call_id)
-        is_cut = item is not None and item.status == "incomplete" and not call.arguments
-        problem = "the call was cut off" if is_cut else _problem_with(call.arguments)
-        if problem is None:
-            p._outputs.append(call)
-        else:
-            p.tool_output(call.call_id, f"error: {problem}")
+def _hand_out(p: ClientProtocol, call: ToolCall) -> None:
+    """What it was called with is read by whoever makes the call; only what never came is answered here.
 
-
-def _problem_with(arguments: str) -> str | None:
-    try:
-        given = decode_json((arguments or "{}").encode())
-    except NOT_JSON as error:
-        return f"the arguments are not JSON: {error}"
-    return None if isinstance(given, dict) else "the arguments are no JSON object"
+    Nothing at all would be taken for no arguments.
+    """
+    item = p.conversation.call(call.call_id)
+    if item is not None and item.status == "incomplete" and not call.arguments:
+        p.tool_output(call.call_id, "error: the call was cut off")
+    else:
+        p._outputs.append(call)
 
 
 def _on_answer_audio(p: ClientProtocol, e: Event) -> None:

@@ -50,6 +50,8 @@ class Item(msgspec.Struct, kw_only=True):
         duration_ms: of a function call, how long the function took, None before it has ended.
         call_state: of a function call that this side runs, where it is: see `CallState`; None before.
         call_state_unix_ms: since when; and, where it waits for an answer, until when that is waited for.
+        checked_arguments: of a function call that somebody was asked about, what it is called with, as JSON;
+            `arguments` are as the model wrote them.
         traceback: of a function call that raised, for the user's eyes.
         connection: on which it was told of first; the positions in the input audio are that one's.
         restored: it only restores an earlier talk: it belongs to no turn, and nothing of it is counted.
@@ -95,6 +97,7 @@ class Item(msgspec.Struct, kw_only=True):
     call_state: CallState | None = None
     call_state_unix_ms: float | None = None
     call_until_unix_ms: float | None = None
+    checked_arguments: str | None = None
     traceback: str | None = None
     problem: str | None = None
     restored: bool = False

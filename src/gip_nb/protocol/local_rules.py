@@ -125,6 +125,7 @@ def _number(e: Event, name: str) -> float | None:
 def _on_tool_asked(c: Conversation, e: Event, _at_s: float) -> None:
     call = c.call(e.call_id)
     if call is not None:
+        call.checked_arguments = e.text("arguments") or None
         _enter(call, "asked", e)
 
 

@@ -180,7 +180,7 @@ class Calls:
                     return found
                 not_made = self._not_made(run, found)
                 if not_made is None and found.asks:
-                    not_made = await self._not_allowed(run, found, arguments, tools)
+                    not_made = await self._not_allowed(run, found, tools)
                 if not_made is not None:
                     return not_made
                 if not found.asks or await self._is_newest(run, found, tools):
@@ -215,13 +215,13 @@ class Calls:
             return Called(_INTERRUPTED, outcome="cancelled")
         return None
 
-    async def _not_allowed(self, run: Run, call: Call, arguments: str, tools: Tools) -> Called | None:
+    async def _not_allowed(self, run: Run, call: Call, tools: Tools) -> Called | None:
         denied: Denied | None
         if run.interrupted:
             # The user has gone on talking: nothing more is asked about it.
             denied = self._approvals.deny(run.call_id, call.name, "interruption")
         else:
-            denied = await self._approvals.decide(run.call_id, call, arguments, tools)
+            denied = await self._approvals.decide(run.call_id, call, call.arguments, tools)
         if denied is None:
             return None
         if denied.by in {"interruption", "end"}:

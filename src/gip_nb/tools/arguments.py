@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.tools.texts import short
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pydantic
 
-__all__ = ["MAX_ARGUMENTS_CHARS", "Unusable", "read_arguments"]
+__all__ = ["MAX_ARGUMENTS_CHARS", "Arguments", "Unusable", "read_arguments"]
 
 # No model writes so much, and each wrong item of a list costs time to be told.
 MAX_ARGUMENTS_CHARS = 1_000_000
@@ -34,15 +34,28 @@ class Unusable(Exception):
     """What the model wrote as arguments is none of the function. Its text is for the model."""
 
 
-def read_arguments(model: type[pydantic.BaseModel], text: str, always: Container[str] = ()) -> dict[str, Any]:
-    """The arguments that were given, by name, as what the model's fields say.
+class Arguments(NamedTuple):
+    """What a function is called with.
 
-    Those that were left out are not in it: the function has its own defaults.
+    Attributes:
+        by_name: their values, as what the hints say. What was left out is not in it: the function has its own
+            defaults.
+        text: the JSON object that they were made of. It is what was checked, so that whoever is shown it sees
+            what runs: of names that were written twice the one that counts, numbers as they were read, no
+            text that stood for an object.
+    """
+
+    by_name: dict[str, Any]
+    text: str
+
+
+def read_arguments(model: type[pydantic.BaseModel], text: str, always: Container[str] = ()) -> Arguments:
+    """The arguments that were given, as what the model's fields say.
 
     Args:
         model: one field an argument; a field's alias is the argument's name.
         text: as the model wrote it.
-        always: names of those that are in it anyway, with the field's default.
+        always: names of those whose values are there anyway, with the field's default.
 
     Raises:
         Unusable: something else was written.
@@ -63,11 +76,12 @@ def read_arguments(model: type[pydantic.BaseModel], text: str, always: Container
         raise Unusable(_told(model, given, problems))
     fields = type(checked).model_fields
     names = {n: field.alias or n for n, field in fields.items()}
-    return {
+    by_name = {
         name: getattr(checked, n)
         for n, name in names.items()
         if n in checked.model_fields_set or name in always
     }
+    return Arguments(by_name, _written(given).decode())
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -102,6 +116,11 @@ def _object(text: str) -> dict[str, Any]:
     return given
 
 
+def _written(given: dict[str, Any]) -> bytes:
+    """As JSON, UTF-8. Half of a surrogate pair is no JSON text."""
+    return json.dumps(given, ensure_ascii=False).encode("utf-8", "replace")
+
+
 def _checked(
     model: type[pydantic.BaseModel], given: dict[str, Any]
 ) -> tuple[pydantic.BaseModel | None, list[Any]]:
@@ -109,10 +128,8 @@ def _checked(
     import pydantic
 
     try:
-        # As JSON and not as Python objects: a strict model takes a date's text from the one only. Half of a
-        # surrogate pair is no JSON text.
-        text = json.dumps(given, ensure_ascii=False).encode("utf-8", "replace")
-        return model.model_validate_json(text), []
+        # As JSON and not as Python objects: a strict model takes a date's text from the one only.
+        return model.model_validate_json(_written(given)), []
     except pydantic.ValidationError as error:
         # Their contexts are left out: they hold what the user's own validators raised.
         return None, error.errors(include_url=False, include_context=False)[:_MOST_PROBLEMS]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gip_nb.errors import ToolTrouble
 from gip_nb.tools.failures import failure_text, traceback_text
 from gip_nb.tools.options import Where, is_async
-from gip_nb.tools.results import result_text
+from gip_nb.tools.results import items_of, result_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ class Call:
         name: as the model knows it.
         function: what is called.
         values: its arguments.
+        arguments: the JSON that they were made of: what is shown to whoever is to allow the call.
         where: it runs.
         timeout_s: None: no limit.
         cancellable: it ends when the user interrupts.
@@ -51,6 +53,7 @@ class Call:
     name: str
     function: Callable[..., Any]
     values: dict[str, Any]
+    arguments: str
     where: Where
     timeout_s: float | None
     cancellable: bool
@@ -63,8 +66,9 @@ class Call:
         return is_async(self.function)
 
     def start(self) -> Any:  # noqa: ANN401 - the user's function
-        """Call the function; raises what it raises."""
-        return self.function(**self.values)
+        """Call the function; raises what it raises. Of an async generator the items are to be awaited."""
+        value = self.function(**self.values)
+        return items_of(value, self.limit_chars) if isinstance(value, AsyncIterator) else value
 
     def returned(self, value: object) -> Called:
         """What the model gets of a result. Not on the loop: it may take its time. Never raises."""

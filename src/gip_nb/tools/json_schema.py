@@ -115,7 +115,7 @@ class _Cleaner:
             else:
                 # A discriminated union's members exclude each other as they are.
                 cleaned["anyOf" if key == "oneOf" else key] = self._inside(key, value)
-        return _closed(_optional(_fixed_length(cleaned, schema), schema))
+        return _closed(_optional(_number_of_both(_fixed_length(cleaned, schema)), schema))
 
     def _inside(self, key: str, value: Any) -> Any:  # noqa: ANN401 - a keyword's value
         if key == "$ref":
@@ -163,6 +163,13 @@ def _fixed_length(schema: dict[str, Any], original: dict[str, Any]) -> dict[str,
     order = ", ".join(f"{name} {of}".strip() for name, of in zip(names, types, strict=True))
     told = " ".join(filter(None, [schema.get("description"), f"In this order: {order}."]))
     return {**schema, "items": {"anyOf": kinds} if len(kinds) > 1 else kinds[0], "description": told}
+
+
+def _number_of_both(schema: dict[str, Any]) -> dict[str, Any]:
+    """`int | float` is a number."""
+    if schema.get("anyOf") != [{"type": "integer"}, {"type": "number"}]:
+        return schema
+    return {"type": "number", **{key: value for key, value in schema.items() if key != "anyOf"}}
 
 
 def _optional(cleaned: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

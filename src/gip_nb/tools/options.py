@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 import re
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
@@ -91,19 +93,28 @@ def read_options(given: dict[str, Any]) -> ToolOptions:
     return options
 
 
-def mark(function: Callable[..., Any], options: ToolOptions) -> None:
+def mark(function: Any, options: ToolOptions) -> Any:  # noqa: ANN401 - whatever can be called
     """Note a function's options on it.
+
+    Returns:
+        What carries them: the function itself. One object's method is not more than its class's function and
+        the object; it gets something of its own that calls it, so that other objects' methods stay as they
+        are.
 
     Raises:
         BadSetting: it cannot carry any.
     """
+    carrier = functools.partial(function) if isinstance(function, types.MethodType) else function
+    # Of what stands in a class's body, the function is what an object's method has.
+    inner = carrier.__func__ if isinstance(carrier, classmethod | staticmethod) else carrier
     try:
-        setattr(function, _ATTRIBUTE, options)
+        setattr(inner, _ATTRIBUTE, options)
     except (AttributeError, TypeError):
         raise BadSetting(
             f"{function!r} cannot carry a tool's options",
             "write a function of your own that calls it, and decorate that one.",
         ) from None
+    return carrier
 
 
 def options_of(function: Callable[..., Any]) -> ToolOptions:
@@ -117,10 +128,10 @@ def options_of(function: Callable[..., Any]) -> ToolOptions:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it makes a coroutine."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an object's own, not whether it has one
-    )
+    """Whether calling it makes a coroutine, or an async generator."""
+    # An object's own `__call__`, not whether it has one.
+    own = getattr(function, "__call__", None)  # noqa: B004 - as said
+    return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in (function, own))
 
 
 def place_of(function: Callable[..., Any], options: ToolOptions) -> Where:
@@ -131,7 +142,7 @@ def place_of(function: Callable[..., Any], options: ToolOptions) -> Where:
     """
     if options.where is None:
         return "loop" if is_async(function) else "thread"
-    name = getattr(function, "__name__", repr(function))
+    name = getattr(getattr(function, "func", function), "__name__", repr(function))
     if options.where == "loop" and not is_async(function):
         raise BadSetting(
             f"tool {name!r} is a plain function and wants to run on the session's loop: sound would stop "

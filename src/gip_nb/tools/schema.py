@@ -12,9 +12,11 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from gip_nb.errors import BadSetting
-from gip_nb.tools.arguments import Unusable, read_arguments
+from gip_nb.tools.arguments import Arguments, Unusable, read_arguments
 from gip_nb.tools.descriptions import class_description, described
+from gip_nb.tools.enums import enum_schema, offered, reads_names
 from gip_nb.tools.json_schema import for_servers
+from gip_nb.tools.scalars import as_python
 from gip_nb.tools.signature import Parameter, hint_text, name_of, parameters_of, underlying
 from gip_nb.tools.texts import any_text, short
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import pydantic
     from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["Unusable", "arguments_of", "schema_of"]
+__all__ = ["Arguments", "Unusable", "arguments_of", "schema_of"]
 
 # A parameter may be called `schema` or `_x`, which pydantic keeps for itself.
 _FIELD = "arg_"
@@ -60,7 +62,7 @@ def _description(function: Callable[..., Any]) -> str:
     return class_description(type(function)).text if is_object and not text else text
 
 
-def arguments_of(function: Callable[..., Any], arguments: str) -> dict[str, Any]:
+def arguments_of(function: Callable[..., Any], arguments: str) -> Arguments:
     """The arguments that the model gave, as what the function's hints say.
 
     Raises:
@@ -117,7 +119,23 @@ def _model(name: str, parameters: Sequence[Parameter]) -> tuple[type[pydantic.Ba
             hint = Annotated[hint, pydantic.Field(description=one.description)]
         fields[_FIELD + one.name] = (hint, default)
     model = pydantic.create_model(name, __config__=config, **fields)
+    _read_enums_by_name(model)
     return model, model.model_json_schema(schema_generator=_generator())
+
+
+def _read_enums_by_name(model: type[pydantic.BaseModel]) -> None:
+    """Let a model of ours, and what is in it, take enums by the names of their members."""
+    from pydantic_core import SchemaValidator
+
+    whole = model.__pydantic_core_schema__
+    known = reads_names(whole)
+    if known is whole:
+        return
+    # Else a class of the user's that has a validator is read by that one. Older versions know no such thing.
+    with contextlib.suppress(TypeError):
+        model.__pydantic_validator__ = SchemaValidator(known, None, _use_prebuilt=False)
+        return
+    model.__pydantic_validator__ = SchemaValidator(known)
 
 
 def _is_for_the_model(tool: str, parameter: Parameter) -> bool:
@@ -177,6 +195,14 @@ def _generator() -> type[GenerateJsonSchema]:
             """A number: the pattern of its texts is longer than most schemas."""
             found = super().decimal_schema(schema)
             return found["anyOf"][0] if "anyOf" in found else found
+
+        def enum_schema(self, schema: Any) -> Any:  # noqa: ANN401
+            """Its members as the model is to write them."""
+            return enum_schema(schema["cls"]) if schema["members"] else super().enum_schema(schema)
+
+        def encode_default(self, dft: Any) -> Any:  # noqa: ANN401
+            """As the model is to write it."""
+            return super().encode_default(as_python(offered(dft)))
 
         def model_schema(self, schema: Any) -> Any:  # noqa: ANN401
             return _told_of(schema["cls"], super().model_schema(schema))

@@ -7,6 +7,8 @@ they wrap), `functools.partial` (what it has filled in is no longer the model's)
 from __future__ import annotations
 
 import collections.abc
+import datetime as dt
+import decimal
 import functools
 import inspect
 import operator
@@ -15,16 +17,18 @@ import sys
 import types
 import typing
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from gip_nb.errors import BadSetting
 from gip_nb.tools.descriptions import described
+from gip_nb.tools.scalars import carried_scalar
 from gip_nb.tools.texts import any_text, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Parameter", "hint_text", "name_of", "parameters_of", "underlying"]
+__all__ = ["Parameter", "hint_text", "name_of", "parameters_of", "underlying", "with_object"]
 
 _NAME = re.compile("[a-zA-Z0-9_-]{1,64}")  # the API's own rule
 # Whose items pydantic would check one by one while the function takes them: too late.
@@ -36,6 +40,12 @@ _ONE_BY_ONE = {
     collections.abc.Iterator,
     collections.abc.Reversible,
 }
+# Classes whose objects, as a default, say what an argument without a hint is.
+_TELLING = {
+    *(bool, float, str, list, tuple, set, dict),
+    *(dt.date, dt.datetime, dt.time, dt.timedelta, decimal.Decimal),
+}
+_NUMBER = int | float
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +121,31 @@ def underlying(function: Any) -> Any:  # noqa: ANN401 - whatever can be called
     return function
 
 
+def _wants_an_object(function: Any, *names: str) -> bool:  # noqa: ANN401 - whatever can be called
+    """Whether it stands in a class's body and its first parameter has one of these names."""
+    within = function.__qualname__.rpartition(".")[0] if isinstance(function, types.FunctionType) else ""
+    if not within or within.endswith("<locals>"):
+        return False
+    try:
+        return next(iter(inspect.signature(function).parameters), None) in names
+    except Exception:  # noqa: BLE001 - it is read again, and complained of then
+        return False
+
+
+def with_object(function: Any) -> Any:  # noqa: ANN401 - whatever can be called
+    """What stands in a class's body, as it will be when it is asked for; all else as it is."""
+    if isinstance(function, staticmethod):
+        return function.__func__
+    if isinstance(function, classmethod):
+        return types.MethodType(function.__func__, object())
+    return types.MethodType(function, object()) if _wants_an_object(function, "self", "cls") else function
+
+
 def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
     """What a model may fill, with hints in which nothing is text any more.
 
     Raises:
-        BadSetting: the signature cannot be read, or has a parameter that no name fills.
+        BadSetting: the signature cannot be read, or has a parameter that must be filled and has no name.
     """
     name = name_of(function)
     try:
@@ -125,7 +155,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
             f"tool {name!r}: its signature cannot be read ({short(any_text(error))})",
             "write a function of your own with type hints that calls it, and pass that one.",
         ) from error
-    if "." in getattr(function, "__qualname__", "") and next(iter(signature.parameters), None) == "self":
+    if _wants_an_object(function, "self"):
         raise BadSetting(
             f"tool {name!r} is a method without an object",
             "make an object of its class, and pass that one's method.",
@@ -134,12 +164,15 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter]:
     filled = set(function.keywords) if isinstance(function, functools.partial) else set()
     found = []
     for parameter in signature.parameters.values():
-        if parameter.name in filled:
+        # What no name fills is left out of every call.
+        if parameter.name in filled or parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
             continue
-        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+        if parameter.kind == parameter.POSITIONAL_ONLY:
+            if parameter.default is not parameter.empty:
+                continue
             raise BadSetting(
-                f"tool {name!r} takes {parameter}",
-                "give each argument a name: a model cannot fill *args, **kwargs or positional-only ones.",
+                f"tool {name!r} takes {parameter.name!r} by its place only",
+                "take away the slash after it, or give it a default: a model fills arguments by their names.",
             )
         hint = _hint(name, parameter, underlying(function))
         found.append(_parameter(parameter, hint, told.get(parameter.name, "")))
@@ -155,7 +188,7 @@ def _parameter(parameter: inspect.Parameter, hint: Any, description: str) -> Par
 
 def _hint(tool: str, parameter: inspect.Parameter, function: Any) -> Any:  # noqa: ANN401
     if parameter.annotation is parameter.empty:
-        return Any
+        return _told_by(parameter.default)
     holder = types.SimpleNamespace(__annotations__={"hint": parameter.annotation})
     try:
         hints = typing.get_type_hints(
@@ -167,6 +200,18 @@ def _hint(tool: str, parameter: inspect.Parameter, function: Any) -> Any:  # noq
             f"tool {tool!r}: the type hint of {parameter.name!r} cannot be read ({short(any_text(error))})",
             "write type hints with names that are defined in the notebook.",
         ) from error
+
+
+def _told_by(default: Any) -> Any:  # noqa: ANN401
+    """What a default says of an argument that has no hint."""
+    kind = type(default)
+    if kind is int:
+        # `factor=1` is as good with a half.
+        return _NUMBER
+    if kind in _TELLING or issubclass(kind, Enum):
+        return kind
+    carried = carried_scalar(kind)
+    return Any if carried is kind else carried
 
 
 def _enclosing(function: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -190,6 +235,9 @@ def _carried(hint: Any, within: tuple[Any, ...]) -> Any:  # noqa: ANN401, PLR091
     `Annotated[str, "what it is"]` describes, an Iterable is a list, and Python's own TypedDict, which
     pydantic does not read before Python 3.12, is made anew.
     """
+    scalar = carried_scalar(hint)
+    if scalar is not hint:
+        return scalar
     if sys.version_info < (3, 12) and typing.is_typeddict(hint) and type(hint).__module__ == "typing":
         return _typed_dict(hint, within)
     origin, args = get_origin(hint), get_args(hint)

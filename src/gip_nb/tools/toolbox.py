@@ -23,6 +23,7 @@ from gip_nb.tools.options import (
 )
 from gip_nb.tools.results import MAX_RESULT_CHARS, result_text
 from gip_nb.tools.schema import Unusable, arguments_of, schema_of
+from gip_nb.tools.signature import with_object
 from gip_nb.tools.texts import short
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def tool(
 def tool(function: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
     """Mark a function as a tool, and say how it is to be run. Optional: `talk(tools=[f])` takes a plain one.
 
+    In the body of a class it marks the method of all objects; `tool(approve=True)(shop.sell)` that of one.
+
     Args:
         function: what is decorated.
         **options: `where`: "thread" (a plain function's place), "loop" (an async one's: the session's, which
@@ -68,10 +71,15 @@ def tool(function: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
     read = read_options(options)
 
     def marked(function: F) -> F:
-        if options:
-            mark(function, read)
-        _described(function)
-        return function
+        carrier: F = mark(function, read) if options else function
+        ready = with_object(carrier)
+        try:
+            _described(ready)
+        except BadSetting as error:
+            # In the body of a class there is no such class yet: it is looked at again where it is passed.
+            if ready is carrier or not isinstance(error.__cause__, NameError):
+                raise
+        return carrier
 
     return marked if function is None else marked(function)
 
@@ -237,7 +245,7 @@ class Toolbox:
             )
         function, options = found.function, found.options
         try:
-            values = arguments_of(function, arguments)
+            given = arguments_of(function, arguments)
         except (BadSetting, Unusable) as error:
             return Called(result_text(f"error: {error.args[0]}"), outcome="failed")
         except BaseException as error:  # noqa: BLE001 - a validator of the user's, which may raise anything
@@ -245,7 +253,8 @@ class Toolbox:
         return Call(
             name=name,
             function=function,
-            values=values,
+            values=given.by_name,
+            arguments=given.text,
             where=place_of(function, options),
             timeout_s=options.timeout_s or self.running.tool_timeout_s,
             cancellable=options.cancel == "interruption",

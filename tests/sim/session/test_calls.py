@@ -646,13 +646,13 @@ def test_a_definition_that_cannot_be_used_leaves_the_one_before_and_is_said_once
     names = notebook(FIRST)
     asked = [("look", '{"city": "Seoul"}')]
     with Talk([names["look"]], asked, asked) as talk:
-        run_cell("def look(*places): return places", names)
+        run_cell("def look(places, /): return places", names)
         talk.session.ask("look")
         assert [output for _, output in talk.outputs] == ["first Seoul", "first Seoul"]
         assert told_parameters(talk) == [["city"]]
         (told,) = talk.heard.failures
         assert isinstance(told, ToolTrouble)
-        assert "*places" in told.message
+        assert "'places' by its place only" in told.message
         assert told.next_step
         assert len(talk.rows("unusable")) == 1
 

@@ -59,7 +59,7 @@ def forecast(
 
 
 def read(arguments: Any, function: Any = forecast) -> dict[str, Any]:
-    return arguments_of(function, arguments if isinstance(arguments, str) else json.dumps(arguments))
+    return arguments_of(function, arguments if isinstance(arguments, str) else json.dumps(arguments)).by_name
 
 
 def told(arguments: Any, function: Any = forecast) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import decimal
 import functools
+import http
 import json
 import pathlib
 import sys
@@ -15,6 +16,7 @@ import uuid
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pydantic
 import pytest
@@ -345,10 +347,85 @@ def test_defaults_are_told_where_json_can_carry_them(hint: Any, default: Any, sc
     assert of_hint(hint, default) == schema
 
 
+@pytest.mark.parametrize(
+    ("default", "schema", "given", "found"),
+    [
+        ("3", {"type": "number", "default": 3}, '"4"', 4),
+        ("3", {"type": "number", "default": 3}, "0.5", 0.5),
+        ("True", {"type": "boolean", "default": True}, '"no"', False),
+        ("'a'", {"type": "string", "default": "a"}, '"b"', "b"),
+        ("[]", {"type": "array", "items": {}, "default": []}, "[1]", [1]),
+        ("()", {"type": "array", "items": {}, "default": []}, "[1]", (1,)),
+        ("{}", {"type": "object", "additionalProperties": True, "default": {}}, '{"a": 1}', {"a": 1}),
+        (
+            "dt.date(2026, 1, 2)",
+            {"type": "string", "format": "date", "default": "2026-01-02"},
+            '"2026-01-03"',
+            dt.date(2026, 1, 3),
+        ),
+        ("np.int8(3)", {"type": "integer", "default": 3}, "4", np.int8(4)),
+        ("HTTPMethod.GET", {"type": "string", "default": "GET"}, '"PUT"', http.HTTPMethod.PUT),
+    ],
+)
+def test_a_default_says_what_an_argument_without_a_hint_is(
+    default: str, schema: dict[str, Any], given: str, found: Any
+) -> None:
+    imports = "import datetime as dt\nimport numpy as np\nfrom http import HTTPMethod\n"
+    function = notebook(f"{imports}def f(x={default}): ...")["f"]
+    told = properties(function)["x"]
+    assert {key: told[key] for key in told if key not in {"enum", "description"}} == schema
+    read = arguments_of(function, f'{{"x": {given}}}').by_name["x"]
+    assert (read, type(read)) == (found, type(found))
+    with pytest.raises(Unusable):
+        arguments_of(function, '{"x": {"no": [1]}}' if default != "{}" else '{"x": 3}')
+
+
+def test_a_type_variable_is_what_it_stands_for() -> None:
+    names = notebook(
+        "from typing import Sequence, TypeVar\nT = TypeVar('T')\nN = TypeVar('N', bound=int)\n"
+        "C = TypeVar('C', int, str)\ndef f(one: T, many: Sequence[T], n: N, ns: list[N], c: C): ...\n"
+    )
+    integers = {"type": "integer"}
+    assert properties(names["f"]) == {
+        "one": {},
+        "many": {"type": "array", "items": {}},
+        "n": integers,
+        "ns": {"type": "array", "items": integers},
+        "c": {"anyOf": KINDS},
+    }
+
+
+def test_what_no_name_fills_is_left_out() -> None:
+    names = notebook(
+        "def f(x: int, *rest: int, y: str = 'a', **more: str):\n"
+        "  '''Add.\n\n  Args:\n    x: one.\n    *rest: others.\n    **more: words.\n  '''\n"
+        "  return x, rest, y, more\n"
+        "def g(a=1, /, b: int = 2): return a, b\n"
+        "def all(*args, **kwargs): return args, kwargs\n"
+    )
+    assert properties(names["f"]) == {
+        "x": {"type": "integer", "description": "one."},
+        "y": {"type": "string", "default": "a"},
+    }
+    for name, written, returned in (
+        ("f", '{"x": "3"}', (3, (), "a", {})),
+        ("g", '{"b": 5}', (1, 5)),
+        ("all", "{}", ((), {})),
+    ):
+        assert names[name](**arguments_of(names[name], written).by_name) == returned
+    for name, written in (
+        ("f", '{"x": 1, "rest": [1]}'),
+        ("f", '{"x": 1, "z": "a"}'),
+        ("all", '{"args": [1]}'),
+    ):
+        with pytest.raises(Unusable, match="there is no such argument"):
+            arguments_of(names[name], written)
+
+
 def test_an_argument_without_a_hint_takes_anything() -> None:
-    function = notebook("def echo(x, y=3): ...")["echo"]
-    assert properties(function) == {"x": {}, "y": {"default": 3}}
-    assert arguments_of(function, '{"x": [1, {"a": null}]}') == {"x": [1, {"a": None}]}
+    function = notebook("def echo(x, y=None): ...")["echo"]
+    assert properties(function) == {"x": {}, "y": {}}
+    assert arguments_of(function, '{"x": [1, {"a": null}]}').by_name == {"x": [1, {"a": None}]}
 
 
 @pytest.mark.parametrize(
@@ -357,7 +434,7 @@ def test_an_argument_without_a_hint_takes_anything() -> None:
 def test_an_argument_may_have_any_name(name: str) -> None:
     function = notebook(f"def f({name}: int = 3): return {name}")["f"]
     assert properties(function) == {name: {"type": "integer", "default": 3}}
-    assert arguments_of(function, f'{{"{name}": 5}}') == {name: 5}
+    assert arguments_of(function, f'{{"{name}": 5}}').by_name == {name: 5}
 
 
 def test_what_no_json_can_fill_and_has_a_default_is_not_for_the_model() -> None:
@@ -368,7 +445,7 @@ def test_what_no_json_can_fill_and_has_a_default_is_not_for_the_model() -> None:
     ) -> None: ...
 
     assert properties(top) == {"n": {"type": "integer"}}
-    assert arguments_of(top, '{"n": 1}') == {"n": 1}
+    assert arguments_of(top, '{"n": 1}').by_name == {"n": 1}
     with pytest.raises(Unusable, match="frame: there is no such argument"):
         arguments_of(top, '{"n": 1, "frame": {}}')
 
@@ -387,7 +464,7 @@ def test_fields_as_defaults() -> None:
         "tags": {"type": "array", "items": {"type": "string"}},
     }
     # Not the Field, which is what Python would pass.
-    assert arguments_of(f, '{"city": "x"}') == {"city": "x", "days": 3, "tags": []}
+    assert arguments_of(f, '{"city": "x"}').by_name == {"city": "x", "days": 3, "tags": []}
     with pytest.raises(Unusable, match="days: Input should be greater than or equal to 1"):
         arguments_of(f, '{"city": "x", "days": 0}')
 
@@ -497,7 +574,6 @@ def bad_functions() -> list[Any]:
         "from typing import Callable\n"
         "import pandas as pd\n"
         "def positional(x, /): ...\n"
-        "def keywords(**x): ...\n"
         "def unknown(x: 'NoSuchName'): ...\n"
         "def broken(x: 'int |'): ...\n"
         "def missing(x: 'int.nothing'): ...\n"

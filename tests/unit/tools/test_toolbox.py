@@ -63,10 +63,10 @@ def test_the_decorator_gives_the_function_back_and_complains_at_once() -> None:
 
     assert tool(f) is f
 
-    def g(*args: int) -> int:
-        return sum(args)
+    def g(x: int, /) -> int:
+        return x
 
-    with pytest.raises(BadSetting, match="args"):
+    with pytest.raises(BadSetting, match="'x' by its place only"):
         tool(g)
 
 
@@ -185,9 +185,9 @@ def test_the_latest_definition_is_called_and_described() -> None:
 def test_a_definition_that_was_spoilt_leaves_the_one_before_and_is_complained_of_once() -> None:
     names = notebook("def f(x: int): return x")
     box = Toolbox([names["f"]])
-    run_cell("def f(*x): return x", names)
+    run_cell("def f(x, /): return x", names)
     (complaint,) = box.refresh()
-    assert "tool 'f' takes *x" in complaint.message
+    assert "tool 'f' takes 'x' by its place only" in complaint.message
     assert complaint.next_step
     assert box.refresh() == []
     assert box.call("f", '{"x": 2}') == "2"
