@@ -160,7 +160,7 @@ class Approvals:
         question: asyncio.Future[tuple[bool, By]],
     ) -> None:
         try:
-            answer = await answer_of(function, name, _given(arguments), thread="approve")
+            answer = await answer_of(function, name, json.loads(arguments), thread="approve")
         except Exception as error:  # noqa: BLE001 - the user's function: whatever it raises is no yes
             self._failed(cause_of(error))
             answer = False
@@ -168,12 +168,3 @@ class Approvals:
             # What numpy and pandas compare with is a truth of their own.
             is_yes = isinstance(answer, bool | np.bool_) and bool(answer)
             question.set_result((is_yes, "callback"))
-
-
-def _given(arguments: str) -> Any:  # noqa: ANN401 - JSON
-    """The arguments as the function will get them: models write none at all, or a text of their JSON."""
-    given: Any = arguments
-    for _ in range(2):
-        if isinstance(given, str):
-            given = json.loads(given) if given.strip() else {}
-    return {} if given is None else given
