@@ -236,7 +236,7 @@ class Calls:
         self._warn(
             ToolTrouble(
                 f"{call.name!r} was defined anew while you were asked about it, and was not called",
-                "you are asked again, about the function as it is now.",
+                "the call is for the function as it is now, and you are asked about that one.",
             )
         )
         return False
