@@ -20,7 +20,7 @@ PACKAGE = Path(gip_nb.__file__).parent
 HEAVY = {"openai", "IPython", "anywidget", "pandas"}
 
 # They call what is the user's, a coroutine or a function in a thread, or read the notebook that runs.
-CALLS = {"cancellation.py", "notebook_tools.py", "toolbox.py"}
+CALLS = {"call.py", "cancellation.py", "notebook_tools.py", "toolbox.py"}
 PURE_FILES = (
     *(
         PACKAGE / name

@@ -14,6 +14,7 @@ from gip_nb.tools.options import RunOptions
 if TYPE_CHECKING:
     from gip_nb.errors import BadSetting
     from gip_nb.journal.log import EventLog
+    from gip_nb.tools import Call
 
 __all__ = ["RecordedTools"]
 
@@ -50,7 +51,6 @@ class RecordedTools:
         self._answers: dict[str, list[_Answer]] = {}
         self.tool_choice: object = None
         self.running = RunOptions()
-        self.allowed: set[str] = set()
         for n, row in enumerate(log.rows):
             if row.direction == "sent" and row.type.endswith("session.update"):
                 self._take_settings(log.event(n).part("session"))
@@ -81,6 +81,13 @@ class RecordedTools:
     def find(self, name: str, arguments: str) -> Called:
         """As `run`: the answer is known, and nobody is asked."""
         return self.run(name, arguments)
+
+    def is_newest(self, call: Call) -> bool:  # noqa: ARG002 - there is no call to make
+        """Nothing of a recording changes."""
+        return True
+
+    def allow(self, call: Call) -> None:
+        """Nobody is asked."""
 
     def run(self, name: str, arguments: str) -> Called:
         """Answer a call.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from gip_nb.session.loop import in_tool_thread, loop
+import numpy as np
+
+from gip_nb.session.answer_of import answer_of
+from gip_nb.session.loop import loop
+from gip_nb.session.raised import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +46,9 @@ class Denied(NamedTuple):
 
 
 class _Question(NamedTuple):
-    """About a call of this tool: the answer, and whose."""
+    """About a call of this function: the answer, and whose."""
 
-    name: str
+    function: Callable[..., Any]
     answer: asyncio.Future[tuple[bool, By]]
 
 
@@ -66,13 +69,12 @@ class Approvals:
         self._failed = failed
         self._questions: dict[str, _Question] = {}
 
-    async def decide(self, call_id: str, call: Call, arguments: str, tools: Tools) -> Denied | None:
+    async def decide(self, call_id: str, call: Call, tools: Tools) -> Denied | None:
         """Ask, if that is to be; None: it may be made.
 
         Args:
             call_id: by which it is answered.
             call: which.
-            arguments: JSON, as they were checked.
             tools: whose it is.
         """
         if not call.asks:
@@ -81,22 +83,22 @@ class Approvals:
         timeout_s = rules.approve_timeout_s
         is_function = callable(rules.approve)
         if not is_function and not self._can_ask():
-            return self._deny(call_id, call.name, "nobody")
+            return self.deny(call_id, call.name, "nobody")
         question: asyncio.Future[tuple[bool, By]] = loop().create_future()
-        self._questions[call_id] = _Question(call.name, question)
+        self._questions[call_id] = _Question(call.function, question)
         now_ms = time.time() * 1000
         self._note(
             "tool.asked",
             call_id=call_id,
             name=call.name,
-            arguments=arguments,
+            arguments=call.arguments,
             of="callback" if is_function else "page",
             timeout_s=timeout_s,
             unix_ms=now_ms,
             until_unix_ms=now_ms + timeout_s * 1000,
         )
         asking = (
-            loop().create_task(self._ask_function(rules.approve, call.name, arguments, question))
+            loop().create_task(self._ask_function(rules.approve, call.name, call.arguments, question))
             if is_function
             else None
         )
@@ -109,9 +111,9 @@ class Approvals:
             if asking is not None:
                 asking.cancel()
         if not allowed:
-            return self._deny(call_id, call.name, by, timeout_s)
+            return self.deny(call_id, call.name, by, timeout_s)
         if by == "talk":
-            tools.allowed.add(call.name)
+            tools.allow(call)
         self._note("tool.approved", call_id=call_id, name=call.name, by=by)
         return None
 
@@ -122,8 +124,8 @@ class Approvals:
             return False
         asked.answer.set_result((answer != "deny", "talk" if answer == "talk" else "page"))
         for other in self._questions.values():
-            # What is asked about the same tool meanwhile is answered with it.
-            if answer == "talk" and other.name == asked.name and not other.answer.done():
+            # What is asked about the same function meanwhile is answered with it.
+            if answer == "talk" and other.function is asked.function and not other.answer.done():
                 other.answer.set_result((True, "talk"))
         return True
 
@@ -133,7 +135,15 @@ class Approvals:
             if (call_ids is None or call_id in call_ids) and not question.answer.done():
                 question.answer.set_result((False, by))
 
-    def _deny(self, call_id: str, name: str, by: By, timeout_s: float = 0.0) -> Denied:
+    def deny(self, call_id: str, name: str, by: By, timeout_s: float = 0.0) -> Denied:
+        """It is not made.
+
+        Args:
+            call_id: which.
+            name: of its tool.
+            by: whose word that is.
+            timeout_s: for so long an answer was waited for.
+        """
         self._note("tool.denied", call_id=call_id, name=name, by=by, unix_ms=time.time() * 1000)
         late = (
             f"error: the user did not say within {timeout_s:g} s whether this call may be made, so it was "
@@ -149,17 +159,11 @@ class Approvals:
         question: asyncio.Future[tuple[bool, By]],
     ) -> None:
         try:
-            given = json.loads(arguments or "{}")
-            if inspect.iscoroutinefunction(function):
-                answer = await function(name, given)
-            else:
-                answer = await in_tool_thread(lambda: function(name, given), "approve")
-                if inspect.isawaitable(answer):
-                    answer = await answer
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - the user's function: whatever it raises is no yes
-            self._failed(error)
+            answer = await answer_of(function, name, json.loads(arguments), thread="approve")
+        except Exception as error:  # noqa: BLE001 - the user's function: whatever it raises is no yes
+            self._failed(cause_of(error))
             answer = False
         if not question.done():
-            question.set_result((answer is True, "callback"))
+            # What numpy and pandas compare with is a truth of their own.
+            is_yes = isinstance(answer, bool | np.bool_) and bool(answer)
+            question.set_result((is_yes, "callback"))

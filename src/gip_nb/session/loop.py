@@ -10,12 +10,14 @@ import asyncio
 import functools
 import logging
 import queue
+import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from gip_nb.errors import GipError
 from gip_nb.session.main_thread import main_thread
+from gip_nb.session.raised import contained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -59,7 +61,15 @@ class _LoopThread:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        while not self.loop.is_closed():
+            # A task that an async tool has made for itself is out of our hands: what it raises comes out
+            # here. What else was due is done in the next round.
+            try:
+                self.loop.run_forever()
+                _log.error("something has stopped the loop that all talks share: it goes on")
+            except BaseException as error:  # noqa: BLE001 - every talk of the process lives on this thread
+                kind = type(error).__name__
+                _log.error("%s on the loop that all talks share: it goes on", kind, exc_info=error)
 
 
 class Callbacks:
@@ -161,22 +171,25 @@ def start_task(coroutine: Coroutine[Any, Any, object]) -> None:
 # Tools that never return keep theirs.
 MOST_TOOL_THREADS = 128
 _tool_threads = threading.BoundedSemaphore(MOST_TOOL_THREADS)
+_NO_LIMIT = threading.Semaphore(sys.maxsize)
 
 
-def in_tool_thread(call: Callable[[], R], name: str) -> asyncio.Future[R]:
+def in_tool_thread(call: Callable[[], R], name: str, *, counts: bool = True) -> asyncio.Future[R]:
     """Run a user's function in a thread of its own, from the loop; it cannot be cancelled.
 
     Of its own: slow tools hold no worker that others wait for, and being a daemon one that hangs does not
     hold up the end of the process.
 
     Args:
-        call: what is run; its exception goes to the future.
+        call: what is run; its exception goes to the future, see raised.py.
         name: of the thread.
+        counts: whether it is one of those of which no more than so many run. What only writes down what a
+            function has returned is none.
 
     Raises:
-        TooManyThreads: 128 run already.
+        TooManyThreads: 128 run already, or the system gives no more.
     """
-    slots = _tool_threads
+    slots = _tool_threads if counts else _NO_LIMIT
     if not slots.acquire(blocking=False):
         raise TooManyThreads
     future: Future[R] = Future()
@@ -184,7 +197,7 @@ def in_tool_thread(call: Callable[[], R], name: str) -> asyncio.Future[R]:
 
     def run() -> None:
         try:
-            future.set_result(call())
+            future.set_result(contained(call))
         except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
             future.set_exception(error)
         finally:
@@ -200,8 +213,8 @@ def in_tool_thread(call: Callable[[], R], name: str) -> asyncio.Future[R]:
 
 
 async def in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a blocking function in a worker thread, from a coroutine."""
-    return await asyncio.to_thread(call, *args, **kwargs)
+    """Run a blocking function in a worker thread, from a coroutine; for what it raises see raised.py."""
+    return await asyncio.to_thread(contained, functools.partial(call, *args, **kwargs))
 
 
 async def on_writer(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -14,6 +14,8 @@ from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gip_nb.session.raised import cause_of, contained
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -50,7 +52,7 @@ class MainThread:
         An interrupt of the kernel while it runs is raised in it, and afterwards in the verb that waits.
 
         Args:
-            call: what is run; its exception goes to the future.
+            call: what is run; its exception goes to the future, see raised.py.
 
         Returns:
             Its result; cancelled before it has begun, it is not run.
@@ -61,11 +63,12 @@ class MainThread:
             if not future.set_running_or_notify_cancel():
                 return
             try:
-                future.set_result(call())
-            except BaseException as error:  # whoever waits for it gets it
+                future.set_result(contained(call))
+            except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
                 future.set_exception(error)
-                if isinstance(error, KeyboardInterrupt):
-                    raise
+                cause = cause_of(error)
+                if isinstance(cause, KeyboardInterrupt):
+                    raise cause from None
 
         with self._news:
             self._work.append(run)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gip_nb.errors import GipError
-from gip_nb.session.loop import TooManyThreads, in_tool_thread, loop
+from gip_nb.session.answer_of import answer_of
+from gip_nb.session.loop import TooManyThreads, loop
+from gip_nb.session.raised import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,8 +24,9 @@ __all__ = ["SlowWord", "Speaks"]
 _log = logging.getLogger(__name__)
 # While the user speaks, or another answer is given, it is tried again after so long.
 _AGAIN_S = 0.5
-# The call's own answer waits for the end of the word: two voices at once are none. But not for ever.
-_WORD_S = 10.0
+# The call's own answer waits for the end of the word: two voices at once are none. But a sentence is made in
+# a second or two, and one that was asked for so long ago hangs.
+_WORD_S = 5.0
 
 
 class Speaks(Protocol):
@@ -56,17 +58,25 @@ class SlowWord:
         self._session = session
         self._note = note
         self._wish: Wish | None = None
+        self._asked_s = 0.0
         after_s = rules.slow_after_s
         self._task = None if after_s is None else loop().create_task(self._say(after_s))
 
-    async def said(self) -> None:
-        """The call has ended: what was not said never is, and what is being said is said first."""
+    async def said(self, unless: asyncio.Future[Any]) -> None:
+        """The call has ended: what was not said never is, and what is being said is said first.
+
+        Args:
+            unless: done when that is waited for no longer.
+        """
         if self._task is not None:
             self._task.cancel()
-        wish = self._wish
-        if wish is not None:
-            with contextlib.suppress(GipError):
-                await self._session.until(lambda: wish.done, "the word about a slow tool", _WORD_S)
+        wish, left_s = self._wish, self._asked_s + _WORD_S - time.monotonic()
+        if wish is None or wish.done or left_s <= 0:
+            return
+        with contextlib.suppress(GipError):
+            await self._session.until(
+                lambda: wish.done or unless.done(), "the word about a slow tool", left_s
+            )
 
     async def _say(self, after_s: float) -> None:
         began_s = time.monotonic()
@@ -85,6 +95,7 @@ class SlowWord:
                 }
             )
             if self._wish is not None:
+                self._asked_s = time.monotonic()
                 self._note("slow", after_s=round(seconds, 1))
                 return
             await asyncio.sleep(_AGAIN_S)
@@ -95,16 +106,11 @@ class SlowWord:
         if hook is None:
             return rules.slow_says
         try:
-            if inspect.iscoroutinefunction(hook):
-                answer = await hook(self._name, after_s)
-            else:
-                answer = await in_tool_thread(lambda: hook(self._name, after_s), "slow")
+            answer = await answer_of(hook, self._name, after_s, thread="slow")
         except TooManyThreads:
             return None
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - the user's function: what it raises is a row, and nothing is said
-            self._session.callback_failed(error)
+        except Exception as error:  # noqa: BLE001 - the user's function: what it raises is a row, and nothing is said
+            self._session.callback_failed(cause_of(error))
             return None
         if answer is True:
             return rules.slow_says

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
+
+from gip_nb.session.raised import Raised, bearable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-__all__ = ["Steps", "ToolExit"]
+__all__ = ["Steps"]
 
 # A step between two awaits that takes longer is heard as a gap.
 LONG_STEP_S = 0.5
-
-
-class ToolExit(Exception):
-    """A tool raised what would end the loop.
-
-    Args:
-        cause: SystemExit or KeyboardInterrupt.
-    """
-
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(type(cause).__name__)
-        self.cause = cause
 
 
 class Steps(Coroutine[Any, Any, Any]):
@@ -85,8 +76,9 @@ class Steps(Coroutine[Any, Any, Any]):
             took_s = time.monotonic() - began
             if took_s > LONG_STEP_S:
                 self._held_up(took_s)
-        if isinstance(ended, KeyboardInterrupt | SystemExit):
-            raise ToolExit(ended)
-        if ended is not None:
+        if ended is None:
+            return given
+        # The coroutine's end is a StopIteration. Whether a cancellation is the tool's own, who waits knows.
+        if bearable(ended) or isinstance(ended, StopIteration | asyncio.CancelledError):
             raise ended
-        return given
+        raise Raised(ended) from ended

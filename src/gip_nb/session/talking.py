@@ -31,6 +31,7 @@ from gip_nb.protocol.items import SAMPLES_PER_MS
 from gip_nb.protocol.kept_input import Sound
 from gip_nb.protocol.reconnection import comes_back
 from gip_nb.protocol.requests import ignored_settings
+from gip_nb.session.asking import Asking
 from gip_nb.session.calls import Calls
 from gip_nb.session.line import Line
 from gip_nb.session.log_writer import open_log
@@ -48,6 +49,7 @@ from gip_nb.session.trouble import (
     error_of_failure,
 )
 from gip_nb.session.waits import Waits
+from gip_nb.tools.failures import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -143,7 +145,7 @@ class Talking(Returning):
         self.calls = Calls(tools, self, listener)
         self._begin_returning()
         self._connecting = asyncio.Lock()
-        self._asking = asyncio.Lock()
+        self._asking = Asking(self.calls)
 
     def __repr__(self) -> str:
         told = self.session_id or "no session yet"
@@ -485,9 +487,8 @@ class Talking(Returning):
 
     def callback_failed(self, error: BaseException) -> None:
         """What the user hung on this session raised: a row. Any thread may call."""
-        loop().call_soon_threadsafe(
-            lambda: self.log.local("callback.error", error=type(error).__name__, message=str(error)[:2000])
-        )
+        name, message = type(error).__name__, message_of(error)[:2000]
+        loop().call_soon_threadsafe(lambda: self.log.local("callback.error", error=name, message=message))
 
     # ---- inside: doing what the protocol says --------------------------------------------------------------
 

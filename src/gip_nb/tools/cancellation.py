@@ -1,4 +1,4 @@
-"""What a running tool may ask: whether anybody still waits for it."""
+"""What is known where a tool runs: whose call it is part of, and whether anybody still waits for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import threading
 
-__all__ = ["CALL_OVER", "tool_cancelled"]
+__all__ = ["CALL_OF", "CALL_OVER", "tool_cancelled"]
 
-# Of the call that this code is part of.
+# Of the call that this code is part of: whether it is over, and whose it is, an object of the session's.
 CALL_OVER: ContextVar[threading.Event | None] = ContextVar("gip_nb_call_over", default=None)
+CALL_OF: ContextVar[object] = ContextVar("gip_nb_call_of", default=None)
 
 
 def tool_cancelled() -> bool:

@@ -7,7 +7,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-__all__ = ["failure_text", "traceback_text"]
+__all__ = ["failure_text", "message_of", "traceback_text"]
 
 MAX_MESSAGE_CHARS = 1000
 MAX_TRACEBACK_CHARS = 8000
@@ -20,16 +20,17 @@ _CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py")
 
 def failure_text(error: BaseException) -> str:
     """For the model: type, message, and the last line of the user's own code."""
-    message = _cut(_message(error), MAX_MESSAGE_CHARS)
+    message = _cut(message_of(error), MAX_MESSAGE_CHARS)
     text = f"error: {type(error).__name__}: {message}" if message else f"error: {type(error).__name__}"
     last = _last_own_line(error)
     return f"{text} ({last})" if last else text
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """What it says. Never raises."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - the user's own exception, whose text may fail too
+    except BaseException:  # noqa: BLE001 - the user's own exception, whose text may fail too, in any way
         return "(no text)"
 
 
@@ -47,7 +48,7 @@ def _frames(error: BaseException) -> list[traceback.FrameSummary]:
         stack = traceback.StackSummary.extract(
             traceback.walk_tb(error.__traceback__), limit=-_MAX_FRAMES, lookup_lines=True
         )
-    except Exception:  # noqa: BLE001 - a source that cannot be read is no reason to lose the error
+    except BaseException:  # noqa: BLE001 - a source that cannot be read, by a loader of the user's, is no reason to lose the error
         return []
     ours = [n for n, frame in enumerate(stack) if frame.filename.startswith(_OURS)]
     # It may have called us in its turn: only what stands before it goes.
@@ -60,11 +61,11 @@ def traceback_text(error: BaseException) -> str:
     lines = [f'  File "{_place(f)}", line {f.lineno}, in {f.name}\n' + _source(f) for f in _frames(error)]
     head = "Traceback (most recent call last):\n" if lines else ""
     name = type(error).__name__
-    message = _cut(_message(error), MAX_MESSAGE_CHARS)
+    message = _cut(message_of(error), MAX_MESSAGE_CHARS)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     before = ""
     if cause is not None and cause is not error:
-        told = _cut(_message(cause), MAX_MESSAGE_CHARS)
+        told = _cut(message_of(cause), MAX_MESSAGE_CHARS)
         before = f"{type(cause).__name__}: {told}\n\nwhich led to:\n\n"
     return _cut(
         f"{before}{head}{''.join(lines)}{name}: {message}"

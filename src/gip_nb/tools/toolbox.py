@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from gip_nb.errors import BadSetting
-from gip_nb.tools.failures import failure_text, traceback_text
+from gip_nb.tools.call import Call, Called
+from gip_nb.tools.definitions import Definition, Gone, definition_of, remade, same_function
+from gip_nb.tools.failures import failure_text, message_of, traceback_text
 from gip_nb.tools.options import (
     RUN_OPTIONS,
     RunOptions,
     ToolOptions,
     Where,
-    is_async,
     mark,
     options_of,
     place_of,
     read_options,
     read_run_options,
 )
-from gip_nb.tools.results import MAX_RESULT_CHARS, items_of, result_text
+from gip_nb.tools.results import MAX_RESULT_CHARS, result_text
 from gip_nb.tools.schema import Unusable, arguments_of, schema_of
 from gip_nb.tools.signature import with_object
+from gip_nb.tools.texts import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Call", "Called", "Toolbox", "Tools", "tool", "toolbox_of"]
+__all__ = ["Toolbox", "Tools", "tool", "toolbox_of"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -84,103 +84,12 @@ def tool(function: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
     return marked if function is None else marked(function)
 
 
-class Called(NamedTuple):
-    """What came of a call.
-
-    Attributes:
-        text: for the model.
-        value: what the function returned; None where it did not.
-        outcome: `done`, `failed`, `timed_out`, `denied` or `cancelled`.
-        traceback: for the user, where it raised.
-    """
-
-    text: str
-    value: object = None
-    outcome: str = "done"
-    traceback: str | None = None
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call that is ready to be made: the function in its latest definition, and checked arguments.
-
-    Attributes:
-        name: as the model knows it.
-        function: what is called.
-        values: its arguments.
-        arguments: the JSON that they were made of: what is shown to whoever is to allow the call.
-        where: it runs.
-        timeout_s: None: no limit.
-        cancellable: it ends when the user interrupts.
-        asks: somebody is to be asked before.
-        limit_chars: how much of the result the model gets.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    values: dict[str, Any]
-    arguments: str
-    where: Where
-    timeout_s: float | None
-    cancellable: bool
-    asks: bool
-    limit_chars: int
-
-    @property
-    def is_async(self) -> bool:
-        """Whether calling it makes a coroutine."""
-        return is_async(self.function)
-
-    def start(self) -> Any:  # noqa: ANN401 - the user's function
-        """Call the function; raises what it raises. Of an async generator the items are to be awaited."""
-        value = self.function(**self.values)
-        return items_of(value, self.limit_chars) if isinstance(value, AsyncIterator) else value
-
-    def returned(self, value: object) -> Called:
-        """What the model gets of a result. Not on the loop: it may take its time. Never raises."""
-        try:
-            return Called(result_text(value, self.limit_chars), value)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - the user's own objects, which write themselves
-            return self.raised(error)
-
-    def raised(self, error: BaseException) -> Called:
-        """What the model and the user get of an exception."""
-        text = result_text(failure_text(error), self.limit_chars)
-        return Called(text, None, "failed", traceback_text(error))
-
-    def run(self, *, lets_interrupts_through: bool = False) -> Called:
-        """Call the function here and now, on this thread. Never raises.
-
-        Args:
-            lets_interrupts_through: but for KeyboardInterrupt, which is the thread's own affair too.
-        """
-        try:
-            value = self.start()
-            if inspect.isawaitable(value):
-                import asyncio
-
-                value = asyncio.run(_finished(value))
-        except BaseException as error:
-            if lets_interrupts_through and isinstance(error, KeyboardInterrupt):
-                raise
-            return self.raised(error)
-        return self.returned(value)
-
-
-async def _finished(value: Any) -> object:  # noqa: ANN401 - whatever can be awaited
-    return await value
-
-
 class Tools(Protocol):
     """What answers the model's calls: functions of the notebook, or a recording."""
 
     @property
     def running(self) -> RunOptions:
         """How they are run."""
-
-    @property
-    def allowed(self) -> set[str]:
-        """Those that the user has allowed for the whole talk."""
 
     def schemas(self) -> list[dict[str, Any]]:
         """What goes under `tools` in the session, canonical shape; as of the last `refresh`. Quick."""
@@ -194,26 +103,41 @@ class Tools(Protocol):
     def find(self, name: str, arguments: str) -> Call | Called:
         """Make a call ready, or answer it. On a worker thread; never raises."""
 
+    def is_newest(self, call: Call) -> bool:
+        """Whether it is still made of the definition that counts; as of the last `refresh`. Quick."""
+
+    def allow(self, call: Call) -> None:
+        """The user has allowed this function for the whole talk: what it is now, and no other definition."""
+
 
 @dataclass
 class _Tool:
     """One function that was passed.
 
     Attributes:
-        given: as it was passed.
+        definition: where newer ones are looked for; None: nobody knows.
         function: its newest definition that can be used.
         options: of that one.
         schema: the same.
         own_name: what it is called where its options say nothing else.
-        refused: the newest definition, where it cannot be used: it is complained of once.
+        told: what was complained of last: each is said once.
+        allowed: the definition that the user has allowed for the whole talk.
     """
 
-    given: Callable[..., Any]
+    definition: Definition | None
     function: Callable[..., Any]
     options: ToolOptions
     schema: dict[str, Any]
     own_name: str
-    refused: object = None
+    told: object = None
+    allowed: Callable[..., Any] | None = None
+
+    def complaint(self, about: object, message: str, next_step: str) -> BadSetting | None:
+        """Say it, where it was not said already of this function, or of what is there instead of one."""
+        told, self.told = self.told, about
+        if same_function(about, told) or (isinstance(told, Gone) and about == told):
+            return None
+        return BadSetting(message, next_step)
 
 
 class Toolbox:
@@ -225,7 +149,6 @@ class Toolbox:
 
     Attributes:
         running: as given.
-        allowed: the names of those that the user has allowed for the whole talk.
 
     Raises:
         BadSetting: one of them is no function, has no usable signature, or two have the same name; an
@@ -234,7 +157,6 @@ class Toolbox:
 
     def __init__(self, functions: Iterable[Callable[..., Any]], running: RunOptions | None = None) -> None:
         self.running = running or RunOptions()
-        self.allowed: set[str] = set()
         self._lock = threading.Lock()
         self._tools: list[_Tool] = []
         for function in functions:
@@ -242,7 +164,10 @@ class Toolbox:
                 raise _no_function(function)
             # Here, so that a function without a schema is named in the cell that passes it.
             try:
-                schema, options = _described(newest(function))
+                definition = definition_of(function)
+                there = function if definition is None else definition.newest()
+                newest = function if isinstance(there, Gone) or same_function(there, function) else there
+                schema, options = _described(newest)
             except AttributeError as error:
                 raise BadSetting(
                     f"tools holds {function!r}", "pass functions: talk(tools=[f, g])."
@@ -250,7 +175,7 @@ class Toolbox:
             own_name = schema["name"]
             schema = {**schema, "name": options.name or own_name}
             self._must_be_new(schema["name"])
-            self._tools.append(_Tool(function, newest(function), options, schema, own_name))
+            self._tools.append(_Tool(definition, newest, options, schema, own_name))
         if isinstance(self.running.approve, frozenset):
             _must_be_tools(self.running.approve, self._names())
 
@@ -278,25 +203,31 @@ class Toolbox:
         return [complaint for complaint in found if complaint is not None]
 
     def _refreshed(self, tool: _Tool) -> BadSetting | None:
-        function = newest(tool.given)
-        if function is tool.refused:
-            return None
+        name = tool.schema["name"]
+        there: object = tool.definition
         try:
+            there = tool.function if tool.definition is None else tool.definition.newest()
+            if isinstance(there, Gone):
+                return tool.complaint(
+                    there,
+                    f"the tool {name!r} stays what it was: {there.why}",
+                    "define it again under that name, or pass what there is now to talk(tools=[...]).",
+                )
+            function = tool.function if same_function(there, tool.function) else there
             schema, options = _described(function)
             # Another function under this name is this tool.
             schema = {**schema, "name": options.name or tool.own_name}
             self._must_be_new(schema["name"], beside=tool)
-        except Exception as error:  # noqa: BLE001 - a definition in the making: whatever is wrong with it, the talk goes on
-            tool.refused = function
-            why = error.message if isinstance(error, BadSetting) else f"{type(error).__name__}: {error}"
+        except BaseException as error:  # noqa: BLE001 - a definition in the making, and type hints that are run: whatever is wrong, the talk goes on
+            why = error.message if isinstance(error, BadSetting) else short(_told(error), 500)
             step = error.next_step if isinstance(error, BadSetting) else "mend it and run its cell again."
-            name = tool.schema["name"]
-            return BadSetting(
+            return tool.complaint(
+                there,
                 f"the newest definition of the tool {name!r} cannot be used, and the one before stays: {why}",
                 step,
             )
-        tool.function, tool.options, tool.schema, tool.refused = function, options, schema, None
-        return None
+        tool.function, tool.options, tool.schema = function, options, schema
+        return _is_stale(tool)
 
     def find(self, name: str, arguments: str) -> Call | Called:
         """Make a call ready; what is wrong with it is told to the model. Never raises.
@@ -317,7 +248,7 @@ class Toolbox:
             given = arguments_of(function, arguments)
         except (BadSetting, Unusable) as error:
             return Called(result_text(f"error: {error.args[0]}"), outcome="failed")
-        except Exception as error:  # noqa: BLE001 - a validator of the user's
+        except BaseException as error:  # noqa: BLE001 - a validator of the user's, which may raise anything
             return Called(result_text(failure_text(error)), None, "failed", traceback_text(error))
         return Call(
             name=name,
@@ -327,9 +258,19 @@ class Toolbox:
             where=place_of(function, options),
             timeout_s=options.timeout_s or self.running.tool_timeout_s,
             cancellable=options.cancel == "interruption",
-            asks=self.running.asks_about(name, options) and name not in self.allowed,
+            asks=self.running.asks_about(name, options) and found.allowed is not function,
             limit_chars=options.limit_chars or MAX_RESULT_CHARS,
         )
+
+    def is_newest(self, call: Call) -> bool:
+        """Whether it is still made of the definition that counts; as of the last `refresh`. Quick."""
+        return any(t.function is call.function for t in self._tools if t.schema["name"] == call.name)
+
+    def allow(self, call: Call) -> None:
+        """The user has allowed this function for the whole talk: what it is now, and no other definition."""
+        for tool in self._tools:
+            if tool.schema["name"] == call.name:
+                tool.allowed = call.function
 
     def call(self, name: str, arguments: str) -> str:
         """Call a tool and give the model's text of its result; as `run`."""
@@ -347,6 +288,28 @@ class Toolbox:
         self.refresh()
         found = self.find(name, arguments)
         return found.run() if isinstance(found, Call) else found
+
+
+def _is_stale(tool: _Tool) -> BadSetting | None:
+    """What the tool is made of was defined anew, and the tool was not made anew of it."""
+    try:
+        newer = remade(tool.function)
+    except BaseException:  # noqa: BLE001 - the user's objects are asked for their attributes
+        newer = None
+    if newer is None:
+        tool.told = None
+        return None
+    made_of = getattr(newer, "__qualname__", "")
+    return tool.complaint(
+        newer,
+        f"the tool {tool.schema['name']!r} stays what it was: {made_of} was defined anew, and the tool was "
+        "made of the one before",
+        "run the cell again that makes the tool, under the same name, or that of talk(tools=[...]).",
+    )
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {message_of(error)}"
 
 
 def _no_function(given: object) -> BadSetting:
@@ -372,18 +335,6 @@ def toolbox_of(
         toolbox = Toolbox(functions, running)
         return (toolbox if functions else None), rest
     return None, rest
-
-
-def newest(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The latest definition under this function's name, where it is a global's; else itself."""
-    name = getattr(function, "__name__", None)
-    if name is None or getattr(function, "__qualname__", name) != name:
-        # A method, or a function inside another: a global of that name is something else.
-        return function
-    # A decorator's wrapper has the globals of the decorator's module.
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    found: Any = names.get(name, function)
-    return found if callable(found) else function
 
 
 def _described(function: Callable[..., Any]) -> tuple[dict[str, Any], ToolOptions]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gip_nb.notebook.item_view import shown as conversation_rows
-from tests.sim.session.test_calls import SETTLE_S, Talk, shown
+from tests.sim.session.called import SETTLE_S, Talk, shown
 
 # A model's slips, and numbers that a page's own reading of JSON would change. What is shown for each.
 WRITTEN = {

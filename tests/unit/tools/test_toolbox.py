@@ -195,23 +195,6 @@ def test_a_definition_that_was_spoilt_leaves_the_one_before_and_is_complained_of
     assert box.call("f", '{"x": 2}') == "3"
 
 
-def test_a_definition_that_is_gone_is_still_called() -> None:
-    names = notebook("def f(x: int): return x")
-    box = Toolbox([names["f"]])
-    del names["f"]
-    assert box.call("f", '{"x": 2}') == "2"
-    names["f"] = 5
-    assert box.call("f", '{"x": 2}') == "2"
-
-
-def test_a_name_given_to_another_function_keeps_the_tool_s_name() -> None:
-    names = notebook("def f(): return 1\ndef g(): return 2")
-    box = Toolbox([names["f"]])
-    names["f"] = names["g"]
-    assert box.schemas()[0]["name"] == "f"
-    assert box.call("f", "{}") == "2"
-
-
 def tool_of_this_module() -> str:
     return "the module's"
 
