@@ -104,9 +104,11 @@ const escaped = (character) =>
  *   it, no number changed; head: what is shown first, and how many characters come after it
  */
 export function argumentsText(json) {
-  const text = /^\s*(\{\s*\})?\s*$/.test(json)
-    ? "no arguments"
-    : spread(json).replace(UNSEEN, (character) => (character === "\n" ? character : escaped(character)));
+  const laidOut = spread(json);
+  const text =
+    laidOut.trim() === "" || laidOut === "{}"
+      ? "no arguments"
+      : laidOut.replace(UNSEEN, (character) => (character === "\n" ? character : escaped(character)));
   const head = cut(text, ARGUMENTS_CHARACTERS);
   return { text, head, more: text.length - head.length };
 }

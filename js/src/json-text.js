@@ -1,9 +1,17 @@
 // JSON as text, laid out without its numbers being read: JavaScript would make others of them (9007199254740993, 1e400). Pure.
 
 /** A text in quotes, a mark, or a word: a number, true, NaN. What Python writes is taken, which knows NaN and Infinity. */
-const TOKEN = /\s*("[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+)\s*/sy;
+const TOKEN =
+  /\s*("[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|(?:-?\d[\d.eE+-]*|-?Infinity|NaN|true|false|null)(?![^\s{}[\],:"]))\s*/sy;
 /** From here on no line begins further right: what is nested a thousand deep would be mostly blanks. */
 const DEEPEST = 20;
+
+/** @param {string | undefined} token */
+const opens = (token) => token === "{" || token === "[";
+/** @param {string} token */
+const closes = (token) => token === "}" || token === "]";
+/** @param {string} token */
+const separates = (token) => token === "," || token === ":" || opens(token);
 
 /**
  * @param {string} json
@@ -15,8 +23,12 @@ function tokens(json) {
   let end = 0;
   TOKEN.lastIndex = 0;
   for (let next = TOKEN.exec(json); next; next = TOKEN.exec(json)) {
+    const [, token = ""] = next;
+    // Without the blank between them two numbers would be one.
+    const begins = token !== "," && token !== ":" && !closes(token);
+    if (begins && !separates(found.at(-1) ?? ",")) return null;
     end = TOKEN.lastIndex;
-    found.push(next[1] ?? "");
+    found.push(token);
   }
   if (end < json.length) return null;
   try {
@@ -25,11 +37,6 @@ function tokens(json) {
     return null;
   }
 }
-
-/** @param {string | undefined} token */
-const opens = (token) => token === "{" || token === "[";
-/** @param {string} token */
-const closes = (token) => token === "}" || token === "]";
 
 /**
  * @param {string} json

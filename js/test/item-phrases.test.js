@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  argumentsText,
   callStateOf,
   copyOf,
   durationText,
@@ -83,6 +84,31 @@ describe("an output", () => {
     expect(foldOf(`x${wide}`).head).toMatch(/^x(👍)+$/u);
     const json = JSON.stringify({ rows: Array.from({ length: 20 }, (_, i) => i + 1000) });
     expect(foldOf(json).text).toBe(JSON.stringify(JSON.parse(json), null, 2));
+  });
+});
+
+describe("arguments that are to be allowed", () => {
+  test.each([
+    ["", "no arguments"],
+    [" ".repeat(200_000), "no arguments"],
+    [" { } ", "no arguments"],
+    ['{"id": 9007199254740993}', '{\n  "id": 9007199254740993\n}'],
+    ["half {", "half {"],
+    [
+      '{"a": "\\u202e\u200b\u{e0041}\u3164\x7f"}',
+      '{\n  "a": "\\u202e\\u200b\\udb40\\udc41\\u3164\\u007f"\n}',
+    ],
+    ['{"a": "\\ud800 \u{1f44d} é 도시 \\n"}', '{\n  "a": "\\ud800 \u{1f44d} é 도시 \\n"\n}'],
+    ["a\u2028b\tc", "a\\u2028b\\u0009c"],
+  ])("%j hide nothing", (json, shown) => {
+    expect(argumentsText(json)).toEqual({ text: shown, head: shown, more: 0 });
+  });
+
+  test("are cut where they are long, and it is said by how much", () => {
+    const { text, head, more } = argumentsText(JSON.stringify({ code: "👍".repeat(20_000) }));
+    expect(text.length).toBe(40_016);
+    expect(text.startsWith(head)).toBe(true);
+    expect([head.length + more, head.at(-1)]).toEqual([text.length, "\udc4d"]);
   });
 });
 

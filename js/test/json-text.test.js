@@ -38,7 +38,18 @@ describe("spread over lines", () => {
 
   test("texts lose needless escapes, and what is no JSON stays as it is", () => {
     expect(spread('["\\u002fetc"]')).toBe('[\n  "/etc"\n]');
-    for (const text of ["", '{"city": "Se', '{"a": "\\x"}', "no JSON 'at' \"all", '"']) {
+    for (const text of [
+      "",
+      '{"city": "Se',
+      '{"a": "\\x"}',
+      "no JSON 'at' \"all",
+      '"',
+      "1 2",
+      '"a" "b"',
+      "[1 [2]]",
+      "nul l",
+      "a b",
+    ]) {
       expect(spread(text)).toBe(text);
     }
   });

@@ -69,13 +69,12 @@ class Approvals:
         self._failed = failed
         self._questions: dict[str, _Question] = {}
 
-    async def decide(self, call_id: str, call: Call, arguments: str, tools: Tools) -> Denied | None:
+    async def decide(self, call_id: str, call: Call, tools: Tools) -> Denied | None:
         """Ask, if that is to be; None: it may be made.
 
         Args:
             call_id: by which it is answered.
             call: which.
-            arguments: JSON, as they were checked.
             tools: whose it is.
         """
         if not call.asks:
@@ -92,14 +91,14 @@ class Approvals:
             "tool.asked",
             call_id=call_id,
             name=call.name,
-            arguments=arguments,
+            arguments=call.arguments,
             of="callback" if is_function else "page",
             timeout_s=timeout_s,
             unix_ms=now_ms,
             until_unix_ms=now_ms + timeout_s * 1000,
         )
         asking = (
-            loop().create_task(self._ask_function(rules.approve, call.name, arguments, question))
+            loop().create_task(self._ask_function(rules.approve, call.name, call.arguments, question))
             if is_function
             else None
         )

@@ -223,7 +223,7 @@ class Calls:
             # The user has gone on talking: nothing more is asked about it.
             denied = self._approvals.deny(run.call_id, call.name, "interruption")
         else:
-            denied = await self._approvals.decide(run.call_id, call, call.arguments, tools)
+            denied = await self._approvals.decide(run.call_id, call, tools)
         if denied is None:
             return None
         if denied.by in {"interruption", "end"}:
