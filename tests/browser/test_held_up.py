@@ -47,6 +47,22 @@ def test_a_kernel_that_stands_still_is_said_and_gets_all_that_was_said(open_a_no
     notebook.wait_for(LATE)
 
 
+def test_what_a_page_had_kept_when_it_was_left_is_a_row(open_a_notebook: OpenNotebook) -> None:
+    notebook = begin(open_a_notebook)
+    pid = notebook.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        expect(notebook.widget().get_by_test_id("gip-hint")).to_contain_text("kept here")
+        notebook.page.wait_for_timeout(2000)
+        notebook.page.evaluate("() => window.dispatchEvent(new PageTransitionEvent('pagehide'))")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    notebook.wait_for(f"{GAPS} == 1")
+    # More than two seconds are never on their way to a kernel that takes nothing.
+    gap = "w.session.events[w.session.events.type == 'local.mic.gap'].payload.iloc[0]"
+    assert notebook.kernel(f"{gap}['missing_ms']") > 1000
+
+
 def test_a_connection_to_the_server_that_breaks_loses_neither_sound_nor_words(
     open_a_notebook: OpenNotebook,
 ) -> None:
