@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.tools.reading.growth import MOST_CELLS, check_fits
+from gip_nb.tools.reading.growth import MOST_CELLS, check_fits, check_repeated, repeats
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Refused, kind_of
+from gip_nb.tools.reading.sizes import holds_objects, text_bytes
 
 if TYPE_CHECKING:
     from gip_nb.tools.reading.asked import Asked
@@ -30,9 +31,9 @@ __all__ = [
 
 def observed(asked: Asked) -> None:
     """Categories that do not occur would be crossed with each other."""
-    if asked.kwargs.get("observed", True) is not True:
+    if asked.named.get("observed", True) is not True:
         raise Refused(f"{asked.name}(): only observed=True is read")
-    asked.kwargs["observed"] = True
+    asked.named["observed"] = True
 
 
 def unstacked(asked: Asked) -> None:
@@ -97,7 +98,7 @@ def pivoted(asked: Asked) -> None:
 
 def merged_with(asked: Asked) -> None:
     """As `merged`, of the method."""
-    merged(asked.of, asked.get("right"), asked.arguments)
+    merged(asked.of, asked.get("right"), asked.named)
 
 
 def merged(left: Any, right: Any, options: dict[str, Any]) -> None:
@@ -112,9 +113,10 @@ def merged(left: Any, right: Any, options: dict[str, Any]) -> None:
         right = right.to_frame()
     columns = left.shape[1] + right.shape[1]
     rows = len(left) * len(right)
-    if rows * columns <= MOST_CELLS:
+    if rows * columns <= MOST_CELLS and not any(map(holds_objects, (left, right))):
         return
     on = options.get("on")
+    once: list[Any] = []
     if options.get("how") != "cross":
         common = [name for name in left.columns if name in right.columns]
         for side, by, by_index in (
@@ -124,7 +126,11 @@ def merged(left: Any, right: Any, options: dict[str, Any]) -> None:
             keys = by if by is not None else common
             if side.index.is_unique if by_index else not side.duplicated(subset=keys).any():
                 rows = len(left) + len(right)
+                once.append(side)
     check_fits(rows * columns, left, right, advice="both sides repeat their keys; drop the duplicates of one")
+    for side, other in ((left, right), (right, left)):
+        if not any(one is other for one in once):
+            check_repeated(side, rows)
 
 
 def joined(asked: Asked) -> None:
@@ -137,6 +143,10 @@ def joined(asked: Asked) -> None:
     if asked.get("how") == "cross" or not unique:
         rows = len(asked.of) * len(other)
     check_fits(rows * (asked.of.shape[1] + other.size // max(1, len(other))), asked.of, other)
+    if asked.get("on") is not None or not asked.of.index.is_unique:
+        check_repeated(other, rows)
+    if not other.index.is_unique or asked.get("how") == "cross":
+        check_repeated(asked.of, rows)
 
 
 def concatenated(parts: Any, axis: object) -> None:
@@ -161,6 +171,8 @@ def concatenated(parts: Any, axis: object) -> None:
             1 if all(one.is_unique for one in joined) else len(joined[0])
         )
     check_fits(labels * sum(frame.shape[1 if across else 0] for frame in frames), *frames)
+    texts = [text_bytes(frame) for frame in frames]
+    check_fits(sum(texts) / 8 - 2 * max(texts) / 8, advice="the texts are long")
 
 
 def exploded(asked: Asked) -> None:
@@ -171,6 +183,8 @@ def exploded(asked: Asked) -> None:
         cells = asked.of if asked.kind is Kind.SERIES else asked.of[name]
         rows = sum(len(one) if kind_of(one) in CONTAINERS | FLAT else 1 for one in cells)
         check_fits(rows * (asked.of.shape[1] if asked.kind is Kind.FRAME else 1), asked.of)
+        if rows > len(asked.of):
+            check_repeated(asked.of, rows)
 
 
 def reindexed(asked: Asked) -> None:
@@ -178,7 +192,10 @@ def reindexed(asked: Asked) -> None:
     high, wide = len(asked.of), asked.of.shape[1] if asked.kind is Kind.FRAME else 1
     for name in ("labels", "index"):
         labels = asked.get(name)
-        high = max(high, len(labels)) if kind_of(labels) in CONTAINERS | FLAT else high
+        if kind_of(labels) in CONTAINERS | FLAT:
+            high = max(high, len(labels))
+            if repeats(labels):
+                check_repeated(asked.of, len(labels))
     labels = asked.get("columns")
     wide = max(wide, len(labels)) if kind_of(labels) in CONTAINERS | FLAT else wide
     check_fits(high * wide, asked.of)
@@ -222,4 +239,9 @@ def resampled(asked: Asked) -> None:
 def melted(asked: Asked) -> None:
     """A row for each cell."""
     kept = asked.get("id_vars")
-    check_fits(asked.of.size * (2 + (len(kept) if kind_of(kept) in CONTAINERS else 1)), asked.of)
+    columns = len(kept) if kind_of(kept) in CONTAINERS | FLAT else 1
+    check_fits(asked.of.size * (2 + columns), asked.of)
+    melted_down = asked.get("value_vars")
+    wide = len(melted_down) if kind_of(melted_down) in CONTAINERS | FLAT else asked.of.shape[1]
+    if kept is not None:
+        check_repeated(asked.of[kept], len(asked.of) * wide)

@@ -93,7 +93,7 @@ def _short(value: Any, depth: int = 2) -> str:  # noqa: PLR0911 - a form for eac
         return str(value)[:_VALUE_CHARACTERS]
     if kind is Kind.DICT and depth:
         items = [
-            f"{_short(key, 0)}: {_short(inner, depth - 1) if not _is_secret_key(key) else HIDDEN}"
+            f"{_short(key, 0)}: {_short(inner, depth - 1) if not is_secret_name(key) else HIDDEN}"
             for key, inner in _first(value.items())
         ]
         return "{" + ", ".join(items) + (", …}" if len(value) > _SHOWN_ITEMS else "}")
@@ -101,10 +101,6 @@ def _short(value: Any, depth: int = 2) -> str:  # noqa: PLR0911 - a form for eac
         inner = ", ".join(_short(one, depth - 1) for one in _first(value))
         return f"[{inner}{', …' if len(value) > _SHOWN_ITEMS else ''}]"
     return f"<{shown_type(value)}>"
-
-
-def _is_secret_key(key: object) -> bool:
-    return type(key) is str and is_secret_name(key)
 
 
 def _first(items: Any) -> list[Any]:
