@@ -88,7 +88,7 @@ def _signature(of: Hashable, name: str) -> inspect.Signature | None:
     if found is not None and {one.name for one in list(found.parameters.values())[1:]} == {"args", "kwargs"}:
         import pandas as pd
 
-        behind = (pd.arrays.DatetimeArray, pd.arrays.TimedeltaArray, pd.arrays.PeriodArray)
+        behind = (pd.arrays.DatetimeArray, pd.arrays.TimedeltaArray, pd.arrays.PeriodArray, pd.DataFrame)
         found = next(filter(None, (_told(one, name) for one in behind)), None)
     return found
 

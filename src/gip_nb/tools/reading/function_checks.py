@@ -181,6 +181,8 @@ def _second_is_bins(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         check_bins(one)
         if one is not None and kind_of(one) is not Kind.NUMBER and kind_of(one) not in CONTAINERS | FLAT:
             raise Refused("bins is a number or a list")
+    if longest_text(kwargs.get("labels")) > _MOST_FILLED:
+        raise Refused(f"a label has {_MOST_FILLED} characters at the most")
     precision = kwargs.get("precision", 3)
     if type(precision) is not int or not 0 <= precision <= _MOST_PRECISION:
         raise Refused(f"precision is a whole number from 0 to {_MOST_PRECISION}")
@@ -213,6 +215,9 @@ def _concat(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if not args:
         raise Refused("concat: a list of DataFrames or Series")
     concatenated(args[0], kwargs.get("axis", 0))
+    keys = list(args[0]) if type(args[0]) is dict else kwargs.get("keys")
+    if longest_text(keys) > _MOST_FILLED:  # it stands in each row
+        raise Refused(f"a key has {_MOST_FILLED} characters at the most")
 
 
 def _merge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -268,6 +273,9 @@ def _table(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         n for n, one in zip(lengths, columns, strict=True) if type(one) is dict and type(data) is not dict
     )
     check_fits(max(rows, labelled) * max(1, len(columns), wide) + keys * len(columns))
+    # A single text stands in each row.
+    single_texts = [one for one in (data, *columns) if kind_of(one) is Kind.TEXT]
+    check_fits(max(rows, labelled) * sum(map(len, single_texts)) / 8, advice="that text is too long")
     if any(kind_of(one) in {Kind.ITERATOR, Kind.VIEW} for one in columns):
         raise Refused("a table is made of lists; make a list of it")
 

@@ -69,8 +69,9 @@ def check_repeated(flat: Any, rows: float) -> None:
         Refused: they are not.
     """
     check_fits(rows * max(1, flat.size // max(1, len(flat))), flat)
-    if rows > _FEW_ROWS and holds_objects(flat):
-        texts = rows * longest_text(flat) / 8
+    if rows > _FEW_ROWS:
+        index = longest_text(flat.index) if kind_of(flat) in {Kind.FRAME, Kind.SERIES} else 0
+        texts = rows * max(longest_text(flat), index) / 8
         if texts > max(MOST_CELLS, characters_of(flat) / 4):
             raise Refused(
                 f"that would repeat long texts, {texts:,.0f} cells of them: choose the other columns first"

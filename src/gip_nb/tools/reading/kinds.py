@@ -30,6 +30,7 @@ __all__ = [
     "kind_of",
     "kind_of_type",
     "plain",
+    "shown_dtype",
     "shown_type",
 ]
 
@@ -208,6 +209,11 @@ def plain(value: Any) -> Any:
     if kind is Kind.TEXT:
         return str(value)
     return bytes(value) if kind is Kind.BYTES else value
+
+
+def shown_dtype(dtype: Any) -> str:
+    """A dtype as text; of one that is not numpy's or pandas' own, which has code of its own, its class."""
+    return str(dtype) if kind_of(dtype) is Kind.DTYPE else shown_type(dtype)
 
 
 def shown_type(value: object) -> str:

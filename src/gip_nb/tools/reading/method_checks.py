@@ -18,7 +18,7 @@ from gip_nb.tools.reading.growth import (
     no_tables_in,
     no_tables_in_cells,
 )
-from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Refused, kind_of, plain
+from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Reader, Refused, kind_of, plain
 from gip_nb.tools.reading.parameters import check_parameters
 from gip_nb.tools.reading.patterns import check_pattern
 from gip_nb.tools.reading.plain_checks import check_plain
@@ -311,6 +311,39 @@ def _cast(asked: Asked) -> None:
         raise Refused("astype(): an array becomes numbers only")
 
 
+def _cast_to_texts(asked: Asked) -> None:
+    """A category's text has one copy, until each cell has its own."""
+    _cast(asked)
+    if asked.kind in {Kind.FRAME, Kind.SERIES, Kind.INDEX}:
+        columns = (
+            [asked.of.iloc[:, n] for n in range(asked.of.shape[1])]
+            if asked.kind is Kind.FRAME
+            else [asked.of]
+        )
+        for column in columns:
+            if getattr(column.dtype, "categories", None) is not None:
+                check_fits(len(column) * longest_text(column) / 8, asked.of, advice="its texts are long")
+
+
+def _spread(asked: Asked) -> None:
+    """What a function makes for a group or a table stands in each of its rows."""
+    whole = getattr(asked.of, "obj", asked.of)
+    for given in (asked.named, asked.more):
+        for name, function in given.items():
+            if type(function) is Reader:
+                given[name] = Reader(function.__name__, _few_characters(function, len(whole)))
+
+
+def _few_characters(function: Reader, rows: int) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        made = function(*args, **kwargs)
+        if kind_of(made) is Kind.TEXT:
+            check_fits(rows * len(made) / 8, advice="that text is too long to be put into each cell")
+        return made
+
+    return run
+
+
 def _numbers_wide(asked: Asked) -> None:
     """`shift` makes a column for each of several numbers."""
     periods = asked.get("periods")
@@ -342,6 +375,7 @@ def _described(asked: Asked) -> None:
 
 def _stacked(asked: Asked) -> None:
     """A row for each label of each level that columns have."""
+    check_fits(asked.of.size * longest_text(asked.of.columns) / 8, asked.of)
     levels = getattr(asked.of.columns, "levels", None)
     if levels is not None:
         check_fits(len(asked.of) * prod(len(level) for level in levels), asked.of)
@@ -393,5 +427,7 @@ _CHECKS: dict[tuple[Kind | None, str], Callable[[Asked], None]] = {
     (Kind.TEXT_ACCESSOR, "cat"): concatenated_texts,
     (Kind.TEXT, "join"): text_joined,
     (Kind.TEXT, "replace"): text_replaced,
-    (None, "astype"): _cast,
+    (None, "astype"): _cast_to_texts,
+    (None, "assign"): _spread,
+    (None, "transform"): _spread,
 }

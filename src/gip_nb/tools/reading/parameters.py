@@ -123,7 +123,7 @@ _RULES: dict[str, Callable[[Any], Any]] = {
     "na_action": one_of("ignore"),
     "orient": one_of("dict list series split tight records index"),
     "convention": one_of("start end s e"),
-    "result_type": one_of("expand reduce broadcast"),
+    "result_type": one_of("expand reduce"),
     "by_row": one_of("compat", or_false=True),
     "form": one_of("NFC NFKC NFD NFKD"),
     "timespec": one_of("auto hours minutes seconds milliseconds microseconds nanoseconds"),

@@ -1,4 +1,4 @@
-"""What an expression came to, as something to show: data, not too long, and nothing that looks like a secret."""
+"""What an expression came to, as something to show: data, not too long, and no secret by its form."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shown(value: Any) -> Any:
 
 
 def _shows_secret(value: Any) -> bool:
-    """Whether one of the first or last rows, or a label, looks like a secret: more is not shown to the model."""
+    """Whether a label, or one of the first or last rows, looks like a secret: more is not shown."""
     kind = kind_of(value)
     if kind is Kind.FRAME:
         rows = max(_FEW_ROWS, min(_MOST_ROWS, _CELLS_SEARCHED // max(1, value.shape[1])))

@@ -30,6 +30,7 @@ __all__ = [
     "check_exponent",
     "holds_objects",
     "holds_secret",
+    "is_known_dtype",
     "longest_text",
     "readable_columns",
     "size_of",
@@ -138,6 +139,7 @@ def check_entering(name: str, value: object) -> None:
 
 def _walk(value: Any, *, entering: bool) -> int:  # noqa: C901, PLR0912 - one loop over all kinds
     size = items = 0
+    numbers: set[int] = set()  # lists of them, which may be met again and again
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -160,8 +162,9 @@ def _walk(value: Any, *, entering: bool) -> int:  # noqa: C901, PLR0912 - one lo
         elif type(one) is range:
             size += _few_numbers(one)
         elif kind in CONTAINERS:
-            if set(map(type, one)) <= _NUMBERS:
+            if id(one) in numbers or set(map(type, one)) <= _NUMBERS:
                 size += len(one)
+                numbers.add(id(one))
             else:
                 waiting.extend(one)
         elif kind in SCALARS or kind is Kind.DTYPE or (kind in _MADE and not entering):
@@ -202,7 +205,7 @@ def _check_labels(flat: Any) -> None:
 
 
 def _textual(dtype: Any) -> bool:
-    return getattr(dtype, "kind", "O") == "O"
+    return kind_of(dtype) is not Kind.DTYPE or getattr(dtype, "kind", "O") == "O"
 
 
 def _cells_to_check(flat: Any) -> list[Any]:  # noqa: PLR0911 - a way for each kind
@@ -218,7 +221,7 @@ def _cells_to_check(flat: Any) -> list[Any]:  # noqa: PLR0911 - a way for each k
         return [*flat.names, *(parts if parts is not None else [flat.array])]
     if _plain(flat.dtype):
         return []
-    if not _known(flat.dtype):
+    if not is_known_dtype(flat.dtype):
         raise Refused(f"has the dtype {shown_type(flat.dtype)}, which is not read")
     categories = getattr(flat, "categories", None)  # of a Categorical
     if categories is not None:
@@ -235,10 +238,10 @@ def _cells_to_check(flat: Any) -> list[Any]:  # noqa: PLR0911 - a way for each k
 def _plain(dtype: Any) -> bool:
     """Whether cells of a dtype are numbers, times or texts and nothing else."""
     name = type(dtype).__name__
-    return getattr(dtype, "kind", "O") in "biufcmMU" and name != "CategoricalDtype" and _known(dtype)
+    return is_known_dtype(dtype) and name != "CategoricalDtype" and getattr(dtype, "kind", "O") in "biufcmMU"
 
 
-def _known(dtype: Any) -> bool:
+def is_known_dtype(dtype: Any) -> bool:
     """Whether cells of a dtype are looked at here, or can be nothing but data."""
     if kind_of(dtype) is not Kind.DTYPE or getattr(dtype, "kind", "O") == "V":
         return False
@@ -305,7 +308,8 @@ def longest_text(value: Any) -> int:
     if kind is Kind.FRAME:
         return max((longest_text(value.iloc[:, n]) for n in range(value.shape[1])), default=0)
     if kind in FLAT:
-        return _longest_cell(value)
+        levels = getattr(value, "levels", None)
+        return max(map(longest_text, levels), default=0) if levels is not None else _longest_cell(value)
     if kind in CONTAINERS and type(value) is not range:
         parts = (*value, *value.values()) if kind is Kind.DICT else value
         return max((longest_text(one) for one in parts), default=0)

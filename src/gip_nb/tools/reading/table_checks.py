@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gip_nb.tools.reading.growth import MOST_CELLS, check_fits, check_repeated, repeats
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Refused, kind_of
-from gip_nb.tools.reading.sizes import holds_objects, text_bytes
+from gip_nb.tools.reading.sizes import holds_objects, longest_text, text_bytes
 
 if TYPE_CHECKING:
     from gip_nb.tools.reading.asked import Asked
@@ -243,5 +243,6 @@ def melted(asked: Asked) -> None:
     check_fits(asked.of.size * (2 + columns), asked.of)
     melted_down = asked.get("value_vars")
     wide = len(melted_down) if kind_of(melted_down) in CONTAINERS | FLAT else asked.of.shape[1]
+    check_fits(len(asked.of) * wide * longest_text(asked.of.columns) / 8, asked.of)
     if kept is not None:
         check_repeated(asked.of[kept], len(asked.of) * wide)
