@@ -156,10 +156,6 @@ def _check_long_texts(asked: Asked) -> None:
     """A text that is filled in stands in each cell; each has its own copy of it."""
     if asked.kind not in _PANDAS | {Kind.TEXT_ACCESSOR, Kind.ARRAY}:
         return
-    whole = getattr(asked.of, "obj", asked.of)
-    cells = whole.size if kind_of(whole) in FLAT else 1
-    if asked.kind is Kind.TEXT_ACCESSOR:
-        cells = rows_of(asked.of)
     for value in (*asked.args, *asked.named.values(), *asked.more.values()):
         if kind_of(value) in FLAT and asked.name not in _FILLING:
             continue  # row by row, or looked at on its own
@@ -167,7 +163,14 @@ def _check_long_texts(asked: Asked) -> None:
         if longest > _MOST_TEXT and asked.kind is not Kind.TEXT_ACCESSOR:
             raise Refused(f"{asked.name}(): a text of at most {_MOST_TEXT:,} characters")
         if longest > _LONG_TEXT:
-            check_fits(cells * longest / 8, advice="that text is too long to be put into each cell")
+            check_fits(_cells(asked) * longest / 8, advice="that text is too long to be put into each cell")
+
+
+def _cells(asked: Asked) -> int:
+    if asked.kind is Kind.TEXT_ACCESSOR:
+        return rows_of(asked.of)
+    whole = getattr(asked.of, "obj", asked.of)
+    return int(whole.size) if kind_of(whole) in FLAT else 1
 
 
 def _check_operands(asked: Asked) -> None:

@@ -235,7 +235,15 @@ def test_a_subclass_is_no_data() -> None:
     class Text(str):
         __slots__ = ()
 
-    for value in (Frame({"a": [1]}), Text("a"), [Text("a")], pd.Series([Text("a")], dtype=object)):
+    named_so = type("DataFrame", (), {"__module__": "pandas"})
+
+    for value in (
+        named_so(),
+        Frame({"a": [1]}),
+        Text("a"),
+        [Text("a")],
+        pd.Series([Text("a")], dtype=object),
+    ):
         with pytest.raises(Refused):
             read("value", {"value": value})
 
