@@ -7,7 +7,6 @@ is on none of them is refused. There is no assignment, so what an expression mak
 from __future__ import annotations
 
 import decimal
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.tools.reading.allowed import METHODS, PROPERTIES
@@ -38,6 +37,7 @@ from gip_nb.tools.reading.kinds import (
     shown_type,
 )
 from gip_nb.tools.reading.method_checks import check_method
+from gip_nb.tools.reading.near import near
 from gip_nb.tools.reading.operators import BINARY, COMPARED, UNARY
 from gip_nb.tools.reading.policy import compiled
 from gip_nb.tools.reading.python_functions import BUILTINS, run_builtin
@@ -58,6 +58,8 @@ __all__ = ["evaluate"]
 
 _MOST_STEPS = 2_000_000
 _MOST_DEEP = 40
+# pandas goes along columns in Python.
+_MOST_COLUMNS = 10_000
 _MOST_HUGE_INTS = 1_000
 # All that an expression makes on its way, in multiples of what it may make at once.
 _MOST_IN_ALL = 5
@@ -120,8 +122,9 @@ def evaluate(
         name = error.name or ""
         if name in unread:
             raise Refused(unread[name]) from None
-        near = difflib.get_close_matches(name, [*_readable_names(variables), *BUILTINS, *ROOMS], 3)
-        raise Refused(f"there is no {name!r}" + (f"; there is {', '.join(near)}" if near else "")) from None
+        alike = near(name, [*_readable_names(variables), *BUILTINS, *ROOMS])
+        told = f"; there is {', '.join(alike)}" if alike else ""
+        raise Refused(f"there is no {name[:_TOLD_CHARACTERS]!r}{told}") from None
     except KeyError as error:
         raise Refused(f"no such label or key: {without_secrets(str(error))[:_TOLD_CHARACTERS]}") from None
     except RecursionError:
@@ -145,6 +148,7 @@ class _Evaluation:
         self._deep = 0
         self._cells = 0
         self._huge_ints = 0
+        self._most_columns = _MOST_COLUMNS
         self._most_cells = _MOST_IN_ALL * MOST_CELLS
         # Columns that hold what is no data, or secrets.
         self._left_out: set[str] = set()
@@ -189,6 +193,7 @@ class _Evaluation:
             value = type(value)(value, copy=False)
             value.attrs = {}
         if kind is Kind.FRAME:
+            self._most_columns = max(self._most_columns, value.shape[1])
             readable = without_secret_columns(readable_columns(value))
             self._left_out.update(map(str, set(value.columns) - set(readable.columns)))
             value = readable
@@ -237,6 +242,8 @@ class _Evaluation:
             if len(value) >= _REMEMBERED_FROM:
                 self._known[id(value)] = value
             return size
+        if kind is Kind.FRAME and value.shape[1] > self._most_columns:
+            raise Refused(f"a table of {value.shape[1]:,} columns, of {self._most_columns:,} at the most")
         return size_of(value) if kind in DATA else 1
 
     def _admitted(self, value: Any) -> Any:
@@ -272,8 +279,8 @@ class _Evaluation:
             raise Refused(f"the column {name} is not read: it holds objects that are no data, or secrets")
         labels = [str(one) for one in list(_labels(value))[:_LABELS_TOLD]] if kind is Kind.FRAME else []
         known = [*METHODS.get(kind, ()), *PROPERTIES.get(kind, ()), *labels]
-        near = difflib.get_close_matches(name, known, 4)
-        hint = _INSTEAD.get(name) or (f"near it are {', '.join(near)}" if near else "")
+        alike = near(name, known, 4)
+        hint = _INSTEAD.get(name) or (f"near it are {', '.join(alike)}" if alike else "")
         raise Refused(f".{name} of {kind.value} is not read" + (f"; {hint}" if hint else ""))
 
     def _method(self, value: Any, name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:

@@ -11,7 +11,7 @@ from gip_nb.tools.reading.growth import check_aligned, check_fits, check_repeate
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Refused, kind_of
 from gip_nb.tools.reading.method_checks import check_bins
 from gip_nb.tools.reading.sizes import holds_objects, longest_text, size_of
-from gip_nb.tools.reading.table_checks import concatenated, crossed, merged, spread_in_time
+from gip_nb.tools.reading.table_checks import check_margins, concatenated, crossed, merged, spread_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,10 +226,12 @@ def _merge(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     merged(args[0], args[1], kwargs)
 
 
-def _crosstab(args: tuple[Any, ...], _: dict[str, Any]) -> None:
+def _crosstab(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if len(args) != 2:  # noqa: PLR2004 - rows and columns
         raise Refused("pd.crosstab(rows, columns)")
     crossed(None, args[0], args[1])
+    if kwargs.get("margins"):
+        check_margins(None, args[1])
 
 
 def _date_range(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

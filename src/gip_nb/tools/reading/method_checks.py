@@ -249,6 +249,8 @@ def check_bins(bins: object) -> None:
     """
     if kind_of(bins) is Kind.NUMBER and not _within(bins, _MOST_BINS):
         raise Refused(f"at most {_MOST_BINS:,} bins")
+    if kind_of(bins) in CONTAINERS | FLAT and len(bins) > _MOST_BINS:  # type: ignore[arg-type]  # it has a length
+        raise Refused(f"at most {_MOST_BINS:,} edges of bins")
 
 
 def _bins(asked: Asked) -> None:
@@ -367,6 +369,18 @@ def _taken(asked: Asked) -> None:
         check_repeated(asked.of, len(indices))
 
 
+def _described_columns(asked: Asked) -> None:
+    if asked.kind is Kind.FRAME and asked.of.shape[1] > _MOST_GROUPS_DESCRIBED:
+        raise Refused(f"describe() of {_MOST_GROUPS_DESCRIBED:,} columns at the most: choose some")
+
+
+def _started(asked: Asked) -> None:
+    """Each text may be looked for in each row."""
+    wanted = asked.get("pat")
+    if kind_of(wanted) is Kind.TUPLE:
+        check_work(rows_of(asked.of) * len(wanted), "fewer texts to look for")
+
+
 def _described(asked: Asked) -> None:
     """Group by group, in Python: each takes a millisecond and more."""
     groups = asked.of.ngroups * (len(asked.of.obj.columns) if kind_of(asked.of.obj) is Kind.FRAME else 1)
@@ -425,6 +439,9 @@ _CHECKS: dict[tuple[Kind | None, str], Callable[[Asked], None]] = {
     **{(kind, "get"): _got for kind in (Kind.FRAME, Kind.SERIES)},
     **{(kind, "take"): _taken for kind in (Kind.FRAME, Kind.SERIES)},
     (Kind.FRAME, "stack"): _stacked,
+    (Kind.FRAME, "describe"): _described_columns,
+    (Kind.TEXT_ACCESSOR, "startswith"): _started,
+    (Kind.TEXT_ACCESSOR, "endswith"): _started,
     **{(Kind.GROUPS, name): _described for name in ("describe", "unique", "ohlc", "value_counts")},
     (None, "melt"): melted,
     (Kind.TEXT_ACCESSOR, "cat"): concatenated_texts,

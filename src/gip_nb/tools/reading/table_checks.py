@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gip_nb.tools.reading.asked import Asked
 
 __all__ = [
+    "check_margins",
     "concatenated",
     "crossed",
     "exploded",
@@ -27,6 +28,8 @@ __all__ = [
     "spread_in_time",
     "unstacked",
 ]
+
+_MOST_MARGINS = 1_000
 
 
 def observed(asked: Asked) -> None:
@@ -80,6 +83,16 @@ def _distinct(frame: Any, keys: Any) -> int:
     return len(frame) if frame is not None else MOST_CELLS
 
 
+def check_margins(frame: Any, columns: Any) -> None:
+    """See that margins are few: pandas computes them column by column.
+
+    Raises:
+        Refused: they are not.
+    """
+    if _distinct(frame, columns) > _MOST_MARGINS:
+        raise Refused(f"margins= of {_MOST_MARGINS:,} columns at the most")
+
+
 def pivoted(asked: Asked) -> None:
     """A row for each key by a column for each key."""
     if asked.name == "pivot_table":
@@ -87,6 +100,8 @@ def pivoted(asked: Asked) -> None:
     values = asked.get("values")
     tables = len(values) if kind_of(values) in CONTAINERS else 1 if values is not None else asked.of.shape[1]
     rows = asked.get("index")
+    if asked.get("margins"):
+        check_margins(asked.of, asked.get("columns"))
     crossed(
         asked.of,
         rows if rows is not None or asked.name == "pivot_table" else asked.of.index,
