@@ -137,3 +137,23 @@ export function heardLength({ text, heard_ms, audio_ms }) {
   const after = text.charCodeAt(exact);
   return after >= 0xdc00 && after <= 0xdfff ? exact + 1 : exact;
 }
+
+/** Among so many of the newest items a call is looked for that is under way. */
+const NEWEST = 50;
+/** @type {readonly string[]} where a call is that is under way, what wants the user first */
+const UNDER_WAY = ["asked", "waiting", "running"];
+
+/**
+ * @param {Conversation} conversation
+ * @returns {ItemView | null} the call that the talk waits for: one that the user is asked about before one that runs
+ */
+export function awaitedCall({ items, order }) {
+  /** @type {ItemView | null} */
+  let found = null;
+  for (const item_id of order.slice(-NEWEST)) {
+    const item = items.get(item_id);
+    const rank = UNDER_WAY.indexOf(item?.call?.state ?? "");
+    if (item && rank >= 0 && (!found || rank < UNDER_WAY.indexOf(found.call?.state ?? ""))) found = item;
+  }
+  return found;
+}

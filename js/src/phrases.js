@@ -1,5 +1,6 @@
 // The state in words: what is going on, and what helps now.
 
+import { awaitedCall } from "./items.js";
 import { isByHand, isElsewhere, isHeldUp, isHere, isLive, phaseOf } from "./store.js";
 
 /** @typedef {import("./store.js").State} State */
@@ -33,6 +34,7 @@ export function labelOf(state) {
   if (phase === "listening" && state.local.microphone === "asking") return "Waiting for the microphone";
   if (isDeaf(state)) return "Connected";
   if (phase === "listening" && isByHand(state)) return "Hold to talk";
+  if (phase === "thinking" && awaitedCall(state.conversation)?.call?.state === "asked") return "Asking you";
   return LABELS[phase];
 }
 
@@ -131,7 +133,7 @@ function hintOfPhase(state, phase, keys) {
     case "hearing":
       return "Pause when you are done.";
     case "thinking":
-      return keys ? "On its way. `Esc` stops it." : "The answer is on its way.";
+      return callHint(state) ?? (keys ? "On its way. `Esc` stops it." : "The answer is on its way.");
     case "speaking":
       if (isSilent(state)) return keys ? "Press `Esc` to interrupt." : "Press to interrupt.";
       return keys ? "Speak over it, or press `Esc`." : "Speak over it or press to interrupt.";
@@ -145,6 +147,24 @@ function hintOfPhase(state, phase, keys) {
     default:
       return keys ? "Press `Space` to try again." : "Press to try again.";
   }
+}
+
+/** So much of a function's name is said in a hint. */
+const NAME_CHARACTERS = 32;
+
+/**
+ * @param {State} state
+ * @returns {string | null} which function the answer waits for, and why
+ */
+function callHint({ conversation }) {
+  const item = awaitedCall(conversation);
+  if (!item) return null;
+  // Backticks would make a key of it.
+  const whole = (item.name ?? "a function").replaceAll("`", "");
+  const name = whole.length > NAME_CHARACTERS ? `${whole.slice(0, NAME_CHARACTERS)}…` : whole;
+  if (item.call?.state === "asked") return `May ${name} run? Answer in the conversation.`;
+  if (item.call?.state === "waiting") return `${name} waits for the cell that runs.`;
+  return `${name} runs.`;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { fromSnapshot } from "../src/items.js";
 import {
   callText,
   clockText,
@@ -13,7 +14,7 @@ import {
   talkButtonOf,
 } from "../src/phrases.js";
 import { INITIAL } from "../src/store.js";
-import { talk } from "./views-of.js";
+import { item, talk } from "./views-of.js";
 
 /**
  * @param {Partial<import("../src/messages.js").TalkState>} [said]
@@ -59,6 +60,37 @@ test.each([
   ["speaking", "interrupt"],
 ])("a press while %s: %s", (phase, action) => {
   expect(talkButtonOf(state({ state: /** @type {any} */ (phase) })).action).toBe(action);
+});
+
+describe("a call that the answer waits for", () => {
+  const CALL = { state: "running", since_ms: 0, until_ms: null, traceback: null };
+  /** @param {Record<string, import("../src/messages.js").CallView["state"]>} calls by name, in order */
+  const waiting = (calls) => {
+    const items = Object.entries(calls).map(([name, where]) =>
+      item(`item_${name}`, { type: "function_call", name, call: { ...CALL, state: where } }),
+    );
+    return { ...state({ state: "thinking" }), conversation: fromSnapshot(items) };
+  };
+
+  test("is named, and whoever is asked about one is told first", () => {
+    expect(hintOf(waiting({ look: "done" }))).toBe("The answer is on its way.");
+    expect(hintOf(waiting({ look: "running" }))).toBe("look runs.");
+    expect(hintOf(waiting({ look: "waiting" }))).toContain("waits for the cell");
+    const asked = waiting({ look: "running", drop: "asked", see: "running" });
+    expect(labelOf(asked)).toBe("Asking you");
+    expect(hintOf(asked)).toContain("May drop run?");
+  });
+
+  test("has a name that is made no key of, and not too long a one", () => {
+    const hint = hintOf(waiting({ ["`K`".repeat(50)]: "running" }));
+    expect(hint).not.toContain("`");
+    expect(hint.length).toBeLessThan(50);
+  });
+
+  test("is not told while somebody speaks", () => {
+    const spoken = { ...waiting({ look: "asked" }), talk: talk({ state: "hearing" }) };
+    expect(labelOf(spoken)).not.toBe("Asking you");
+  });
 });
 
 describe("no microphone", () => {
