@@ -11,7 +11,14 @@ from gip_nb.tools.reading.growth import check_aligned, check_fits, check_repeate
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Refused, kind_of
 from gip_nb.tools.reading.method_checks import check_bins
 from gip_nb.tools.reading.sizes import holds_objects, longest_text, size_of
-from gip_nb.tools.reading.table_checks import check_margins, concatenated, crossed, merged, spread_in_time
+from gip_nb.tools.reading.table_checks import (
+    check_margins,
+    check_steps,
+    concatenated,
+    crossed,
+    merged,
+    spread_in_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,6 +250,7 @@ def _date_range(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if type(periods) is not int:
             raise Refused("pd.date_range(): periods is an int")
         check_fits(periods)
+        check_steps(kwargs.get("freq"), periods)
         return
     first, last = (
         kwargs.get("start", args[0] if args else None),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_margins",
+    "check_steps",
     "concatenated",
     "crossed",
     "exploded",
@@ -30,6 +31,12 @@ __all__ = [
 ]
 
 _MOST_MARGINS = 1_000
+_MOST_STEPS_IN_PYTHON = 20_000
+_LEAST_DAYS = {
+    **dict.fromkeys(("BusinessHour", "CustomBusinessHour"), 1 / 24),
+    **dict.fromkeys(("BusinessDay", "CustomBusinessDay", "Day"), 1.0),
+    "Week": 7.0,
+}
 
 
 def observed(asked: Asked) -> None:
@@ -232,12 +239,50 @@ def spread_in_time(first: Any, last: Any, rule: Any) -> float:
         raise Refused(f"not a frequency between times: {error}") from None
     if pd.isna(start) or pd.isna(end):
         return 0
-    try:
-        step_s = pd.Timedelta(offset).total_seconds()
-    except (TypeError, ValueError):
-        step_s = 86_400 / 24  # months, weeks, business hours: an hour at the least
     span_s = abs(float((end - start).total_seconds()))
-    return span_s / max(abs(float(step_s)), 1e-9) + 1
+    steps = span_s / max(abs(_step_s(offset)), 1e-9) + 1
+    check_steps(offset, steps)
+    return steps
+
+
+def check_steps(rule: Any, steps: float) -> None:
+    """See that steps that pandas goes one by one, as business hours, are few.
+
+    Raises:
+        Refused: they are not.
+    """
+    from pandas.tseries.frequencies import to_offset
+
+    if rule is None or steps <= _MOST_STEPS_IN_PYTHON:
+        return
+    try:
+        offset = to_offset(rule)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"not a frequency: {error}") from None
+    if _fixed_s(offset) is None:
+        raise Refused(
+            f"{steps:,.0f} steps of {rule}, of {_MOST_STEPS_IN_PYTHON:,} at the most: narrow it down"
+        )
+
+
+def _fixed_s(offset: Any) -> float | None:
+    """The length of a step that is always as long, in seconds."""
+    import pandas as pd
+
+    if type(offset).__name__ == "Day":  # no Timedelta for pandas 3
+        return 86_400.0 * offset.n
+    try:
+        return float(pd.Timedelta(offset).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _step_s(offset: Any) -> float:
+    """The least length of a step, in seconds."""
+    fixed_s = _fixed_s(offset)
+    if fixed_s is not None:
+        return fixed_s
+    return _LEAST_DAYS.get(type(offset).__name__, 14.0) * 86_400  # twice a month
 
 
 def resampled(asked: Asked) -> None:
