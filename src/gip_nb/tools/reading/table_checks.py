@@ -270,7 +270,7 @@ def _fixed_s(offset: Any) -> float | None:
     import pandas as pd
 
     if type(offset).__name__ == "Day":  # no Timedelta for pandas 3
-        return 86_400.0 * offset.n
+        return 86_400.0 * int(offset.n)
     try:
         return float(pd.Timedelta(offset).total_seconds())
     except (TypeError, ValueError):
