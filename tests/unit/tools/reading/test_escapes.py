@@ -111,6 +111,28 @@ def test_of_a_table_with_a_secret_column_the_rest_is_read(odd: dict[str, Any]) -
     assert read("mi.shape", odd) == (1, 1)
 
 
+UNKNOWN = {
+    "df.n.apply('sum', args=(1,))": "args=",
+    "df.n.map(len, engine='x')": "engine=",
+    "df.to_dict(into=1)": "into=",
+    "df.n.rolling(2, win_type='x')": "win_type=",
+    "df.n.rolling(2).mean(engine='x')": "engine=",
+    "df.when.dt.day_name(locale='C')": "locale=",
+    "df.city.str.contains('a', flags=1)": "flags=",
+    "df.convert_dtypes(dtype_backend='x')": "dtype_backend=",
+    "df.n.agg('sum', path_or_buf='x')": "path_or_buf=",
+}
+
+
+@pytest.mark.parametrize("expression", UNKNOWN)
+def test_a_parameter_on_no_list_is_refused_before_pandas_gets_it(
+    expression: str, names: dict[str, Any]
+) -> None:
+    told = refusal(expression, names)
+    assert told is not None
+    assert f"{UNKNOWN[expression]} is not read" in told
+
+
 def test_nothing_that_writes_is_on_a_list() -> None:
     writing = words(
         """
