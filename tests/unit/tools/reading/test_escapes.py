@@ -113,7 +113,6 @@ def test_of_a_table_with_a_secret_column_the_rest_is_read(odd: dict[str, Any]) -
 
 UNKNOWN = {
     "df.n.apply('sum', args=(1,))": "args=",
-    "df.n.map(len, engine='x')": "engine=",
     "df.to_dict(into=1)": "into=",
     "df.n.rolling(2, win_type='x')": "win_type=",
     "df.n.rolling(2).mean(engine='x')": "engine=",
