@@ -5,7 +5,6 @@ They read: what is in `reading` decides what, and changes nothing. This file fin
 
 from __future__ import annotations
 
-import difflib
 import sys
 import time
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from gip_nb.errors import BadSetting, MissingExtra
 from gip_nb.tools.reading.evaluation import evaluate
 from gip_nb.tools.reading.frames import described
 from gip_nb.tools.reading.kinds import Refused
+from gip_nb.tools.reading.near import near
 from gip_nb.tools.reading.secrets import is_secret_name
 from gip_nb.tools.reading.variables import listed, users_variables
 
@@ -87,9 +87,9 @@ class _Notebook:
         """
         variables = self._variables()
         if name not in variables:
-            near = difflib.get_close_matches(name, variables, 3)
+            alike = near(name, variables)
             raise Refused(
-                f"there is no variable {name!r}" + (f"; there is {', '.join(near)}" if near else "")
+                f"there is no variable {name!r}" + (f"; there is {', '.join(alike)}" if alike else "")
             )
         if is_secret_name(name):
             raise Refused(f"{name} is not read: by its name it looks like a secret")

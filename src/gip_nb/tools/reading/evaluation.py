@@ -6,21 +6,21 @@ is on none of them is refused. There is no assignment, so what an expression mak
 
 from __future__ import annotations
 
-import difflib
-import operator
+import decimal
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.tools.reading.allowed import METHODS, PROPERTIES
 from gip_nb.tools.reading.asked import Asked
 from gip_nb.tools.reading.frames import without_secret_columns
 from gip_nb.tools.reading.functions import ROOMS, in_room
+from gip_nb.tools.reading.given import holds_functions
 from gip_nb.tools.reading.growth import (
     MOST_CELLS,
-    MOST_ITEMS,
     check_binary,
     check_fits,
     check_item,
     check_pair,
+    check_read_as_times,
     no_tables_in,
     no_tables_in_cells,
 )
@@ -33,58 +33,38 @@ from gip_nb.tools.reading.kinds import (
     Reader,
     Refused,
     kind_of,
+    plain,
     shown_type,
 )
 from gip_nb.tools.reading.method_checks import check_method
+from gip_nb.tools.reading.near import near
+from gip_nb.tools.reading.operators import BINARY, COMPARED, UNARY
 from gip_nb.tools.reading.policy import compiled
 from gip_nb.tools.reading.python_functions import BUILTINS, run_builtin
-from gip_nb.tools.reading.secrets import is_secret_name, is_secret_text, without_secrets
-from gip_nb.tools.reading.sizes import check_entering, readable_columns, size_of
+from gip_nb.tools.reading.secrets import is_secret_name, without_secrets
+from gip_nb.tools.reading.shown import shown
+from gip_nb.tools.reading.sizes import (
+    HUGE_INT,
+    check_entering,
+    check_exponent,
+    readable_columns,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["evaluate"]
 
-_BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.add,
-    "Sub": operator.sub,
-    "Mult": operator.mul,
-    "Div": operator.truediv,
-    "FloorDiv": operator.floordiv,
-    "Mod": operator.mod,
-    "Pow": operator.pow,
-    "LShift": operator.lshift,
-    "RShift": operator.rshift,
-    "BitOr": operator.or_,
-    "BitXor": operator.xor,
-    "BitAnd": operator.and_,
-}
-_UNARY: dict[str, Callable[[Any], Any]] = {
-    "USub": operator.neg,
-    "UAdd": operator.pos,
-    "Invert": operator.invert,
-}
-_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
-    "Eq": operator.eq,
-    "NotEq": operator.ne,
-    "Lt": operator.lt,
-    "LtE": operator.le,
-    "Gt": operator.gt,
-    "GtE": operator.ge,
-    "Is": operator.is_,
-    "IsNot": operator.is_not,
-    "In": lambda one, whole: one in whole,
-    "NotIn": lambda one, whole: one not in whole,
-}
 _MOST_STEPS = 2_000_000
 _MOST_DEEP = 40
+# pandas goes along columns in Python.
+_MOST_COLUMNS = 10_000
+_MOST_HUGE_INTS = 1_000
 # All that an expression makes on its way, in multiples of what it may make at once.
 _MOST_IN_ALL = 5
 _REMEMBERED_FROM = 1_000
 _TOLD_CHARACTERS = 500
-_ENDS_SEARCHED = 1_000
-_TEXT_SEARCHED = 100_000
 _LABELS_TOLD = 200
 # What a model writes first, and what it can write.
 _INSTEAD = {
@@ -95,6 +75,9 @@ _INSTEAD = {
     "to_string": "give the table itself",
     "info": "describe_dataframe tells that",
 }
+# Methods in which pandas calls a function for what is to stand in its place.
+_CALLED_FIRST = frozenset({"where", "mask"})
+_HOLDING = frozenset({Kind.LAMBDA, Kind.READER, Kind.LIST, Kind.TUPLE, Kind.DICT})
 _GIVEN = DATA | {
     *(Kind.SLICE, Kind.VIEW, Kind.ITERATOR, Kind.LAMBDA, Kind.READER, Kind.DTYPE),
 }
@@ -139,8 +122,9 @@ def evaluate(
         name = error.name or ""
         if name in unread:
             raise Refused(unread[name]) from None
-        near = difflib.get_close_matches(name, [*_readable_names(variables), *BUILTINS, *ROOMS], 3)
-        raise Refused(f"there is no {name!r}" + (f"; there is {', '.join(near)}" if near else "")) from None
+        alike = near(name, [*_readable_names(variables), *BUILTINS, *ROOMS])
+        told = f"; there is {', '.join(alike)}" if alike else ""
+        raise Refused(f"there is no {name[:_TOLD_CHARACTERS]!r}{told}") from None
     except KeyError as error:
         raise Refused(f"no such label or key: {without_secrets(str(error))[:_TOLD_CHARACTERS]}") from None
     except RecursionError:
@@ -163,6 +147,8 @@ class _Evaluation:
         self._steps = 0
         self._deep = 0
         self._cells = 0
+        self._huge_ints = 0
+        self._most_columns = _MOST_COLUMNS
         self._most_cells = _MOST_IN_ALL * MOST_CELLS
         # Columns that hold what is no data, or secrets.
         self._left_out: set[str] = set()
@@ -207,6 +193,7 @@ class _Evaluation:
             value = type(value)(value, copy=False)
             value.attrs = {}
         if kind is Kind.FRAME:
+            self._most_columns = max(self._most_columns, value.shape[1])
             readable = without_secret_columns(readable_columns(value))
             self._left_out.update(map(str, set(value.columns) - set(readable.columns)))
             value = readable
@@ -231,6 +218,7 @@ class _Evaluation:
 
     def _made(self, value: Any) -> Any:
         """What an operation made, which must be of a known kind and within what may be made in all."""
+        value = plain(value)
         self._cells += self._weighed(value)
         if self._cells > self._most_cells:
             raise Refused(f"more than {self._most_cells:,} cells in all; narrow it down")
@@ -240,7 +228,13 @@ class _Evaluation:
         kind = kind_of(value)
         if kind is None and type(value) is not _Room:
             raise Refused(f"{_named(value)} is not read")
-        if kind in CONTAINERS and type(value) is not range:
+        if type(value) is decimal.Decimal:
+            check_exponent(value)
+        if type(value) is int and not -HUGE_INT < value < HUGE_INT:
+            self._huge_ints += 1
+            if self._huge_ints > _MOST_HUGE_INTS:
+                raise Refused(f"more than {_MOST_HUGE_INTS:,} integers beyond {HUGE_INT:.1g}: use floats")
+        if kind in CONTAINERS:
             if id(value) in self._known:
                 return len(value)
             size = size_of(value)
@@ -248,10 +242,13 @@ class _Evaluation:
             if len(value) >= _REMEMBERED_FROM:
                 self._known[id(value)] = value
             return size
+        if kind is Kind.FRAME and value.shape[1] > self._most_columns:
+            raise Refused(f"a table of {value.shape[1]:,} columns, of {self._most_columns:,} at the most")
         return size_of(value) if kind in DATA else 1
 
     def _admitted(self, value: Any) -> Any:
         """What an operation is given."""
+        value = plain(value)
         if kind_of(value) not in _GIVEN:
             raise Refused(f"{_named(value)} is not read here")
         self._weighed(value)
@@ -282,21 +279,30 @@ class _Evaluation:
             raise Refused(f"the column {name} is not read: it holds objects that are no data, or secrets")
         labels = [str(one) for one in list(_labels(value))[:_LABELS_TOLD]] if kind is Kind.FRAME else []
         known = [*METHODS.get(kind, ()), *PROPERTIES.get(kind, ()), *labels]
-        near = difflib.get_close_matches(name, known, 4)
-        hint = _INSTEAD.get(name) or (f"near it are {', '.join(near)}" if near else "")
+        alike = near(name, known, 4)
+        hint = _INSTEAD.get(name) or (f"near it are {', '.join(alike)}" if alike else "")
         raise Refused(f".{name} of {kind.value} is not read" + (f"; {hint}" if hint else ""))
 
     def _method(self, value: Any, name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
         def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if kind_of(value) is Kind.TEXT and name == "join" and len(args) == 1:
                 args = (list(self.iterate(args[0])),)  # what is to be joined has to be seen first
-            asked = Asked(value, name, args, dict(kwargs))
+            asked = Asked(value, name, args, kwargs)
+            if name in _CALLED_FIRST and kind_of(value) in {Kind.FRAME, Kind.SERIES}:
+                for given in ("cond", "other"):
+                    asked.named.update(
+                        {n: self._called(one, value) for n, one in asked.named.items() if n == given}
+                    )
             check_method(asked)
-            return getattr(value, name)(
-                *map(_as_type, asked.args), **{k: _as_type(v) for k, v in asked.kwargs.items()}
-            )
+            return asked.call()
 
         return run
+
+    def _called(self, function: Any, value: Any) -> Any:
+        """What pandas would make of a function that it is given instead of data, to be looked at first."""
+        if kind_of(function) in {Kind.LAMBDA, Kind.READER}:
+            return self._admitted(self.call(function, value))
+        return function
 
     def _builtin(self, name: str) -> Reader:
         return Reader(name, self._guarded(lambda args, kwargs: run_builtin(name, args, kwargs, self.iterate)))
@@ -308,24 +314,29 @@ class _Evaluation:
 
         def guarded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             self._tick()
-            for one in (*args, *kwargs.values()):
-                self._admitted(one)
-            counted = tuple(self._counted(one) for one in args)
-            return self._made(run(counted, {name: self._counted(one) for name, one in kwargs.items()}))
+            args = tuple(self._counted(self._admitted(one)) for one in args)
+            return self._made(
+                run(args, {name: self._counted(self._admitted(one)) for name, one in kwargs.items()})
+            )
 
         return guarded
 
     def _counted(self, value: Any) -> Any:
-        """The same argument, with lambdas of which each result is counted: pandas puts them together."""
+        """The same argument, with functions of which each result is looked at: pandas puts them together."""
         kind = kind_of(value)
-        if kind is Kind.LAMBDA:
-            return Reader("<lambda>", lambda args, kwargs: self.call(value, *args, **kwargs))
-        if kind is Kind.DICT and any(
-            kind_of(one) in {Kind.LAMBDA, Kind.LIST, Kind.TUPLE} for one in value.values()
-        ):
+        if kind in {Kind.LAMBDA, Kind.READER}:
+            name = value.__name__ if kind is Kind.READER else "<lambda>"
+            return Reader(name, lambda args, kwargs: self._data(self.call(value, *args, **kwargs)))
+        if kind is Kind.DICT and any(kind_of(one) in _HOLDING for one in value.values()):
             return {key: self._counted(one) for key, one in value.items()}
-        if type(value) in {list, tuple} and any(kind_of(one) is Kind.LAMBDA for one in value):
+        if type(value) in {list, tuple} and any(kind_of(one) in _HOLDING for one in value):
             return type(value)(self._counted(one) for one in value)
+        return value
+
+    def _data(self, value: Any) -> Any:
+        """What a function makes for pandas: a cell, a label, a column, and nothing that pandas might call."""
+        if holds_functions(value):
+            raise Refused(f"a function that pandas calls makes data, not {_named(value)}")
         return value
 
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -333,8 +344,8 @@ class _Evaluation:
         self._tick()
         if kind_of(function) not in {Kind.READER, Kind.LAMBDA}:
             raise Refused(f"{_named(function)} is not called")
-        for one in (*args, *kwargs.values()):
-            self._admitted(one)
+        args = tuple(map(self._admitted, args))
+        kwargs = {name: self._admitted(one) for name, one in kwargs.items()}
         self._deep += 1
         try:
             if self._deep > _MOST_DEEP:
@@ -360,13 +371,23 @@ class _Evaluation:
             raise Refused(f"{_named(value)} has no items that are read")
         if kind is Kind.GROUPS and kind_of(key) is Kind.TUPLE:
             raise Refused("columns of a group-by are a list: [['a', 'b']]")
-        self._admitted(key)
-        if kind_of(key) in {Kind.ITERATOR, Kind.VIEW}:
-            raise Refused("make a list of what stands in [ ]")
+        key = self._key(value.obj if kind is Kind.INDEXER else value, key)
         check_item(value, key)
         if kind is Kind.FRAME and type(key) is str and key in self._left_out and key not in value.columns:
             raise Refused(f"the column {key} is not read: it holds objects that are no data, or secrets")
         return self._made(value[key])
+
+    def _key(self, whole: Any, key: Any) -> Any:
+        """What stands in [ ], as data: a function is called here, so that what it makes is looked at too."""
+        if type(key) is tuple:
+            return tuple(self._key(whole, one) for one in key)
+        key = self._called(self._admitted(key), whole)
+        if type(key) is slice:
+            if any(holds_functions(one) for one in (key.start, key.stop, key.step)):
+                raise Refused("a slice is made of labels or numbers")
+        elif holds_functions(key):
+            raise Refused("make a list of what stands in [ ]")
+        return key
 
     def iterate(self, value: Any) -> Iterator[Any]:
         """`for _ in value`."""
@@ -377,7 +398,7 @@ class _Evaluation:
         for one in value:
             self._tick()
             self._weighed(one)
-            yield one
+            yield plain(one)
 
     def unpack_each(self, value: Any, spec: Mapping[str, Any], _: object) -> Iterator[Any]:
         """`for a, b in value`; RestrictedPython says in `spec` which parts are unpacked in turn."""
@@ -394,20 +415,20 @@ class _Evaluation:
     def binary(self, name: str, left: Any, right: Any) -> Any:
         """`left + right` and the like."""
         self._tick()
-        self._operands(left, right)
+        left, right = self._operands(left, right)
         check_binary(name, left, right)
-        return self._made(_BINARY[name](left, right))
+        return self._made(BINARY[name](left, right))
 
     def unary(self, name: str, value: Any) -> Any:
         """`-value` and the like."""
         self._tick()
-        self._operands(value)
-        return self._made(_UNARY[name](value))
+        (value,) = self._operands(value)
+        return self._made(UNARY[name](value))
 
     def compare(self, name: str, left: Any, right: Any) -> Any:
         """`left < right` and the like."""
         self._tick()
-        self._operands(left, right)
+        left, right = self._operands(left, right)
         if name not in {"Is", "IsNot"}:
             for one in (left, right):
                 no_tables_in(one)
@@ -418,48 +439,24 @@ class _Evaluation:
             ):
                 raise Refused("`in` takes a single value on its left; use .isin for columns")
         elif name not in {"Is", "IsNot"}:
+            check_read_as_times(left, right)
             check_pair(left, right)
-        return self._made(_COMPARED[name](left, right))
+        return self._made(COMPARED[name](left, right))
 
-    def _operands(self, *values: Any) -> None:
+    def _operands(self, *values: Any) -> tuple[Any, ...]:
         for one in values:
             if kind_of(one) not in DATA | {Kind.VIEW, Kind.DTYPE}:
                 raise Refused(f"an operator takes data, not {_named(one)}")
             self._weighed(one)
-
-    # The end -----------------------------------------------------------------------------------------------
+        return tuple(map(plain, values))
 
     def final(self, value: Any) -> Any:
         """What the expression came to, as something to show."""
-        kind = kind_of(value)
-        if kind is Kind.VIEW:
-            value, kind = list(self.iterate(value)), Kind.LIST
-        if kind is Kind.DTYPE:
-            return str(value)
-        if kind is Kind.GROUPS or kind is Kind.WINDOW:
-            raise Refused("that is grouped data: add what to compute, as in .mean() or .size()")
-        if kind not in DATA:
-            raise Refused(f"that is {kind.value if kind else _named(value)}: call it, or make a list of it")
-        if kind in CONTAINERS and type(value) is not range:
-            if size_of(value) > MOST_ITEMS:
-                raise Refused("the result is too long: take a part of it")
-            check_entering("the result", value)
-        elif kind is Kind.TEXT and is_secret_text(value[:_TEXT_SEARCHED]):
-            raise Refused("the result looks like a secret")
-        elif kind in FLAT and _shows_secret(value):
-            raise Refused("the result holds what looks like a secret, by its form")
-        return value
+        return shown(list(self.iterate(value)) if kind_of(value) is Kind.VIEW else value)
 
 
 def _named(value: object) -> str:
     return f"the module {value.name}" if type(value) is _Room else shown_type(value)
-
-
-def _as_type(value: Any) -> Any:
-    """`astype(float)`: pandas wants Python's own."""
-    if isinstance(value, Reader) and value.__name__ in {"int", "float", "str", "bool"}:
-        return {"int": int, "float": float, "str": str, "bool": bool}[value.__name__]
-    return value
 
 
 def _check_turned(frame: Any) -> None:
@@ -474,17 +471,3 @@ def _labels(value: Any) -> Any:
     if kind is Kind.SERIES:
         return value.index
     return getattr(value.obj, "columns", None)
-
-
-def _shows_secret(value: Any) -> bool:
-    """Whether one of the first or last cells looks like a secret: more is not shown to the model."""
-    whole = value.iloc if kind_of(value) in {Kind.FRAME, Kind.SERIES} else value
-    ends = whole[:_ENDS_SEARCHED], whole[-_ENDS_SEARCHED:]
-    for part in ends:
-        columns = [part.iloc[:, n] for n in range(part.shape[1])] if kind_of(part) is Kind.FRAME else [part]
-        for column in columns:
-            if str(column.dtype) in {"object", "str", "string"} or kind_of(column) is Kind.INDEX:
-                cells = column.ravel() if kind_of(column) is Kind.ARRAY else column
-                if any(type(cell) is str and is_secret_text(cell) for cell in cells):
-                    return True
-    return False

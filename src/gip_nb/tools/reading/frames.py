@@ -6,8 +6,18 @@ import csv
 import io
 from typing import Any
 
-from gip_nb.tools.reading.kinds import CONTAINERS, SCALARS, Kind, Refused, kind_of, kind_of_type, shown_type
+from gip_nb.tools.reading.kinds import (
+    CONTAINERS,
+    SCALARS,
+    Kind,
+    Refused,
+    kind_of,
+    kind_of_type,
+    shown_dtype,
+    shown_type,
+)
 from gip_nb.tools.reading.secrets import HIDDEN, is_secret_column, without_secrets
+from gip_nb.tools.reading.sizes import is_known_dtype
 
 __all__ = ["described", "without_secret_columns"]
 
@@ -35,23 +45,32 @@ def described(name: str, data: Any) -> str:
         Refused: it is neither.
     """
     kind = kind_of(data)
+    if kind in {Kind.FRAME, Kind.SERIES}:
+        data = type(data)(data, copy=False)
+        data.attrs = {}  # which would be copied with what is taken of it, by code of their own
     if kind is Kind.SERIES:
         data = data.to_frame(name=data.name if data.name is not None else name)
     elif kind is not Kind.FRAME:
         raise Refused(f"{name} is {shown_type(data)}, not a DataFrame")
     rows, columns = data.shape
     step = max(1, -(-rows // _LOOKED_AT_ROWS))
-    looked_at = data.iloc[::step]
+    data_of_others = [not is_known_dtype(dtype) for dtype in data.dtypes]
     lines = [f"{name}: {rows:,} rows x {columns:,} columns", f"index: {_index(data.index)}"]
     if step > 1:
         lines.append(f"(values are told from every {step:,}th row; nulls from all)")
-    lines.extend(_column(data.iloc[:, n], looked_at.iloc[:, n]) for n in range(min(columns, _MOST_COLUMNS)))
+    lines.extend(
+        f"- {_cell(data.columns[n])}: {shown_dtype(data.dtypes.iloc[n])}, which is not read"
+        if data_of_others[n]
+        else _column(data.iloc[:, n], step)
+        for n in range(min(columns, _MOST_COLUMNS))
+    )
     if columns > _MOST_COLUMNS:
         more = [_cell(one) for one in data.columns[_MOST_COLUMNS : _MOST_COLUMNS + _MOST_NAMES]]
         lines.append(f"- and {columns - _MOST_COLUMNS:,} more columns: {', '.join(more)}")
     if rows:
         lines.append(f"first {min(rows, _HEAD_ROWS)} rows:")
-        lines.append(_rows(data.iloc[:_HEAD_ROWS, :_MOST_COLUMNS]))
+        shown = [n for n in range(min(columns, _MOST_COLUMNS)) if not data_of_others[n]]
+        lines.append(_rows(data.iloc[:, shown].iloc[:_HEAD_ROWS]))
     return without_secrets("\n".join(lines))
 
 
@@ -62,10 +81,10 @@ def _index(index: Any) -> str:
     return f"{kind}{f' {names}' if names else ''}{span}"
 
 
-def _column(column: Any, looked_at: Any) -> str:
+def _column(column: Any, step: int) -> str:
     nulls = int(column.isna().sum())
     try:
-        spread = _spread(looked_at.dropna())
+        spread = _spread(column.iloc[::step].dropna())
     except Exception:  # noqa: BLE001 - a dtype that cannot be summed up does not hide the other columns
         spread = ""
     return f"- {_cell(column.name)}: {column.dtype}, {nulls:,} nulls{spread}"
@@ -100,7 +119,7 @@ def _spread(values: Any) -> str:  # noqa: PLR0911 - a form for each kind
 
 
 def _is_text(dtype: Any) -> bool:
-    return getattr(dtype, "kind", "O") == "O"
+    return kind_of(dtype) is not Kind.DTYPE or getattr(dtype, "kind", "O") == "O"
 
 
 def _hashable(values: Any) -> bool:
@@ -125,7 +144,11 @@ def _rows(head: Any) -> str:
         for n, name in enumerate(head.columns)
     ]
     for n, label in enumerate(head.index):
-        writer.writerow([_cell(label), *(_cell(column[n]) for column in columns)])
+        hidden = is_secret_column(label)
+        cells = [
+            HIDDEN if hidden and kind_of(column[n]) is Kind.TEXT else _cell(column[n]) for column in columns
+        ]
+        writer.writerow([_cell(label), *cells])
     return text.getvalue().rstrip("\n")
 
 

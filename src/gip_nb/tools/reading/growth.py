@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, SCALARS, Kind, Refused, kind_of, kind_of_type
-from gip_nb.tools.reading.sizes import characters_of, holds_objects, size_of
+from gip_nb.tools.reading.sizes import characters_of, holds_objects, longest_text, size_of
 
 __all__ = [
     "MOST_CELLS",
@@ -20,16 +20,25 @@ __all__ = [
     "check_fits",
     "check_item",
     "check_pair",
+    "check_read_as_times",
+    "check_repeated",
+    "check_work",
     "no_tables_in",
     "no_tables_in_cells",
+    "repeats",
 ]
 
 # 160 MB of numbers; data that is already there may be worked on whatever its size.
 MOST_CELLS = 20_000_000
 # Of Python objects: each costs ten times a cell.
 MOST_ITEMS = 1_000_000
+# Steps of what scales as a product: about a second.
+_MOST_WORK = 400_000_000
 _MOST_BITS = 20_000
 _WORD = 2**63
+_FEW_ROWS = 20
+_MOST_TEXT = 1_000
+_MOST_KEY = 10_000
 
 
 def check_fits(cells: float, *operands: Any, advice: str = "narrow it down first") -> None:
@@ -41,6 +50,47 @@ def check_fits(cells: float, *operands: Any, advice: str = "narrow it down first
     most = max([MOST_CELLS, *(2 * one.size for one in operands if kind_of(one) in FLAT)])
     if cells > most:
         raise Refused(f"that would make {cells:,.0f} cells, of {most:,} at the most: {advice}")
+
+
+def check_work(steps: float, advice: str) -> None:
+    """See that what takes as many steps as a product of sizes ends in a second or so.
+
+    Raises:
+        Refused: it does not.
+    """
+    if steps > _MOST_WORK:
+        raise Refused(f"that would take {steps:,.0f} steps, of {_MOST_WORK:,} at the most: take {advice}")
+
+
+def check_repeated(flat: Any, rows: float) -> None:
+    """See that rows of a table or column, each taken again and again, are in proportion, texts included.
+
+    Raises:
+        Refused: they are not.
+    """
+    check_fits(rows * max(1, flat.size // max(1, len(flat))), flat)
+    if rows > _FEW_ROWS:
+        index = longest_text(flat.index) if kind_of(flat) in {Kind.FRAME, Kind.SERIES} else 0
+        texts = rows * max(longest_text(flat), index) / 8
+        if texts > max(MOST_CELLS, characters_of(flat) / 4):
+            raise Refused(
+                f"that would repeat long texts, {texts:,.0f} cells of them: choose the other columns first"
+            )
+
+
+def repeats(labels: Any) -> bool:
+    """Whether a list, array or column of labels names one twice; where that is not told, it may."""
+    if type(labels) is range:
+        return False
+    if kind_of(labels) in {Kind.SERIES, Kind.INDEX}:
+        return not labels.is_unique
+    if kind_of(labels) is Kind.ARRAY and labels.ndim == 1 and str(labels.dtype) != "object":
+        import numpy as np
+
+        return len(np.unique(labels)) < len(labels)
+    if kind_of(labels) in CONTAINERS and all(kind_of(one) in SCALARS for one in labels):
+        return len(set(labels)) < len(labels)
+    return True
 
 
 def no_tables_in(value: Any) -> None:
@@ -98,11 +148,11 @@ def check_binary(operator: str, left: Any, right: Any, *, axis: object = "column
     if operator == "MatMult":
         raise Refused("@ is not read")
     kinds = {kind_of(left), kind_of(right)}
+    if operator == "Mod" and kind_of(left) in {Kind.TEXT, Kind.BYTES}:
+        raise Refused("formatting with % is not read")
     if kinds & FLAT:
         _check_cells(operator, left, right)
         check_pair(left, right, axis=axis)
-    elif operator == "Mod" and kind_of(left) in {Kind.TEXT, Kind.BYTES}:
-        raise Refused("formatting with % is not read")
     elif operator == "Mult" and kinds & (CONTAINERS | {Kind.TEXT, Kind.BYTES}):
         times = next((one for one in (left, right) if kind_of(one) is Kind.NUMBER), 1)
         whole = (
@@ -130,8 +180,20 @@ def _check_ints(operator: str, left: int, right: int) -> None:
         raise Refused("that number would have more than 6,000 digits; use floats")
 
 
+def check_read_as_times(left: Any, right: Any) -> None:
+    """See that no long text stands beside numbers or times, which pandas would try to read it as.
+
+    Raises:
+        Refused: one does.
+    """
+    for one, other in ((left, right), (right, left)):
+        if kind_of(one) in FLAT and not holds_objects(one) and _longest_key(other) > _MOST_TEXT:
+            raise Refused("so long a text is no time or number")
+
+
 def _check_cells(operator: str, left: Any, right: Any) -> None:
     """What is done cell by cell with Python objects costs what each costs."""
+    check_read_as_times(left, right)
     for one in (left, right):
         if kind_of(one) in CONTAINERS:
             for item in one:
@@ -236,6 +298,10 @@ def check_item(value: Any, key: Any) -> None:
     """
     kind = kind_of(value)
     keys = key if type(key) is tuple else (key,)
+    for one in keys:
+        if _longest_key(one) > _MOST_KEY:
+            raise Refused(f"a label has at most {_MOST_KEY:,} characters")
+        check_aligned(value if kind is not Kind.INDEXER else value.obj, one)
     lists = [one for one in keys if kind_of(one) in CONTAINERS | FLAT and not _is_mask(one)]
     if not lists:
         return
@@ -249,12 +315,19 @@ def check_item(value: Any, key: Any) -> None:
         repeated = 1 if value.columns.is_unique else value.shape[1]
         check_fits(len(lists[0]) * repeated * value.shape[0], value)
     elif kind is Kind.SERIES:
-        check_fits(len(lists[0]) * (1 if value.index.is_unique else value.size), value)
+        _check_rows(value, lists[0])
     elif kind in {Kind.GROUPS, Kind.WINDOW}:
         if any(len(set(one)) < len(one) for one in lists):
             raise Refused("each column once")
     elif kind is Kind.INDEXER:
         _check_located(value.obj, keys, lists)
+
+
+def _longest_key(key: Any) -> int:
+    """The longest text in what stands in [ ]: it may be read as a time."""
+    if type(key) is slice:
+        return max(longest_text(one) for one in (key.start, key.stop, key.step))
+    return longest_text(key) if kind_of(key) in CONTAINERS | {Kind.TEXT} else 0
 
 
 def _check_located(whole: Any, keys: tuple[Any, ...], lists: list[Any]) -> None:
@@ -267,6 +340,15 @@ def _check_located(whole: Any, keys: tuple[Any, ...], lists: list[Any]) -> None:
         else:
             cells *= len(labels)
     check_fits(cells, whole)
+    if any(keys[0] is one for one in lists):
+        _check_rows(whole, keys[0])
+
+
+def _check_rows(whole: Any, labels: Any) -> None:
+    """Rows that are named by a list: as often as it names them, and as there are of each."""
+    times = 1 if whole.index.is_unique else len(whole)
+    if times > 1 or len(labels) > len(whole) or repeats(labels):
+        check_repeated(whole, len(labels) * times)
 
 
 def _is_mask(value: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import pathlib
+import sys
 import types
 import uuid
 from enum import Enum
@@ -28,6 +29,8 @@ __all__ = [
     "Refused",
     "kind_of",
     "kind_of_type",
+    "plain",
+    "shown_dtype",
     "shown_type",
 ]
 
@@ -167,7 +170,7 @@ def kind_of_type(of: Hashable) -> Kind | None:
         return None
     if of in _EXACT:
         return _EXACT[of]
-    room = str(of.__module__).partition(".")[0]
+    room = _room_of(of)
     names = [base.__name__ for base in of.__mro__]
     if room == "pandas":
         # A Resampler is a BaseGroupBy by its ancestry, a NaT a datetime.
@@ -179,10 +182,38 @@ def kind_of_type(of: Hashable) -> Kind | None:
     return None
 
 
+def _room_of(of: type) -> str:
+    """The package that a class is of, if it is found there: a class of the user's may say what it likes."""
+    room = str(of.__module__).partition(".")[0]
+    found: Any = sys.modules.get(str(of.__module__)) if room in {"numpy", "pandas"} else None
+    for part in str(of.__qualname__).split("."):
+        found = getattr(found, part, None)
+    return room if found is of else ""
+
+
 def kind_of(value: object) -> Kind | None:
     """The kind of a value, or None where it is none that is read."""
     of: Any = type(value)  # mypy doubts that types are hashable
     return kind_of_type(of)
+
+
+def plain(value: Any) -> Any:
+    """The same text or bytes as Python's own.
+
+    numpy's are subclasses: pandas takes one for a text, and whoever asks `type(x) is str` lets it by.
+    """
+    of = type(value)
+    if of is str or of is bytes:
+        return value
+    kind = kind_of(value)
+    if kind is Kind.TEXT:
+        return str(value)
+    return bytes(value) if kind is Kind.BYTES else value
+
+
+def shown_dtype(dtype: Any) -> str:
+    """A dtype as text; of one that is not numpy's or pandas' own, which has code of its own, its class."""
+    return str(dtype) if kind_of(dtype) is Kind.DTYPE else shown_type(dtype)
 
 
 def shown_type(value: object) -> str:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from gip_nb.tools.reading.allowed import BY_NAME, TAKES_NAMES
-from gip_nb.tools.reading.asked import Asked
 from gip_nb.tools.reading.growth import (
     MOST_ITEMS,
     check_aligned,
     check_binary,
     check_fits,
+    check_item,
+    check_repeated,
+    check_work,
     no_tables_in,
     no_tables_in_cells,
 )
-from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Reader, Refused, kind_of
+from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Reader, Refused, kind_of, plain
+from gip_nb.tools.reading.parameters import check_parameters
 from gip_nb.tools.reading.patterns import check_pattern
-from gip_nb.tools.reading.sizes import holds_objects
+from gip_nb.tools.reading.plain_checks import check_plain
+from gip_nb.tools.reading.sizes import characters_of, holds_objects, longest_text
 from gip_nb.tools.reading.table_checks import (
     exploded,
     joined,
@@ -29,44 +34,34 @@ from gip_nb.tools.reading.table_checks import (
     resampled,
     unstacked,
 )
-from gip_nb.tools.reading.text_checks import concatenated_texts, matched, text_joined, text_replaced
+from gip_nb.tools.reading.text_checks import (
+    concatenated_texts,
+    matched,
+    rows_of,
+    searched,
+    text_joined,
+    text_replaced,
+    widened,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from gip_nb.tools.reading.asked import Asked
 
 __all__ = ["check_bins", "check_method"]
 
-# Of whatever method: what changes its object, writes somewhere, or chooses who computes.
-_NEVER = frozenset(
-    [
-        "out",
-        "buf",
-        "path",
-        "path_or_buf",
-        "filepath_or_buffer",
-        "fname",
-        "file",
-        "engine",
-        "engine_kwargs",
-        "storage_options",
-        "executor",
-        "encoding",
-        "flags",
-    ]
-)
-_DTYPE = re.compile(
-    r"u?int(8|16|32|64)?|U?Int(8|16|32|64)|float(16|32|64)?|Float(32|64)|bool|boolean|str|string|object"
-    r"|category|datetime64(\[(ns|us|ms|s)(, ?[A-Za-z/_]{1,40})?\])?|timedelta64\[(ns|us|ms|s)\]"
-)
-# numpy's own methods tell no signature, and take the array to write into by its place.
-_ARRAY_PLACES = {"clip": 2, "reshape": 9, "transpose": 9, "item": 9, "tolist": 0, "copy": 0}
-_ARRAY_KEYWORDS = frozenset(["axis", "decimals", "min", "max", "ddof", "keepdims", "kind"])
-_MOST_WIDTH = 1_000
 _MOST_BINS = 10_000
 _MOST_DECIMALS = 300
 _MOST_FORMAT = 60
 _MOST_SUMMED_TEXTS = 5_000
 _MOST_CORRELATED = 300
+_LONG_TEXT = 100
+# It may be read as a time.
+_MOST_TEXT = 10_000
+_FILLING = frozenset({"map", "replace", "fillna"})
+_MOST_GROUPS_DESCRIBED = 2_000
+_ADDING = frozenset({"sum", "cumsum", "prod", "cumprod", "mean"})
 _OPERATORS = {
     "add": "Add",
     "radd": "Add",
@@ -128,22 +123,20 @@ _BY_VALUE = frozenset({"isin", "merge", "join", "equals", "reindex"})
 def check_method(asked: Asked) -> None:
     """See that a method that is allowed changes nothing and makes nothing out of proportion.
 
+    What is to be passed stands in `asked` afterwards.
+
     Raises:
         Refused: it may.
     """
-    if asked.kind is Kind.ARRAY:
-        _check_array(asked)
-    for name, value in {**asked.arguments, **asked.kwargs}.items():
-        if name in _NEVER or (name in {"inplace", "copy_on_write"} and value is not False):
-            raise Refused(f"{asked.name}(): {name}= is not read")
+    if asked.tells_names:
+        check_parameters(asked)
+    else:
+        check_plain(asked)
     _check_lists(asked)
-    if asked.name in TAKES_NAMES and asked.kind is not Kind.TEXT:
-        _check_names(asked)
-    for name in ("dtype", "dtypes"):
-        if asked.arguments.get(name) is not None:
-            _check_dtype(asked.arguments[name])
+    _check_long_texts(asked)
+    _check_reductions(asked)
     _check_operands(asked)
-    _check_meeting(asked)
+    _check_meeting(asked.of, asked.name, numeric_only=asked.get("numeric_only") is True)
     check = _CHECKS.get((asked.kind, asked.name)) or _CHECKS.get((None, asked.name))
     if check is not None:
         check(asked)
@@ -154,11 +147,30 @@ def _check_lists(asked: Asked) -> None:
     if asked.kind not in _PANDAS:
         return
     rows = len(getattr(asked.of, "obj", asked.of))
-    for name, value in asked.arguments.items():
-        if kind_of(value) in {Kind.ITERATOR, Kind.VIEW}:
-            raise Refused(f"{asked.name}(): {name} is a list; make one of it")
+    for name, value in asked.named.items():
         if name in _NAMING and kind_of(value) in CONTAINERS and len(value) > _FEW_NAMES:
             check_fits(rows * len(value), advice=f"{name}= names fewer columns or values")
+
+
+def _check_long_texts(asked: Asked) -> None:
+    """A text that is filled in stands in each cell; each has its own copy of it."""
+    if asked.kind not in _PANDAS | {Kind.TEXT_ACCESSOR, Kind.ARRAY}:
+        return
+    for value in (*asked.args, *asked.named.values(), *asked.more.values()):
+        if kind_of(value) in FLAT and asked.name not in _FILLING:
+            continue  # row by row, or looked at on its own
+        longest = longest_text(value)
+        if longest > _MOST_TEXT and asked.kind is not Kind.TEXT_ACCESSOR:
+            raise Refused(f"{asked.name}(): a text of at most {_MOST_TEXT:,} characters")
+        if longest > _LONG_TEXT:
+            check_fits(_cells(asked) * longest / 8, advice="that text is too long to be put into each cell")
+
+
+def _cells(asked: Asked) -> int:
+    if asked.kind is Kind.TEXT_ACCESSOR:
+        return rows_of(asked.of)
+    whole = getattr(asked.of, "obj", asked.of)
+    return int(whole.size) if kind_of(whole) in FLAT else 1
 
 
 def _check_operands(asked: Asked) -> None:
@@ -166,91 +178,54 @@ def _check_operands(asked: Asked) -> None:
         other = asked.get("other", 0)
         check_binary(_OPERATORS[asked.name], asked.of, other, axis=asked.get("axis", default="columns"))
     if asked.name not in _BY_VALUE:
-        for other in asked.arguments.values():
+        for other in (*asked.named.values(), *asked.more.values()):
             check_aligned(asked.of, other)
 
 
-def _check_array(asked: Asked) -> None:
-    if len(asked.args) > _ARRAY_PLACES.get(asked.name, 1):
-        raise Refused(f"{asked.name}() of an array takes axis= by name, and nothing to write into")
-    if asked.kwargs.keys() - _ARRAY_KEYWORDS:
-        raise Refused(
-            f"{asked.name}() of an array: {', '.join(asked.kwargs.keys() - _ARRAY_KEYWORDS)} not read"
-        )
-
-
-def _check_names(asked: Asked) -> None:
-    """Texts that stand for methods name harmless ones."""
-    waiting: list[Any] = [*asked.args, *_named_functions(asked.kwargs)]
+def _check_reductions(asked: Asked) -> None:
+    """What is added up by a name is looked at as where its method is called."""
+    given = [asked.named.get("func"), asked.named.get("arg"), *asked.more.values()]
     if asked.name == "pivot_table":
-        waiting = [asked.arguments.get("aggfunc")]
-    while waiting:
-        one = waiting.pop()
+        given = [asked.named.setdefault("aggfunc", "mean")]
+    if asked.name not in TAKES_NAMES:
+        return
+    names = set()
+    while given:
+        one = given.pop()
         if type(one) is str:
-            _check_name(asked, one)
+            names.add(one)
         elif type(one) is dict:
-            waiting.extend(one.values())
-        elif kind_of(one) in CONTAINERS and type(one) is not range:
-            waiting.extend(one)
-
-
-def _named_functions(kwargs: dict[str, Any]) -> Iterator[Any]:
-    """What stands for a function: of total=("column", "sum") the second, of axis="index" nothing."""
-    for name, value in kwargs.items():
-        if type(value) is tuple:
-            yield from value[1:]
-        elif name not in {"axis", "result_type", "numeric_only"}:
-            yield value
-
-
-def _check_name(asked: Asked, name: str) -> None:
-    if name not in BY_NAME:
-        raise Refused(f"{asked.name}({name!r}): known names are {', '.join(sorted(BY_NAME))}")
+            given.extend(one.values())
+        elif type(one) in {list, tuple}:
+            given.extend(one)
     if asked.kind is not Kind.WINDOW:
-        _check_meeting(Asked(asked.of, name, (), {}))
+        if asked.kind is Kind.GROUPS and "unique" in names:
+            _described(asked)
+        for name in names & BY_NAME:
+            _check_meeting(asked.of, name, numeric_only=asked.more.get("numeric_only") is True)
 
 
-def _check_dtype(dtype: Any) -> None:
-    if type(dtype) is dict:
-        for one in dtype.values():
-            _check_dtype(one)
-    elif isinstance(dtype, Reader):
-        _check_dtype(dtype.__name__)
-    elif kind_of(dtype) is not Kind.DTYPE and not (type(dtype) is str and _DTYPE.fullmatch(dtype)):
-        raise Refused(
-            "that dtype is not read; write float, int, str, 'category', 'datetime64[ns]' or the like"
-        )
-
-
-def _check_meeting(asked: Asked) -> None:
+def _check_meeting(data: Any, name: str, *, numeric_only: bool) -> None:
     """Texts and Python objects are added one by one, each sum a new object: quadratic. Arrays are matched."""
-    data = asked.of
-    if asked.kind is Kind.GROUPS:
+    if kind_of(data) is Kind.GROUPS:
         data = getattr(data, "_selected_obj", None)
-    if asked.name in _MEETING:
+    if name in _MEETING:
         no_tables_in_cells(data)
-    if asked.name not in {"sum", "cumsum", "prod", "cumprod"}:
+    if name not in _ADDING or kind_of(data) not in FLAT or not holds_objects(data):
         return
-    if kind_of(data) not in FLAT or not holds_objects(data):
+    if kind_of(data) is Kind.FRAME and numeric_only:
         return
-    if kind_of(data) is Kind.FRAME and asked.kwargs.get("numeric_only") is True:
-        return
-    if "prod" in asked.name or len(data) > _MOST_SUMMED_TEXTS:
+    if "prod" in name or len(data) > _MOST_SUMMED_TEXTS:
         raise Refused(
-            f"{asked.name}() of texts or objects: choose the columns of numbers, or pass numeric_only=True"
+            f"{name}() of texts or objects: choose the columns of numbers, or pass numeric_only=True"
         )
+    check_work(len(data) * characters_of(data) / 8, "a column of numbers")
 
 
 def _whole(asked: Asked) -> None:
     """Each cell becomes a Python object."""
     if asked.kind in FLAT and asked.of.size > MOST_ITEMS:
         raise Refused(f"{asked.name}() of {asked.of.size:,} cells: take .head(), or an aggregate")
-
-
-def _widths(asked: Asked) -> None:
-    width = asked.get("width", 0, 0)
-    if not _within(width, _MOST_WIDTH):
-        raise Refused(f"{asked.name}(): a width is at most {_MOST_WIDTH}")
 
 
 def _within(number: Any, most: int) -> bool:
@@ -274,6 +249,8 @@ def check_bins(bins: object) -> None:
     """
     if kind_of(bins) is Kind.NUMBER and not _within(bins, _MOST_BINS):
         raise Refused(f"at most {_MOST_BINS:,} bins")
+    if kind_of(bins) in CONTAINERS | FLAT and len(bins) > _MOST_BINS:  # type: ignore[arg-type]  # it has a length
+        raise Refused(f"at most {_MOST_BINS:,} edges of bins")
 
 
 def _bins(asked: Asked) -> None:
@@ -281,7 +258,8 @@ def _bins(asked: Asked) -> None:
 
 
 def _format(asked: Asked) -> None:
-    given = asked.get("date_format", 0, asked.get("format", default=""))
+    named = next((asked.named[name] for name in ("date_format", "format", "fmt") if name in asked.named), "")
+    given = plain(asked.args[0] if asked.args else named)
     if type(given) is not str or len(given) > _MOST_FORMAT or re.search("[0-9]", given):
         raise Refused(f"a time's format is a text of {_MOST_FORMAT} characters at the most, without digits")
 
@@ -289,35 +267,135 @@ def _format(asked: Asked) -> None:
 def _sampled(asked: Asked) -> None:
     n, part = asked.get("n"), asked.get("frac")
     rows = n if n is not None else (part or 0) * len(asked.of)
-    columns = asked.of.shape[1] if asked.kind is Kind.FRAME else 1
-    if kind_of(rows) is not Kind.NUMBER:
-        raise Refused("sample(): n is a number")
-    check_fits(abs(rows) * columns, asked.of)
-    if type(asked.get("random_state")) not in {int, type(None)}:
-        raise Refused("sample(): random_state is an int")
+    if asked.get("replace"):
+        check_repeated(asked.of, abs(rows))
+    check_fits(abs(rows) * (asked.of.shape[1] if asked.kind is Kind.FRAME else 1), asked.of)
 
 
 def _correlated(asked: Asked) -> None:
-    if asked.kind is Kind.FRAME and asked.of.shape[1] > _MOST_CORRELATED:
+    if asked.kind is not Kind.FRAME:
+        return
+    if asked.of.shape[1] > _MOST_CORRELATED:
         raise Refused(f"{asked.name}() of more than {_MOST_CORRELATED} columns: choose some")
+    check_work(asked.of.size * asked.of.shape[1], "fewer columns or rows")
 
 
 def _filtered(asked: Asked) -> None:
     pattern = asked.get("regex")
+    labels = asked.of.index if asked.get("axis") in {0, "index", "rows"} else asked.of.columns
     if pattern is not None:
-        check_pattern(pattern, max((len(str(name)) for name in asked.of.columns), default=0))
+        check_pattern(pattern, [len(str(name)) for name in labels])
+    for name in ("arg", "items"):
+        named = asked.get(name)
+        if kind_of(named) in CONTAINERS | FLAT:
+            check_fits(len(named) * asked.of.size / max(1, len(labels)), asked.of)
 
 
 def _replaced(asked: Asked) -> None:
-    if asked.get("regex", default=False) is not False:
+    if asked.get("regex") not in {None, False}:
         raise Refused("replace(): regex= is not read; use .str.replace")
+    given = asked.get("to_replace")
+    several = given.values() if type(given) is dict and _nested(given) else [given]
+    for one in several:
+        many = len(one) if kind_of(one) in CONTAINERS | FLAT else 1
+        check_work(asked.of.size * many, "fewer values to replace, or .map(...)")
+
+
+def _nested(given: dict[Any, Any]) -> bool:
+    return any(type(one) is dict for one in given.values())
 
 
 def _cast(asked: Asked) -> None:
     dtype = asked.get("dtype", 0)
-    _check_dtype(dtype)
-    if asked.kind is Kind.ARRAY and getattr(dtype, "__name__", dtype) in {"str", "string", "object"}:
+    if asked.kind is Kind.ARRAY and str(getattr(dtype, "__name__", dtype)) in {
+        "str",
+        "string",
+        "object",
+        "category",
+    }:
         raise Refused("astype(): an array becomes numbers only")
+
+
+def _cast_to_texts(asked: Asked) -> None:
+    """A category's text has one copy, until each cell has its own."""
+    _cast(asked)
+    if asked.kind in {Kind.FRAME, Kind.SERIES, Kind.INDEX}:
+        columns = (
+            [asked.of.iloc[:, n] for n in range(asked.of.shape[1])]
+            if asked.kind is Kind.FRAME
+            else [asked.of]
+        )
+        for column in columns:
+            if getattr(column.dtype, "categories", None) is not None:
+                check_fits(len(column) * longest_text(column) / 8, asked.of, advice="its texts are long")
+
+
+def _spread(asked: Asked) -> None:
+    """What a function makes for a group or a table stands in each of its rows."""
+    whole = getattr(asked.of, "obj", asked.of)
+    for given in (asked.named, asked.more):
+        for name, function in given.items():
+            if type(function) is Reader:
+                given[name] = Reader(function.__name__, _few_characters(function, len(whole)))
+
+
+def _few_characters(function: Reader, rows: int) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        made = function(*args, **kwargs)
+        if kind_of(made) is Kind.TEXT:
+            check_fits(rows * len(made) / 8, advice="that text is too long to be put into each cell")
+        return made
+
+    return run
+
+
+def _numbers_wide(asked: Asked) -> None:
+    """`shift` makes a column for each of several numbers."""
+    periods = asked.get("periods")
+    if kind_of(periods) in CONTAINERS:
+        whole = getattr(asked.of, "obj", asked.of)
+        check_fits(len(periods) * whole.size)
+
+
+def _got(asked: Asked) -> None:
+    key = asked.get("key")
+    if kind_of(key) in CONTAINERS | FLAT:
+        check_item(asked.of, key)
+
+
+def _taken(asked: Asked) -> None:
+    indices = asked.get("indices")
+    if kind_of(indices) in CONTAINERS | FLAT:
+        check_repeated(asked.of, len(indices))
+
+
+def _described_columns(asked: Asked) -> None:
+    if asked.kind is Kind.FRAME and asked.of.shape[1] > _MOST_GROUPS_DESCRIBED:
+        raise Refused(f"describe() of {_MOST_GROUPS_DESCRIBED:,} columns at the most: choose some")
+
+
+def _started(asked: Asked) -> None:
+    """Each text may be looked for in each row."""
+    wanted = asked.get("pat")
+    if kind_of(wanted) is Kind.TUPLE:
+        check_work(rows_of(asked.of) * len(wanted), "fewer texts to look for")
+
+
+def _described(asked: Asked) -> None:
+    """Group by group, in Python: each takes a millisecond and more."""
+    groups = asked.of.ngroups * (len(asked.of.obj.columns) if kind_of(asked.of.obj) is Kind.FRAME else 1)
+    if groups > _MOST_GROUPS_DESCRIBED:
+        raise Refused(
+            f"{asked.name}() of {groups:,} groups and columns, of {_MOST_GROUPS_DESCRIBED:,}: use .agg"
+        )
+
+
+def _stacked(asked: Asked) -> None:
+    """A row for each label of each level that columns have."""
+    check_fits(asked.of.size * longest_text(asked.of.columns) / 8, asked.of)
+    levels = getattr(asked.of.columns, "levels", None)
+    if levels is not None:
+        check_fits(len(asked.of) * prod(len(level) for level in levels), asked.of)
 
 
 def _compared(asked: Asked) -> None:
@@ -326,7 +404,7 @@ def _compared(asked: Asked) -> None:
 
 _CHECKS: dict[tuple[Kind | None, str], Callable[[Asked], None]] = {
     **{(None, name): _whole for name in ("to_dict", "tolist", "to_list", "items")},
-    **{(None, name): _widths for name in ("zfill", "pad", "ljust", "rjust", "center")},
+    **{(None, name): widened for name in ("zfill", "pad", "ljust", "rjust", "center")},
     **{
         (Kind.TEXT_ACCESSOR, name): matched
         for name in ["contains", "match", "fullmatch", "count", "extract", "split", "rsplit", "replace"]
@@ -350,12 +428,26 @@ _CHECKS: dict[tuple[Kind | None, str], Callable[[Asked], None]] = {
     (None, "resample"): resampled,
     (Kind.FRAME, "asfreq"): resampled,
     (Kind.SERIES, "asfreq"): resampled,
+    **{
+        (Kind.TEXT_ACCESSOR, name): searched
+        for name in ("find", "rfind", "partition", "rpartition", "strip", "lstrip", "rstrip")
+    },
     (Kind.FRAME, "filter"): _filtered,
     (Kind.FRAME, "replace"): _replaced,
     (Kind.SERIES, "replace"): _replaced,
+    (None, "shift"): _numbers_wide,
+    **{(kind, "get"): _got for kind in (Kind.FRAME, Kind.SERIES)},
+    **{(kind, "take"): _taken for kind in (Kind.FRAME, Kind.SERIES)},
+    (Kind.FRAME, "stack"): _stacked,
+    (Kind.FRAME, "describe"): _described_columns,
+    (Kind.TEXT_ACCESSOR, "startswith"): _started,
+    (Kind.TEXT_ACCESSOR, "endswith"): _started,
+    **{(Kind.GROUPS, name): _described for name in ("describe", "unique", "ohlc", "value_counts")},
     (None, "melt"): melted,
     (Kind.TEXT_ACCESSOR, "cat"): concatenated_texts,
     (Kind.TEXT, "join"): text_joined,
     (Kind.TEXT, "replace"): text_replaced,
-    (None, "astype"): _cast,
+    (None, "astype"): _cast_to_texts,
+    (None, "assign"): _spread,
+    (None, "transform"): _spread,
 }

@@ -61,6 +61,9 @@ def _policy() -> type[ast.NodeTransformer]:  # noqa: C901 - a class, and small m
         def visit_arguments(self, node: ast.arguments) -> Any:
             if node.vararg or node.kwarg:
                 return self._refuse(node, "a lambda with * or **")
+            # One that is called like a guard would take its place. Not every RestrictedPython looks at all.
+            if any(one.arg.startswith("_") for one in (*node.posonlyargs, *node.args, *node.kwonlyargs)):
+                return self._refuse(node, "a name that starts with _")
             return self.node_contents_visit(node)
 
         def visit_comprehension(self, node: ast.comprehension) -> Any:

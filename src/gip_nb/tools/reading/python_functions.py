@@ -95,6 +95,8 @@ def run_builtin(
         several = [iterate(one) for one in (args if name == "zip" else args[:1])]
         if name == "sum":
             return _summed(several[0])
+        if "key" in kwargs:
+            kwargs = {**kwargs, "key": _comparable_key(kwargs["key"])}
         if name in {"min", "max", "sorted", "set"}:
             return getattr(builtins, name)(_comparable(several[0]), *args[1:], **kwargs)
         return getattr(builtins, name)(*several, *([] if name == "zip" else args[1:]), **kwargs)
@@ -103,10 +105,27 @@ def run_builtin(
 
 def _comparable(items: Iterable[Any]) -> Iterator[Any]:
     for one in items:
-        if kind_of(one) in FLAT:
-            raise Refused("tables and arrays are not compared as a whole")
-        no_tables_in(one)
+        _check_comparable(one)
         yield one
+
+
+def _check_comparable(value: Any) -> None:
+    if kind_of(value) in FLAT:
+        raise Refused("tables and arrays are not compared as a whole")
+    no_tables_in(value)
+
+
+def _comparable_key(key: Any) -> Any:
+    """What `key=` makes is what is compared."""
+    if key is None:
+        return None
+
+    def checked(value: Any) -> Any:
+        made = key(value)
+        _check_comparable(made)
+        return made
+
+    return checked
 
 
 def _summed(items: Iterable[Any]) -> Any:
@@ -127,6 +146,8 @@ def _few_digits(number: decimal.Decimal) -> None:
 def _of_one(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     first = args[0]
     if name in {"min", "max"}:
+        if "key" in kwargs:
+            kwargs = {**kwargs, "key": _comparable_key(kwargs["key"])}
         return getattr(builtins, name)(*_comparable(args), **kwargs)
     if name == "range":
         made = range(*args)

@@ -6,6 +6,9 @@ A guess, and so on the safe side: `n_tokens` is held back too. Renaming a variab
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from gip_nb.tools.reading.kinds import Kind, kind_of, plain
 
 __all__ = ["HIDDEN", "is_secret_column", "is_secret_name", "is_secret_text", "without_secrets"]
 
@@ -32,16 +35,27 @@ _TEXT = re.compile(
 )
 
 
-def is_secret_name(name: str) -> bool:
-    """Whether what is called so is likely a secret: `API_KEY`, `dbPassword`, `tokens`."""
+def is_secret_name(name: Any) -> bool:
+    """Whether what has this name, or this key in a dict, is likely a secret: `API_KEY`, `dbPassword`."""
+    if kind_of(name) is Kind.TUPLE:
+        return any(map(is_secret_name, name))
+    if kind_of(name) is Kind.BYTES:
+        name = name.decode("latin-1")
+    if kind_of(name) is not Kind.TEXT:
+        return False
+    name = plain(name)
     if _WITHIN.search(name.lower().replace("_", "")):
         return True
     return any(word.lower() in _WORDS for word in _WORD.findall(name))
 
 
-def is_secret_column(name: object) -> bool:
-    """Whether the cells of a column that is called so are likely secrets."""
-    return type(name) is str and _COLUMN.search(name.lower().replace("_", "")) is not None
+def is_secret_column(name: Any) -> bool:
+    """Whether the cells of a column that is called so are likely secrets; of names in levels, any."""
+    if kind_of(name) is Kind.TUPLE:
+        return any(map(is_secret_column, name))
+    if kind_of(name) is not Kind.TEXT:
+        return False
+    return _COLUMN.search(plain(name).lower().replace("_", "")) is not None
 
 
 def is_secret_text(text: str) -> bool:

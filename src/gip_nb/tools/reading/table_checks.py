@@ -5,13 +5,16 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.tools.reading.growth import MOST_CELLS, check_fits
+from gip_nb.tools.reading.growth import MOST_CELLS, check_fits, check_repeated, repeats
 from gip_nb.tools.reading.kinds import CONTAINERS, FLAT, Kind, Refused, kind_of
+from gip_nb.tools.reading.sizes import holds_objects, longest_text, text_bytes
 
 if TYPE_CHECKING:
     from gip_nb.tools.reading.asked import Asked
 
 __all__ = [
+    "check_margins",
+    "check_steps",
     "concatenated",
     "crossed",
     "exploded",
@@ -27,12 +30,20 @@ __all__ = [
     "unstacked",
 ]
 
+_MOST_MARGINS = 1_000
+_MOST_STEPS_IN_PYTHON = 20_000
+_LEAST_DAYS = {
+    **dict.fromkeys(("BusinessHour", "CustomBusinessHour"), 1 / 24),
+    **dict.fromkeys(("BusinessDay", "CustomBusinessDay", "Day"), 1.0),
+    "Week": 7.0,
+}
+
 
 def observed(asked: Asked) -> None:
     """Categories that do not occur would be crossed with each other."""
-    if asked.kwargs.get("observed", True) is not True:
+    if asked.named.get("observed", True) is not True:
         raise Refused(f"{asked.name}(): only observed=True is read")
-    asked.kwargs["observed"] = True
+    asked.named["observed"] = True
 
 
 def unstacked(asked: Asked) -> None:
@@ -79,6 +90,16 @@ def _distinct(frame: Any, keys: Any) -> int:
     return len(frame) if frame is not None else MOST_CELLS
 
 
+def check_margins(frame: Any, columns: Any) -> None:
+    """See that margins are few: pandas computes them column by column.
+
+    Raises:
+        Refused: they are not.
+    """
+    if _distinct(frame, columns) > _MOST_MARGINS:
+        raise Refused(f"margins= of {_MOST_MARGINS:,} columns at the most")
+
+
 def pivoted(asked: Asked) -> None:
     """A row for each key by a column for each key."""
     if asked.name == "pivot_table":
@@ -86,6 +107,8 @@ def pivoted(asked: Asked) -> None:
     values = asked.get("values")
     tables = len(values) if kind_of(values) in CONTAINERS else 1 if values is not None else asked.of.shape[1]
     rows = asked.get("index")
+    if asked.get("margins"):
+        check_margins(asked.of, asked.get("columns"))
     crossed(
         asked.of,
         rows if rows is not None or asked.name == "pivot_table" else asked.of.index,
@@ -97,7 +120,7 @@ def pivoted(asked: Asked) -> None:
 
 def merged_with(asked: Asked) -> None:
     """As `merged`, of the method."""
-    merged(asked.of, asked.get("right"), asked.arguments)
+    merged(asked.of, asked.get("right"), asked.named)
 
 
 def merged(left: Any, right: Any, options: dict[str, Any]) -> None:
@@ -112,9 +135,10 @@ def merged(left: Any, right: Any, options: dict[str, Any]) -> None:
         right = right.to_frame()
     columns = left.shape[1] + right.shape[1]
     rows = len(left) * len(right)
-    if rows * columns <= MOST_CELLS:
+    if rows * columns <= MOST_CELLS and not any(map(holds_objects, (left, right))):
         return
     on = options.get("on")
+    once: list[Any] = []
     if options.get("how") != "cross":
         common = [name for name in left.columns if name in right.columns]
         for side, by, by_index in (
@@ -124,7 +148,11 @@ def merged(left: Any, right: Any, options: dict[str, Any]) -> None:
             keys = by if by is not None else common
             if side.index.is_unique if by_index else not side.duplicated(subset=keys).any():
                 rows = len(left) + len(right)
+                once.append(side)
     check_fits(rows * columns, left, right, advice="both sides repeat their keys; drop the duplicates of one")
+    for side, other in ((left, right), (right, left)):
+        if not any(one is other for one in once):
+            check_repeated(side, rows)
 
 
 def joined(asked: Asked) -> None:
@@ -137,6 +165,10 @@ def joined(asked: Asked) -> None:
     if asked.get("how") == "cross" or not unique:
         rows = len(asked.of) * len(other)
     check_fits(rows * (asked.of.shape[1] + other.size // max(1, len(other))), asked.of, other)
+    if asked.get("on") is not None or not asked.of.index.is_unique:
+        check_repeated(other, rows)
+    if not other.index.is_unique or asked.get("how") == "cross":
+        check_repeated(asked.of, rows)
 
 
 def concatenated(parts: Any, axis: object) -> None:
@@ -161,6 +193,8 @@ def concatenated(parts: Any, axis: object) -> None:
             1 if all(one.is_unique for one in joined) else len(joined[0])
         )
     check_fits(labels * sum(frame.shape[1 if across else 0] for frame in frames), *frames)
+    texts = [text_bytes(frame) for frame in frames]
+    check_fits(sum(texts) / 8 - 2 * max(texts) / 8, advice="the texts are long")
 
 
 def exploded(asked: Asked) -> None:
@@ -171,6 +205,8 @@ def exploded(asked: Asked) -> None:
         cells = asked.of if asked.kind is Kind.SERIES else asked.of[name]
         rows = sum(len(one) if kind_of(one) in CONTAINERS | FLAT else 1 for one in cells)
         check_fits(rows * (asked.of.shape[1] if asked.kind is Kind.FRAME else 1), asked.of)
+        if rows > len(asked.of):
+            check_repeated(asked.of, rows)
 
 
 def reindexed(asked: Asked) -> None:
@@ -178,7 +214,10 @@ def reindexed(asked: Asked) -> None:
     high, wide = len(asked.of), asked.of.shape[1] if asked.kind is Kind.FRAME else 1
     for name in ("labels", "index"):
         labels = asked.get(name)
-        high = max(high, len(labels)) if kind_of(labels) in CONTAINERS | FLAT else high
+        if kind_of(labels) in CONTAINERS | FLAT:
+            high = max(high, len(labels))
+            if repeats(labels):
+                check_repeated(asked.of, len(labels))
     labels = asked.get("columns")
     wide = max(wide, len(labels)) if kind_of(labels) in CONTAINERS | FLAT else wide
     check_fits(high * wide, asked.of)
@@ -200,12 +239,50 @@ def spread_in_time(first: Any, last: Any, rule: Any) -> float:
         raise Refused(f"not a frequency between times: {error}") from None
     if pd.isna(start) or pd.isna(end):
         return 0
-    try:
-        step_s = pd.Timedelta(offset).total_seconds()
-    except (TypeError, ValueError):
-        step_s = 86_400 / 24  # months, weeks, business hours: an hour at the least
     span_s = abs(float((end - start).total_seconds()))
-    return span_s / max(abs(float(step_s)), 1e-9) + 1
+    steps = span_s / max(abs(_step_s(offset)), 1e-9) + 1
+    check_steps(offset, steps)
+    return steps
+
+
+def check_steps(rule: Any, steps: float) -> None:
+    """See that steps that pandas goes one by one, as business hours, are few.
+
+    Raises:
+        Refused: they are not.
+    """
+    from pandas.tseries.frequencies import to_offset
+
+    if rule is None or steps <= _MOST_STEPS_IN_PYTHON:
+        return
+    try:
+        offset = to_offset(rule)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"not a frequency: {error}") from None
+    if _fixed_s(offset) is None:
+        raise Refused(
+            f"{steps:,.0f} steps of {rule}, of {_MOST_STEPS_IN_PYTHON:,} at the most: narrow it down"
+        )
+
+
+def _fixed_s(offset: Any) -> float | None:
+    """The length of a step that is always as long, in seconds."""
+    import pandas as pd
+
+    if type(offset).__name__ == "Day":  # no Timedelta for pandas 3
+        return 86_400.0 * int(offset.n)
+    try:
+        return float(pd.Timedelta(offset).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _step_s(offset: Any) -> float:
+    """The least length of a step, in seconds."""
+    fixed_s = _fixed_s(offset)
+    if fixed_s is not None:
+        return fixed_s
+    return _LEAST_DAYS.get(type(offset).__name__, 14.0) * 86_400  # twice a month
 
 
 def resampled(asked: Asked) -> None:
@@ -222,4 +299,10 @@ def resampled(asked: Asked) -> None:
 def melted(asked: Asked) -> None:
     """A row for each cell."""
     kept = asked.get("id_vars")
-    check_fits(asked.of.size * (2 + (len(kept) if kind_of(kept) in CONTAINERS else 1)), asked.of)
+    columns = len(kept) if kind_of(kept) in CONTAINERS | FLAT else 1
+    check_fits(asked.of.size * (2 + columns), asked.of)
+    melted_down = asked.get("value_vars")
+    wide = len(melted_down) if kind_of(melted_down) in CONTAINERS | FLAT else asked.of.shape[1]
+    check_fits(len(asked.of) * wide * longest_text(asked.of.columns) / 8, asked.of)
+    if kept is not None:
+        check_repeated(asked.of[kept], len(asked.of) * wide)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
-from gip_nb.tools.reading.kinds import CONTAINERS, SCALARS, Kind, kind_of, shown_type
+from gip_nb.tools.reading.kinds import CONTAINERS, SCALARS, Kind, kind_of, shown_dtype, shown_type
 from gip_nb.tools.reading.secrets import HIDDEN, is_secret_name, is_secret_text
 
 if TYPE_CHECKING:
@@ -63,14 +63,15 @@ def _told(name: str, value: Any) -> str:
     of = shown_type(value)
     if kind is Kind.FRAME:
         columns = [
-            f"{_short(column)} ({dtype})" for column, dtype in list(value.dtypes.items())[:_SHOWN_COLUMNS]
+            f"{_short(column)} ({shown_dtype(dtype)})"
+            for column, dtype in list(value.dtypes.items())[:_SHOWN_COLUMNS]
         ]
         more = ", …" if value.shape[1] > _SHOWN_COLUMNS else ""
         return f"{of}, {value.shape[0]:,} rows x {value.shape[1]:,} columns: {', '.join(columns)}{more}"
     if kind in {Kind.SERIES, Kind.INDEX, Kind.COLUMN_ARRAY}:
-        return f"{of} of {value.dtype}, {len(value):,} long"
+        return f"{of} of {shown_dtype(value.dtype)}, {len(value):,} long"
     if kind is Kind.ARRAY:
-        return f"{of} of {value.dtype}, shape {value.shape}"
+        return f"{of} of {shown_dtype(value.dtype)}, shape {value.shape}"
     length = f" of {len(value):,}" if kind in CONTAINERS or kind in {Kind.TEXT, Kind.BYTES} else ""
     if is_secret_name(name):
         return f"{of}, {HIDDEN}"
@@ -93,7 +94,7 @@ def _short(value: Any, depth: int = 2) -> str:  # noqa: PLR0911 - a form for eac
         return str(value)[:_VALUE_CHARACTERS]
     if kind is Kind.DICT and depth:
         items = [
-            f"{_short(key, 0)}: {_short(inner, depth - 1) if not _is_secret_key(key) else HIDDEN}"
+            f"{_short(key, 0)}: {_short(inner, depth - 1) if not is_secret_name(key) else HIDDEN}"
             for key, inner in _first(value.items())
         ]
         return "{" + ", ".join(items) + (", …}" if len(value) > _SHOWN_ITEMS else "}")
@@ -101,10 +102,6 @@ def _short(value: Any, depth: int = 2) -> str:  # noqa: PLR0911 - a form for eac
         inner = ", ".join(_short(one, depth - 1) for one in _first(value))
         return f"[{inner}{', …' if len(value) > _SHOWN_ITEMS else ''}]"
     return f"<{shown_type(value)}>"
-
-
-def _is_secret_key(key: object) -> bool:
-    return type(key) is str and is_secret_name(key)
 
 
 def _first(items: Any) -> list[Any]:

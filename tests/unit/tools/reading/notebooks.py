@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import decimal
+import enum
 import itertools
 import os
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from gip_nb.tools.reading.kinds import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Alive", "fingerprint", "read", "refusal", "ticking", "variables", "words"]
+__all__ = ["Alive", "fingerprint", "odd_variables", "read", "refusal", "ticking", "variables", "words"]
 
 KEY = "sk-abcdefghijklmnop"
 
@@ -97,6 +98,69 @@ def variables() -> dict[str, Any]:
         "texts": ["a", KEY],
         "leak": pd.DataFrame({"k": [KEY]}),
         "users": pd.DataFrame({"password": ["hunter2"], "n": [1]}),
+    }
+
+
+class _Copied:
+    def __deepcopy__(self, memo: object) -> object:
+        Alive.noticed.append("deepcopy")
+        return self
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+class _Dict(dict[str, int]):
+    def __missing__(self, key: object) -> int:
+        Alive.noticed.append("missing")
+        return 1
+
+
+class _Member(enum.IntEnum):
+    ONE = 1
+
+
+def odd_variables() -> dict[str, Any]:
+    """What is data only at first sight, secrets where they are not looked for, and what is large."""
+    with_attrs = pd.DataFrame({"a": [1, 2]})
+    with_attrs.attrs["x"] = _Copied()
+    with_name = pd.DataFrame({"a": [1]})
+    with_name.index.name = Alive
+    # Not an `Alive`: pandas itself asks it for an array.
+    sparse = pd.arrays.SparseArray(np.array([decimal.Context(), None]), dtype=pd.SparseDtype(object))
+    return {
+        "enumv": _Member.ONE,
+        "sub": _Text("to_csv"),
+        "subd": _Dict(a=1),
+        "nested": [with_attrs],
+        "named": pd.Series([1, 2], name=lambda *_: Alive.noticed.append("named")),
+        "withfn": with_name,
+        "r": range(10**12),
+        "odd": [type],
+        "sparse": pd.Series(sparse),
+        "rec": np.array([(1, "a")], dtype=[("a", "i4"), ("b", "O")]),
+        "void": np.void(b"abc"),
+        "bigdec": pd.Series([decimal.Decimal("1E+99999999")]),
+        "declist": [decimal.Decimal("1E+99999999")],
+        "pw": pd.Series(["hunter2"], name="password"),
+        "pwi": pd.Series({"password": "hunter2", "host": "x"}),
+        "mi": pd.DataFrame({("password", "x"): ["hunter2"], ("n", "y"): [1]}),
+        "npkeys": {np.str_("api_key"): "abc"},
+        "tkeys": {("api_key", 1): "abc"},
+        "nestedusers": [pd.DataFrame({"password": ["hunter2"]})],
+        "npsecret": np.array([KEY]),
+        "objsec": pd.Series([[KEY]]),
+        "objnp": pd.Series([np.str_(KEY)], dtype=object),
+        "catsec": pd.Series([KEY], dtype="category"),
+        "labelsec": pd.Series([1], index=[KEY]),
+        "mails": pd.Series(["a" * 9_000] * 20),
+        "long": pd.Series(["a" * 1_000] * 1_000),
+        "A": np.arange(100_000.0),
+        "wide": pd.DataFrame(np.zeros((20_000, 300), "int8")),
+        "txt": "a" * 200_000,
+        "tcol": pd.DataFrame({"k": [0] * 20_000, "t": ["x"] * 20_000}),
+        "one": pd.DataFrame({"k": [0], "t": ["a" * 800_000]}),
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from gip_nb.tools.reading import evaluation, sizes
 from gip_nb.tools.reading.evaluation import evaluate
 from gip_nb.tools.reading.kinds import Refused
-from tests.unit.tools.reading.notebooks import read, ticking, variables
+from tests.unit.tools.reading.notebooks import read, refusal, ticking, variables
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,14 @@ READ = {
     "cells.n.sum()": 3,
     "users.columns.tolist()": ["n"],
     "objects.n.sum()": 3,
+    # A text of numpy's is a text as any other.
+    "df.n.agg(np.where([True], 'sum', '')[0])": 6,
+    "df.n.agg('quantile', q=0.5)": 2.0,
+    "df.groupby('city').agg({'n': ['min', 'max']}).shape": (2, 2),
+    "df.where(lambda d: d.n > 1, lambda d: d).n.sum()": 6,
+    "df.loc[lambda d: [0, 0]].n.tolist()": [1, 1],
+    "df[['n']].filter(['n']).n.sum()": 6,
+    "[float, 'x'][1]": "x",
 }
 
 
@@ -110,6 +120,51 @@ def test_data_is_read(expression: str, value: object, names: dict[str, Any]) -> 
         assert found == pytest.approx(value)
     else:
         assert found == value
+
+
+@pytest.fixture(scope="module")
+def asked_about() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    rows = 400
+    df = pd.DataFrame(
+        {
+            "city": rng.choice(["Rome", "Oslo", "Bern"], rows),
+            "kind": rng.choice(["a", "b"], rows),
+            "price": rng.random(rows) * 100,
+            "n": rng.integers(0, 50, rows),
+            "when": pd.date_range("2024-01-01", periods=rows, freq="h"),
+            "ok": rng.random(rows) > 0.5,
+            "cat": pd.Categorical(rng.choice(["x", "y"], rows)),
+            "mail": [f"u{n}@ex.com" for n in range(rows)],
+        }
+    )
+    other = pd.DataFrame({"city": ["Rome", "Oslo", "Bern"], "pop": [2.8, 0.7, 0.13]})
+    return {
+        "df": df,
+        "obj": pd.DataFrame({"t": ["a b", "c d", None]}, dtype=object),
+        "other": other,
+        "l": [3, 1, 2],
+        "d": {"a": 1, "b": [1, 2]},
+        "arr": rng.random((50, 4)),
+        "s": df.price,
+        "text": "hello world",
+        "tbl": pd.DataFrame({"L": [[1, 2], [3]], "n": [1, 2]}),
+        "x": 5,
+        "frames": [df, other],
+        "names": np.array(["a", "b"]),
+    }
+
+
+def test_what_people_ask_is_read(asked_about: dict[str, Any]) -> None:
+    lines = (Path(__file__).parent / "ordinary.txt").read_text("utf-8").splitlines()
+    refused = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pandas thinks of odd arguments
+        for line in lines:
+            told = None if line.startswith("#") else refusal(line, asked_about)
+            if told is not None:
+                refused[line] = told
+    assert refused == {}
 
 
 TOLD = {
@@ -180,7 +235,15 @@ def test_a_subclass_is_no_data() -> None:
     class Text(str):
         __slots__ = ()
 
-    for value in (Frame({"a": [1]}), Text("a"), [Text("a")], pd.Series([Text("a")], dtype=object)):
+    named_so = type("DataFrame", (), {"__module__": "pandas"})
+
+    for value in (
+        named_so(),
+        Frame({"a": [1]}),
+        Text("a"),
+        [Text("a")],
+        pd.Series([Text("a")], dtype=object),
+    ):
         with pytest.raises(Refused):
             read("value", {"value": value})
 

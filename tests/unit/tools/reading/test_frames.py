@@ -13,7 +13,8 @@ from gip_nb.tools.reading import frames
 from gip_nb.tools.reading.frames import described, without_secret_columns
 from gip_nb.tools.reading.kinds import Refused
 from gip_nb.tools.reading.secrets import HIDDEN
-from tests.unit.tools.reading.notebooks import KEY, Alive, variables
+from gip_nb.tools.reading.variables import listed
+from tests.unit.tools.reading.notebooks import KEY, Alive, odd_variables, read, variables
 
 
 def lines_of(frame: Any) -> dict[str, str]:
@@ -132,3 +133,64 @@ def test_long_tables_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_table_is_refused(value: object) -> None:
     with pytest.raises(Refused, match="not a DataFrame"):
         described("value", value)
+
+
+class OwnDtype(pd.api.extensions.ExtensionDtype):  # type: ignore[misc]  # pandas has no types
+    """A dtype with code of its own, as other packages have them."""
+
+    name = "own"
+    type = object
+
+    def __str__(self) -> str:
+        Alive.noticed.append("str")
+        return "own"
+
+
+class OwnArray(pd.api.extensions.ExtensionArray):  # type: ignore[misc]  # pandas has no types
+    """Notices whoever asks it."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    @property
+    def dtype(self) -> OwnDtype:
+        return OwnDtype()
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, key: object) -> Any:
+        return self  # asked by pandas itself, for a view, where it makes one table of another
+
+    def copy(self) -> OwnArray:
+        Alive.noticed.append("copy")
+        return self
+
+    def isna(self) -> Any:
+        Alive.noticed.append("isna")
+        return np.zeros(self.length, bool)
+
+
+def test_a_column_of_others_is_named_and_not_asked() -> None:
+    frame = pd.DataFrame({"n": [1, 2], "own": pd.Series(OwnArray(2), index=[0, 1])})
+    Alive.noticed.clear()
+    assert "which is not read" in lines_of(frame)["own"]
+    assert "0 nulls" in lines_of(frame)["n"]
+    assert "OwnDtype" in listed({"frame": frame})
+    assert read("frame.shape", {"frame": frame}) == (2, 1)
+    assert Alive.noticed == []
+
+
+def test_attrs_are_left_behind() -> None:
+    frame = odd_variables()["nested"][0]
+    column = frame.a  # pandas copies them here, where the user asks
+    Alive.noticed.clear()
+    assert "2 rows" in described("f", frame)
+    assert "2 rows" in described("f", column)
+    assert Alive.noticed == []
+
+
+def test_a_label_that_is_called_like_a_secret_hides_its_text() -> None:
+    text = described("s", pd.Series({"password": "hunter2", "host": "x"}))
+    assert "hunter2" not in text.splitlines()[-2]
+    assert HIDDEN in text.splitlines()[-2]
