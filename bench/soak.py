@@ -74,6 +74,9 @@ PATIENCE: dict[str, Any] = {
     "response_timeout_s": 3.0,
 }
 _SETTLE_S = 20.0
+_QUIET_S = 2.0
+# Where so many frames (2 s of sound) wait for a server that cannot follow compressed time, the talk waits.
+_MOST_WAITING = 50
 
 
 # ---------------------------------------------------------------------------------------------- the other end
@@ -261,22 +264,33 @@ async def hold(
             raise RuntimeError(f"the talk ended after {number * FRAME_S:.0f} s of sound: {session.error!r}")
         ahead_s = began + number * FRAME_S / times - time.monotonic()
         await asyncio.sleep(max(0.0, ahead_s))
+        while waiting(session) > _MOST_WAITING:  # noqa: ASYNC110 - as a microphone would: it looks each frame's time
+            await asyncio.sleep(FRAME_S)
     behind_s = time.monotonic() - began - seconds / times
     if typing:
         await asyncio.wait(typing, timeout=_SETTLE_S)
     return memory, behind_s
 
 
+def waiting(session: AsyncRealtimeSession) -> int:
+    """What the session has to send and has not sent."""
+    return session._line.waiting  # noqa: SLF001 - no user's affair
+
+
 def let_tools_end(session: AsyncRealtimeSession) -> None:
-    """What a tool returns after the end of its talk is answered by nobody."""
-    over_s = time.monotonic() + _SETTLE_S
+    """What a tool returns after the end of its talk is answered by nobody: wait until all is said."""
+    over_s = time.monotonic() + 2 * _SETTLE_S
+    rows, since_s = len(session.log), time.monotonic()
     while time.monotonic() < over_s:
+        time.sleep(0.1)
+        # Behind the last question's answer the server may hear on: it has what was sent in compressed time.
+        if len(session.log) != rows or waiting(session):
+            rows, since_s = len(session.log), time.monotonic()
         kinds = Counter(session.events.type)
         tools = kinds["local.tool.started"] - kinds["local.tool.finished"]
-        # Behind the last question's answer the server may give one to what it heard before.
-        if not tools and not session.protocol.answering and session.state not in {"hearing", "thinking"}:
+        busy = session.protocol.answering or session.state in {"hearing", "thinking"}
+        if not tools and not busy and time.monotonic() - since_s > _QUIET_S:
             return
-        time.sleep(0.1)
 
 
 async def type_words(session: AsyncRealtimeSession, words: str) -> None:

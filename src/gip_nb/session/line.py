@@ -113,6 +113,11 @@ class Line:
         """Send a frame or an event (canonical or wire names), after all that was sent before; never waits."""
         self._outgoing.put_nowait(what)
 
+    @property
+    def waiting(self) -> int:
+        """How many frames and events wait to be sent: many, where the other end is slower than the talk."""
+        return self._outgoing.qsize()
+
     async def close(self) -> None:
         """Send what waits, close, and read what the server had sent before: every frame is a row."""
         transport, self._transport = self._transport, None
