@@ -16,6 +16,9 @@ QUICK := not live and not soak and not registry and not matrix
 
 JS_SOURCES := $(shell find js/src js/*.mjs js/*.json -type f 2>/dev/null)
 
+# Kernels and servers start by the dozen in the tests: each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:

@@ -8,9 +8,7 @@ time limit is what the Realtime API does; 1001, 1012 and 1013 are a gateway that
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -24,11 +22,11 @@ from gip_nb.errors import (
     HostUnreachable,
     ServerError,
     TimedOut,
-    UnknownOption,
 )
+from gip_nb.protocol.policies import policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "Attempts",
@@ -111,22 +109,8 @@ def read_reconnect(given: object) -> Reconnect | None:
         BadSetting: it is none of these, or a field has a value that cannot be.
         UnknownOption: a field that there is not.
     """
-    if given is None or given is True:
-        return Reconnect()
-    if given is False:
-        return None
-    if isinstance(given, Reconnect):
-        return given
-    if isinstance(given, Mapping):
-        known = {field.name for field in dataclasses.fields(Reconnect)}
-        for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(str(name), known, n=1)
-                raise UnknownOption(str(name), near[0] if near else None, known)
-        return Reconnect(**given)
-    raise BadSetting(
-        f"reconnect is {given!r}", "give True, False or a dict such as {'attempts': 5, 'limit_s': 60}."
-    )
+    example = "a dict such as {'attempts': 5, 'limit_s': 60}"
+    return policy_of(given, Reconnect, None, name="reconnect", example=example)
 
 
 def comes_back(error: GipError, code: int | None = None) -> bool:

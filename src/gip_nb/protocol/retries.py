@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from gip_nb.errors import BadSetting, UnknownOption
+from gip_nb.errors import BadSetting
+from gip_nb.protocol.policies import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,21 +101,8 @@ def retry_of(given: object) -> Retry:
         BadSetting: it is none, or a value of it cannot be.
         UnknownOption: a field that is none.
     """
-    if given is None or given is True:
-        return Retry()
-    if given is False:
-        return NEVER
-    if isinstance(given, Mapping):
-        known = Retry.__struct_fields__
-        for name in given:
-            if name not in known:
-                raise UnknownOption(str(name), None, known)
-        given = Retry(**given)
-    if not isinstance(given, Retry):
-        raise BadSetting(
-            f"retry is {given!r}", "use True, False, gip_nb.Retry(attempts=3) or a dict of its fields."
-        )
-    return _checked(given)
+    example = "a dict such as {'attempts': 3}"
+    return _checked(policy_of(given, Retry, NEVER, name="retry", example=example))
 
 
 def _checked(policy: Retry) -> Retry:

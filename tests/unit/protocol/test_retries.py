@@ -91,9 +91,11 @@ def test_what_is_no_policy_is_said(given_: object) -> None:
         retry_of(given_)
 
 
-def test_an_unknown_field_of_a_policy_names_the_known_ones() -> None:
-    with pytest.raises(UnknownOption, match="attempts"):
+def test_an_unknown_field_of_a_policy_names_the_nearest_or_all_known_ones() -> None:
+    with pytest.raises(UnknownOption, match="did you mean 'attempts'"):
         retry_of({"attempt": 3})
+    with pytest.raises(UnknownOption, match="attempts, first_wait_s, longest_wait_s"):
+        retry_of({"zzz": 3})
 
 
 class Limits:
