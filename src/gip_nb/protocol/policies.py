@@ -5,12 +5,9 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from gip_nb.errors import BadSetting, UnknownOption
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["policy_of"]
 
@@ -18,7 +15,7 @@ P = TypeVar("P")
 N = TypeVar("N")
 
 
-def policy_of(given: object, kind: Callable[..., P], never: N, *, name: str, example: str) -> P | N:
+def policy_of(given: object, kind: type[P], never: N, *, name: str, example: str) -> P | N:
     """The policy that is meant. What its fields may be, its class says itself.
 
     Args:
@@ -36,11 +33,12 @@ def policy_of(given: object, kind: Callable[..., P], never: N, *, name: str, exa
         return kind()
     if given is False:
         return never
-    if isinstance(kind, type) and isinstance(given, kind):
+    if isinstance(given, kind):
         return given
     if not isinstance(given, Mapping):
-        whole = getattr(kind, "__name__", name.capitalize())
-        raise BadSetting(f"{name} is {given!r}", f"give True, False, gip_nb.{whole}(...) or {example}.")
+        raise BadSetting(
+            f"{name} is {given!r}", f"give True, False, gip_nb.{kind.__name__}(...) or {example}."
+        )
     known = list(inspect.signature(kind).parameters)
     for field in given:
         if field not in known:
