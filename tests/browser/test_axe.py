@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def in_each_tab(view: Locator, when: str, rules: list[str] = ALL) -> list[str]:
     return found
 
 
+@pytest.mark.soak  # most of a minute; run it after a change of the page
 def test_no_rule_of_axe_is_broken(notebook: Notebook) -> None:
     notebook.theme("light")
     notebook.run("%load_ext gip_nb")

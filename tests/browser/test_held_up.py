@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def test_a_kernel_that_stands_still_is_said_and_gets_all_that_was_said(open_a_no
     notebook.wait_for(LATE)
 
 
+@pytest.mark.soak  # tests/sim/notebook/test_last_words.py has the rule
 def test_what_a_page_had_kept_when_it_was_left_is_a_row(open_a_notebook: OpenNotebook) -> None:
     notebook = begin(open_a_notebook)
     pid = notebook.pid()

@@ -172,6 +172,7 @@ def test_keys_of_the_host_stay_quiet_and_ours_need_the_focus(notebook: Notebook)
     notebook.wait_for("w.state == 'closed'")
 
 
+@pytest.mark.soak  # tests/sim/notebook has the same without a page
 def test_the_model_may_say_the_first_words(notebook: Notebook) -> None:
     view = started(notebook, "talk(greet=True, turn_detection=None)")
     expect(said_by(view, "assistant")).to_contain_text("Hello")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def get_weather(city: str):
 HOSTILE = "hello <img src=x onerror=\"document.body.dataset.hurt='yes'\">"
 
 
+@pytest.mark.soak  # tests/sim/notebook/test_saved_notebook.py has the page that is saved
 def test_the_record_is_there_when_the_kernel_is_not_and_tools_show_what_they_return(
     notebook: Notebook,
 ) -> None:

@@ -73,6 +73,7 @@ def frames_go_on(notebook: Notebook) -> None:
     notebook.wait_for(f"{FRAMES} > {before} + 5", timeout_s=10)
 
 
+@pytest.mark.soak  # tests/sim/notebook/test_settings.py and js/test have its parts
 def test_what_is_changed_in_mid_talk_is_taken_and_another_microphone_is_heard(settings: Notebook) -> None:
     view = open_settings(settings, "talk(instructions='Be brief.')")
     instructions = view.get_by_test_id("gip-instructions")

@@ -106,6 +106,7 @@ def test_without_a_key_it_is_a_rehearsal_and_says_so(notebook: Notebook) -> None
     expect(badge).to_have_text("rehearsal")
 
 
+@pytest.mark.soak  # others type too
 def test_words_can_be_typed_instead_of_spoken_from_the_idle_widget(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run("w = talk(); w")
@@ -137,7 +138,7 @@ def test_what_a_cell_asks_is_shown_and_heard_in_the_page(notebook: Notebook) -> 
 @pytest.mark.parametrize(
     "busy",
     [
-        pytest.param("import time; time.sleep(5)", id="sleeping"),
+        pytest.param("import time; time.sleep(5)", id="sleeping", marks=pytest.mark.soak),
         pytest.param("import asyncio; await asyncio.sleep(5)", id="awaiting", marks=pytest.mark.soak),
         pytest.param(
             "import time\nend = time.time() + 5\nwhile time.time() < end: sum(range(1000))", id="computing"
@@ -227,6 +228,7 @@ def test_the_answer_can_be_interrupted_and_the_model_remembers_what_was_heard(no
     stop(notebook)
 
 
+@pytest.mark.soak  # tests/sim/notebook/test_widget.py has the same without a page
 def test_start_after_stop_is_a_new_session_and_both_stay_readable(notebook: Notebook) -> None:
     notebook.run("%load_ext gip_nb")
     notebook.run("w = talk(); w")
