@@ -106,10 +106,16 @@ export function approval(page) {
 
   /** @param {ItemView} next */
   function tick(next) {
-    const until = next.call?.until_ms ?? null;
-    // While it is asked it is not denied yet.
-    const seconds = until === null ? null : Math.max(1, Math.ceil((until - page.kernelNowMs()) / 1000));
-    setText(left, seconds === null ? "" : `denied in ${seconds} s`);
+    const { since_ms: since = null, until_ms: until = null } = next.call ?? {};
+    if (until === null) {
+      setText(left, "");
+      return;
+    }
+    const now = page.kernelNowMs();
+    // The page knows that clock to some milliseconds: no more than there was at first. And while it is asked it is
+    // not denied yet.
+    const seconds = Math.max(1, Math.ceil((until - Math.max(now, since ?? now)) / 1000));
+    setText(left, `denied in ${seconds} s`);
   }
 
   show(element, false);
