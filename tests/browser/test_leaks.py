@@ -74,7 +74,7 @@ FILES_OF_A_SUBSHELL = 8
 # So does its stack, and what asyncio and zmq keep for it; the log of the talk grows too, by 25 rows a second.
 MOST_MB_OF_A_RELOAD = 2.0
 # What may grow, and how far.
-BOUNDED = {".lease._pages": 64}
+BOUNDED = {".lease._pages": 64, "._hearing._left": 8}
 FRAMES = "int((w.session.events.type == 'input_audio_buffer.append').sum())"
 SOUNDS = "() => window.gipLab.soundsOpen()"
 
