@@ -36,10 +36,10 @@ dev: setup ## JupyterLab in which open widgets follow each change of js/src
 	ANYWIDGET_HMR=1 $(BIN)/jupyter lab --notebook-dir=notebooks $(LAB_OPTIONS)
 
 # The JavaScript tests wait for sound and timers most of the time: they run beside the Python tests without a browser,
-# which two processes share. The browser tests hear and speak: they run alone.
+# which two processes share and which give way to them. The browser tests hear and speak: they run alone.
 test: setup lint ## everything: linters, types, JavaScript, Python, a real JupyterLab in a real browser
 	@$(MAKE) --no-print-directory test-js >$(STAMPS)/test-js.log 2>&1 & js=$$!; \
-	$(PYTEST) -n 2 --dist loadfile -m "$(QUICK) and not browser"; python=$$?; \
+	nice -n 10 $(PYTEST) -n 2 --dist loadfile -m "$(QUICK) and not browser"; python=$$?; \
 	wait $$js; js=$$?; cat $(STAMPS)/test-js.log; exit $$((python || js))
 	$(PYTEST) -m "$(QUICK) and browser"
 

@@ -38,9 +38,14 @@ def shown(page: Page) -> dict[str, Any]:
 
 
 def asked(page: Page, session: int = -1) -> list[dict[str, Any]]:
-    """What a session's updates held, in the beta dialect."""
-    rows = page.talk.sessions[session].events.query("type == 'session.update'")
-    return [payload["session"] for payload in rows.payload]
+    """What a session's updates held, in the beta dialect: once the first has gone out."""
+
+    def updates() -> list[dict[str, Any]]:
+        rows = page.talk.sessions[session].events.query("type == 'session.update'")
+        return [payload["session"] for payload in rows.payload]
+
+    found: list[dict[str, Any]] = until(updates)
+    return found
 
 
 def test_before_the_start_a_change_connects_nothing_and_is_what_the_session_begins_with(page: Page) -> None:
