@@ -255,7 +255,7 @@ describe("the choice between the two", () => {
     await vi.waitFor(() => expect(one("gip-turns-manual").getAttribute("aria-checked")).toBe("true"));
     model.reply({ title: "No", message: "not now", next_step: "later" });
     await vi.waitFor(() => expect(one("gip-turns-vad").getAttribute("aria-checked")).toBe("true"));
-    expect(one("gip-error").textContent).toContain("not now");
+    await vi.waitFor(() => expect(one("gip-error").textContent).toContain("not now"));
   });
 
   test("goes by arrows; one of the two is in the tab order", async () => {

@@ -241,7 +241,7 @@ describe("life", () => {
     expect(tracks()).toEqual(["ended"]);
     await shows("closed");
     expect(one("gip").dataset.gipKernel).toBe("lost");
-    expect(one("gip-error").textContent).toContain("Run the cell again");
+    await vi.waitFor(() => expect(one("gip-error").textContent).toContain("Run the cell again"));
   });
 
   test("a comm that throws is a kernel that is gone", async () => {
@@ -359,7 +359,7 @@ describe("what was missed", () => {
     render();
     snapshot({ notice: { title: "Cells hold up this talk", message: "They do.", next_step: "Update." } });
     await shows("idle");
-    expect(one("gip-error").dataset.source).toBe("notice");
+    await vi.waitFor(() => expect(one("gip-error").dataset.source).toBe("notice"));
     one("gip-error-dismiss").click();
     await vi.waitFor(() => expect(place.querySelector(".gip-error")).toBeNull());
     say({ requests: 1 });
@@ -393,7 +393,7 @@ describe("start and stop", () => {
     model.reply(REFUSED);
     await shows("idle");
     expect(tracks()).toEqual(["ended"]);
-    expect(one("gip-error").dataset.source).toBe("request");
+    await vi.waitFor(() => expect(one("gip-error").dataset.source).toBe("request"));
     expect(one("gip-error-title").textContent).toBe(REFUSED.title);
     expect(one("gip-error-next").textContent).toBe(REFUSED.next_step);
     one("gip-error-dismiss").click();
@@ -427,7 +427,7 @@ describe("start and stop", () => {
     say({ state: "error", error: REFUSED });
     expect(tracks()).toEqual(["ended"]);
     await shows("error");
-    expect(one("gip-error").dataset.source).toBe("talk");
+    await vi.waitFor(() => expect(one("gip-error").dataset.source).toBe("talk"));
   });
 
   test("the kernel can open and shut the microphone", async () => {
@@ -475,7 +475,7 @@ describe("no microphone", () => {
       { state: "error", error: { name: "NotAllowedError", message: "Denied" } },
     ]);
     expect(one("gip").dataset.gipMicrophone).toBe("error");
-    expect(one("gip-error").textContent).toContain("Typing works");
+    await vi.waitFor(() => expect(one("gip-error").textContent).toContain("Typing works"));
     await userEvent.type(field(), "hello{Enter}");
     expect(model.of("request").at(-1)).toMatchObject({ verb: "text", args: { text: "hello" } });
     model.reply();
@@ -613,7 +613,7 @@ describe("text", () => {
     model.reply(REFUSED);
     await vi.waitFor(() => expect(field().value).toBe("keep me"));
     await shows("idle");
-    expect(one("gip-error").dataset.source).toBe("request");
+    await vi.waitFor(() => expect(one("gip-error").dataset.source).toBe("request"));
   });
 
   test("typed keys stay in the widget", async () => {
