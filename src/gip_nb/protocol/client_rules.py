@@ -6,14 +6,14 @@ and nobody else does. An event without a row changes nothing but the conversatio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gip_nb.protocol import asked_again, overdue
-from gip_nb.protocol.audio_formats import Encoder
 from gip_nb.protocol.conversation import SAMPLES_PER_MS
-from gip_nb.protocol.outputs import CutShort, Failed, Hung, ItemChanged, SettingsChanged, TextAdded, ToolCall
-from gip_nb.protocol.requests import Request
-from gip_nb.protocol.retries import fault_of, reason_of
+from gip_nb.protocol.error_rules import on_error
+from gip_nb.protocol.outputs import CutShort, Failed, ItemChanged, TextAdded, ToolCall
+from gip_nb.protocol.retries import fault_of
+from gip_nb.protocol.session_rules import on_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from gip_nb.protocol.outputs import Wish
 
 __all__ = ["RULES"]
-
-# Losing these races is part of the protocol, not trouble: the response was over before our cancel arrived.
-_LOST_RACES = frozenset({"response_cancel_not_active"})
-_ACTIVE_RESPONSE = "conversation_already_has_active_response"
 
 
 def _on_speech_started(p: ClientProtocol, e: Event) -> None:
@@ -244,27 +240,6 @@ def _on_answer_audio_done(p: ClientProtocol, e: Event) -> None:
     p._playback.receive_end(e)
 
 
-def _on_session(p: ClientProtocol, _e: Event) -> None:
-    if p.conversation.input_format is not p._encoder.format:
-        # The server has its own mind about it: what it says counts.
-        p._encoder = Encoder(p.conversation.input_format)
-    if p.away:
-        # The defaults of a new connection, which is about to be asked for something else.
-        p._outputs.append(SettingsChanged())
-        return
-    by_hand = p.turn_detection is None
-    if by_hand and not p._pressed:
-        # Nobody will say any more that the speech has stopped.
-        p._hearing = False
-    if p._by_hand and not by_hand and p._pressed:
-        # From now on the server finds the end of the turn: whoever holds a key need not let go of it.
-        p._hearing = p._pressed = False
-        p._drain()
-    p._by_hand = by_hand
-    p._hold_server_back()
-    p._outputs.append(SettingsChanged())
-
-
 def _on_text_delta(p: ClientProtocol, e: Event) -> None:
     delta = e.text("delta")
     item = p.conversation.items.get(e.item_id or "")
@@ -274,110 +249,6 @@ def _on_text_delta(p: ClientProtocol, e: Event) -> None:
         return
     is_last = index == max(item.texts, default=index)
     p._outputs.append(TextAdded(item.item_id, delta) if is_last else ItemChanged(item.item_id))
-
-
-def _told(e: Event) -> dict[str, Any]:
-    """The object that an `error` event carries; some servers give a text for it, or leave it out."""
-    error = e.part("error")
-    return error or {"message": e.text("error") or e.text("message"), "code": e.fields.get("code")}
-
-
-def _code(error: dict[str, Any]) -> str | None:
-    code = error.get("code")
-    code = str(code) if isinstance(code, str | int) and not isinstance(code, bool) else None
-    if code is None and error.get("type") in {"authentication_error", "permission_error"}:
-        code = error["type"]
-    return code
-
-
-def _over_already(p: ClientProtocol, response_id: str | None) -> None:
-    """The server has no such response any more: where its `response.done` got lost, nothing waits for it."""
-    if response_id is None or p._active != response_id:
-        return
-    p._active = None
-    p._deadlines.ended(response_id)
-    p._outputs.append(Hung("let go", response_id, None, 0.0, ""))
-    response = p.conversation.responses.get(response_id)
-    if response is not None:
-        p._playback.response_done(response)
-    wish = p._wish_of.get(response_id)
-    if wish is not None:
-        p._finish(wish)
-    p._drain()
-    p._report_turn()
-
-
-def _wait_for_the_server_s_own(p: ClientProtocol, wish: Wish) -> None:
-    """Its turn detection was quicker: what we asked for is kept and asked again after that response."""
-    p._take_back(wish)
-    p._awaiting_auto = p._active is None
-    if wish.cancelled:
-        p._finish(wish)
-    elif not asked_again.gave_way(p, wish):
-        p._queue.appendleft(wish)
-
-
-def _on_error(p: ClientProtocol, e: Event) -> None:
-    error = _told(e)
-    code = _code(error)
-    caused_by = error.get("event_id")
-    caused_by = caused_by if isinstance(caused_by, str) else None
-    if code in _LOST_RACES:
-        _over_already(p, p._cancels.get(caused_by or ""))
-        return
-    message = error.get("message")
-    if code == "session_expired" and caused_by is None and p.resumes:
-        # It is about all, and about no single thing: what was asked for may be asked of the next session.
-        words = message if isinstance(message, str) and message else "the session has expired"
-        p._outputs.append(Failed(words, code, None))
-        return
-    update = p._settings_again.unnamed(p) if caused_by is None else None
-    wish = None if update is not None else p._refused(caused_by)
-    lost = wish is not None or (p._newest is not None and p._newest.event_id == caused_by)
-    if code == _ACTIVE_RESPONSE and lost:
-        if wish is not None:
-            _wait_for_the_server_s_own(p, wish)
-        return
-    failed = Failed(
-        message if isinstance(message, str) and message else "the server gave no reason", code, caused_by
-    )
-    refused = wish if wish is not None else _refused_request(p, update, failed)
-    told = _on_update_refused(p, e, refused, failed)
-    if told is None:
-        return
-    failed = told
-    if wish is not None:
-        p._take_back(wish)
-        fault = fault_of(error)
-        # Trouble at the server is about ours where it says so.
-        passes = wish.event_id == caused_by or reason_of(fault) == "rate limited"
-        if passes and overdue.ask_again(p, wish, failed, fault):
-            return
-    if refused is None or not refused.awaited:
-        p._outputs.append(failed)
-    if wish is not None:
-        p._finish(wish, failed)
-        p._drain()
-        p._report_turn()
-
-
-def _refused_request(p: ClientProtocol, update: Request | None, failed: Failed) -> Request | None:
-    """What the error is about, if that is known to be no response: this update, or what it names."""
-    if update is not None:
-        p._requests.refuse(update, failed)
-    return update or p._requests.refused(failed)
-
-
-def _on_update_refused(
-    p: ClientProtocol, e: Event, refused: Request | Wish | None, failed: Failed
-) -> Failed | None:
-    """What is to be told, whatever was refused; None where nothing is."""
-    if not isinstance(refused, Request) or refused.session is None:
-        return failed
-    p._configuration.refused(refused.event_id)
-    # Its formats are not in force.
-    _on_session(p, e)
-    return p._settings_again.refused(p, refused, failed)
 
 
 def _on_rate_limits(p: ClientProtocol, e: Event) -> None:
@@ -391,8 +262,8 @@ def _on_item(p: ClientProtocol, e: Event) -> None:
 
 
 RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
-    "session.created": _on_session,
-    "session.updated": _on_session,
+    "session.created": on_session,
+    "session.updated": on_session,
     "input_audio_buffer.speech_started": _on_speech_started,
     "input_audio_buffer.speech_stopped": _on_speech_stopped,
     "input_audio_buffer.committed": _on_committed,
@@ -406,5 +277,5 @@ RULES: dict[str, Callable[[ClientProtocol, Event], None]] = {
     "conversation.item.added": _on_item,
     "conversation.item.done": _on_item,
     "rate_limits.updated": _on_rate_limits,
-    "error": _on_error,
+    "error": on_error,
 }
