@@ -110,6 +110,10 @@ class MainThread:
         """One piece of work, as a turn of the main thread's loop."""
         with self._news:
             run = self._work.popleft() if self._work else None
+            more = bool(self._work)
+        if more and self._loop is not None:
+            # What was submitted before there was this loop has no turn of its own, and has taken this one.
+            self._loop.call_soon(self._in_a_turn)
         if run is not None:
             with _interruptible(), contextlib.suppress(KeyboardInterrupt):
                 run()
